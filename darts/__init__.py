@@ -1,0 +1,1 @@
+"""Differentiable architecture search in plain PyTorch: spaces, supernets, bilevel search, discretization."""

@@ -1,0 +1,1 @@
+"""Datasets as labelled clouds: embedding, optimal-transport distances, ranking."""

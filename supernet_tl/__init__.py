@@ -1,0 +1,1 @@
+"""Supernet transfer learning: from a folder of images to a small trained network."""

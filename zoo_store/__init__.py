@@ -1,0 +1,1 @@
+"""A zoo of pretrained supernets that can be trusted: immutable, verifiable entries."""
