@@ -1,0 +1,21 @@
+"""What a caller of ``darts`` can do wrong, each with its own name."""
+
+
+class DartsError(ValueError):
+    """Base of every error that ``darts`` raises on purpose."""
+
+
+class SpaceError(DartsError):
+    """A search space that contradicts itself or names an unknown primitive."""
+
+
+class GenotypeError(DartsError):
+    """A genotype that is no discrete architecture, or does not belong to the space at hand."""
+
+
+class ShapeError(DartsError):
+    """A tensor or a size that does not fit the network."""
+
+
+class WarmStartError(DartsError):
+    """A source state that does not belong to a supernet of this space, width and depth."""

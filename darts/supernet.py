@@ -1,0 +1,177 @@
+"""The supernet: all candidate ops of a search space at once, mixed by architecture weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from darts.macro import CellPlan, check_images, make_stem, plan_cells
+from darts.primitives import FactorizedReduce, ReluConvBn, make_op
+from darts.space import NUM_INPUTS, SearchSpace
+
+ALPHA_NAMES = ("normal_alpha", "reduction_alpha")
+"""Names of the architecture parameters in a supernet's state."""
+
+HEAD_PREFIX = "classifier."
+"""Prefix of the tensors that belong to the classes of one dataset."""
+
+ALPHA_INIT_SCALE = 1e-3
+"""Standard deviation of freshly initialised alphas."""
+
+
+class MixingWeights(NamedTuple):
+    """One weight per candidate op: each row is a point on the simplex.
+
+    Attributes:
+        normal: shape (num_edges, num_primitives), shared by all normal cells.
+        reduction: the same for the reduction cells.
+    """
+
+    normal: Tensor
+    reduction: Tensor
+
+    def detach(self) -> MixingWeights:
+        """The same values, as constants."""
+        return MixingWeights(self.normal.detach(), self.reduction.detach())
+
+
+class MixedOp(nn.Module):
+    """All candidate ops of one edge; the output is their weighted sum (DARTS, equation 2)."""
+
+    def __init__(self, primitives: tuple[str, ...], channels: int, stride: int) -> None:
+        super().__init__()
+        self.ops = nn.ModuleList(make_op(name, channels, stride, affine=False, pool_norm=True) for name in primitives)
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Mix the candidates.
+
+        Args:
+            x: shape (batch, channels, h, w).
+            weights: shape (num_primitives,).
+        """
+        mixed = weights[0] * self.ops[0](x)
+        for weight, op in zip(weights[1:], self.ops[1:], strict=True):
+            mixed = mixed + weight * op(x)
+        return cast(Tensor, mixed)
+
+
+class Cell(nn.Module):
+    """A cell of the supernet: a densely connected DAG whose every edge is a :class:`MixedOp`."""
+
+    def __init__(self, space: SearchSpace, plan: CellPlan) -> None:
+        super().__init__()
+        self.reduction = plan.reduction
+        self.num_nodes = space.num_nodes
+        self.preprocess0: nn.Module = (
+            FactorizedReduce(plan.before_previous, plan.channels, affine=False)
+            if plan.previous_reduces
+            else ReluConvBn(plan.before_previous, plan.channels, affine=False)
+        )
+        self.preprocess1 = ReluConvBn(plan.previous, plan.channels, affine=False)
+        self.edges = nn.ModuleList(
+            MixedOp(primitives, plan.channels, stride=2 if plan.reduction and source < NUM_INPUTS else 1)
+            for (source, _), primitives in zip(space.edges, space.primitives(reduction=plan.reduction), strict=True)
+        )
+
+    def forward(self, before_previous: Tensor, previous: Tensor, weights: Tensor) -> Tensor:
+        """Compute the nodes and concatenate them along the channels.
+
+        Args:
+            before_previous: output of the cell before the previous one.
+            previous: output of the previous cell.
+            weights: mixing weights of this cell type, shape (num_edges, num_primitives).
+        """
+        states = [self.preprocess0(before_previous), self.preprocess1(previous)]
+        edge = 0
+        for _ in range(self.num_nodes):
+            node = self.edges[edge](states[0], weights[edge])
+            for offset, state in enumerate(states[1:], start=1):
+                node = node + self.edges[edge + offset](state, weights[edge + offset])
+            edge += len(states)
+            states.append(node)
+        return torch.cat(states[NUM_INPUTS:], dim=1)
+
+
+class Supernet(nn.Module):
+    """A network that holds every candidate op of a search space.
+
+    The architecture parameters alpha are parameters and part of the state, yet never among
+    :meth:`weight_parameters`: give those to the weight optimizer and :meth:`arch_parameters` to the architecture's.
+
+    Args:
+        space: which primitives each edge offers.
+        num_classes: outputs of the classifier.
+        channels: of each node of the first cells; doubled at each of the two reductions.
+        num_cells: cells stacked, at least 3.
+        in_channels: of the images.
+        generator: of the initial alphas, normal with standard deviation 1e-3; the global one when absent.
+
+    Raises:
+        ShapeError: a size that cannot be built (see :func:`darts.macro.plan_cells`).
+
+    Source: DARTS (Liu et al. 2019, arXiv:1806.09055), sections 2.1 and 3.1.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        num_classes: int,
+        channels: int = 16,
+        num_cells: int = 8,
+        in_channels: int = 3,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.space = space
+        self.num_classes = num_classes
+        self.channels = channels
+        self.num_cells = num_cells
+        self.in_channels = in_channels
+        plans = plan_cells(channels, num_cells, space.num_nodes)
+        self.stem = make_stem(in_channels, channels)
+        self.cells = nn.ModuleList(Cell(space, plan) for plan in plans)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Linear(space.num_nodes * plans[-1].channels, num_classes)
+        shape = (space.num_edges, space.num_primitives)
+        self.normal_alpha = nn.Parameter(ALPHA_INIT_SCALE * torch.randn(shape, generator=generator))
+        self.reduction_alpha = nn.Parameter(ALPHA_INIT_SCALE * torch.randn(shape, generator=generator))
+
+    def weight_parameters(self) -> list[nn.Parameter]:
+        """Every parameter but the alphas."""
+        return [parameter for _, parameter in self.named_weight_parameters()]
+
+    def named_weight_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Every parameter but the alphas, with its name."""
+        return ((name, parameter) for name, parameter in self.named_parameters() if name not in ALPHA_NAMES)
+
+    def arch_parameters(self) -> list[nn.Parameter]:
+        """The alphas: logits of the normal and of the reduction cells, (num_edges, num_primitives) each."""
+        return [self.normal_alpha, self.reduction_alpha]
+
+    def mixing_weights(self) -> MixingWeights:
+        """Softmax of the alphas over the primitives of each edge; differentiable in the alphas."""
+        return MixingWeights(self.normal_alpha.softmax(dim=-1), self.reduction_alpha.softmax(dim=-1))
+
+    def forward(self, images: Tensor, mixing: MixingWeights | None = None) -> Tensor:
+        """Class logits.
+
+        Args:
+            images: shape (batch, in_channels, h, w), h and w multiples of 4.
+            mixing: weights of the candidate ops; :meth:`mixing_weights` when absent.
+
+        Returns:
+            Shape (batch, num_classes).
+
+        Raises:
+            ShapeError: images of another shape.
+        """
+        check_images(images, self.in_channels)
+        mixing = self.mixing_weights() if mixing is None else mixing
+        before_previous = previous = self.stem(images)
+        for cell in self.cells:
+            weights = mixing.reduction if cell.reduction else mixing.normal
+            before_previous, previous = previous, cell(before_previous, previous, weights)
+        return cast(Tensor, self.classifier(self.pool(previous).flatten(1)))

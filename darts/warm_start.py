@@ -1,0 +1,78 @@
+"""Begin a search from the weights and architecture parameters of a source supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from darts.errors import WarmStartError
+from darts.supernet import HEAD_PREFIX, Supernet
+
+
+@dataclass(frozen=True)
+class WarmStartReport:
+    """What became of every tensor: names, each in exactly one place of its side.
+
+    Attributes:
+        copied: tensors of the target that now equal the source's.
+        reinitialised: tensors of the target that keep their fresh values (the classifier).
+        unused: tensors of the source that went nowhere.
+    """
+
+    copied: tuple[str, ...]
+    reinitialised: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.copied)} tensors copied; re-initialised: {', '.join(self.reinitialised) or 'none'}; "
+            f"unused: {', '.join(self.unused) or 'none'}"
+        )
+
+
+def warm_start(net: Supernet, source_state: Mapping[str, Tensor], *, keep_head: bool = False) -> WarmStartReport:
+    """Copy weights, running statistics and alphas of a source supernet into ``net``.
+
+    The classifier belongs to the source's classes and is left as it is, unless ``keep_head``.
+
+    Args:
+        net: the target supernet, of the source's space, channels and cells; any number of classes.
+        source_state: ``state_dict()`` of the source supernet.
+        keep_head: copy the classifier too (the same classes in the same order).
+
+    Raises:
+        WarmStartError: a tensor of the body is missing, has another shape, or belongs to a cell or op that ``net`` does
+            not have; ``net`` is left unchanged.
+
+    Source: Singh & Vanschoren, "On Supernet Transfer Learning for Effective Task Adaptation" (arXiv:2407.20279),
+    algorithm 2: both parts of theta = (w, A) are copied.
+    """
+    target_state = net.state_dict()
+    copied = tuple(name for name in target_state if keep_head or not name.startswith(HEAD_PREFIX))
+    missing = [name for name in copied if name not in source_state]
+    misfits = [
+        f"{name} is {tuple(source_state[name].shape)}, expected {tuple(target_state[name].shape)}"
+        for name in copied
+        if name in source_state and source_state[name].shape != target_state[name].shape
+    ]
+    surplus = [name for name in source_state if name.startswith("cells.") and name not in target_state]
+    if missing or misfits or surplus:
+        raise WarmStartError(
+            f"the source state does not fit a supernet of space {net.space.name!r} with channels={net.channels} and "
+            f"num_cells={net.num_cells}: {len(missing)} tensors missing{_some(missing)}, "
+            f"{len(misfits)} of another shape{_some(misfits)}, "
+            f"{len(surplus)} of cells or ops that it does not have{_some(surplus)}. "
+            "Build the supernet with the source's space, channels and num_cells, or choose another source."
+        )
+    with torch.no_grad():
+        for name in copied:
+            target_state[name].copy_(source_state[name])
+    kept = tuple(name for name in target_state if name not in copied)
+    return WarmStartReport(copied, kept, tuple(name for name in source_state if name not in copied))
+
+
+def _some(items: list[str], limit: int = 3) -> str:
+    return f" ({'; '.join(items[:limit])}{'; …' if len(items) > limit else ''})" if items else ""

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import darts
+
+Fill = Callable[[nn.Module], nn.Module]
+Batch = Callable[[int, int, int], tuple[Tensor, Tensor]]
+
+
+def _optimizers(net: darts.Supernet, lr: float) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    return (
+        torch.optim.SGD(net.weight_parameters(), lr=lr, momentum=0.9, weight_decay=3e-4),
+        torch.optim.Adam(net.arch_parameters(), lr=3e-4, betas=(0.5, 0.999), weight_decay=1e-3),
+    )
+
+
+@pytest.mark.parametrize("mode", ["1st", "adv"])
+def test_search_follows_the_trajectory_of_the_reference(
+    mode: str, reference: dict[str, Any], fill: Fill, batch: Batch
+) -> None:
+    # Oracle: losses, alphas and classifier of the reference after each step, float64.
+    case = next(
+        case
+        for case in reference["numeric_search_trajectories_float64"]
+        if (case["space"], case["mode"]) == ("s1", mode)
+    )
+    net = cast(darts.Supernet, fill(darts.Supernet(darts.S1, case["classes"], case["C"], case["layers"]).double()))
+    weight_optimizer, arch_optimizer = _optimizers(net, case["lr"])
+    weight_batch, arch_batch = batch(case["batch"], case["classes"], 0), batch(case["batch"], case["classes"], 1)
+    used: list[darts.MixingWeights] = []
+
+    def attack(mixing: darts.MixingWeights) -> darts.MixingWeights:
+        used.append(darts.perturb_adversarial(net, mixing, *weight_batch, radius=case["eps"], random_start=False))
+        return used[-1]
+
+    for expected in case["steps"]:
+        step = darts.search_step(
+            net,
+            F.cross_entropy,
+            weight_batch,
+            arch_batch,
+            weight_optimizer,
+            arch_optimizer,
+            perturb=attack if mode == "adv" else None,
+        )
+        assert step.weight_loss.item() == pytest.approx(expected["train_loss"], abs=1e-8)
+        assert step.gradient_norm.item() == pytest.approx(expected["grad_norm_before_clip"], rel=1e-8)
+        torch.testing.assert_close(net.normal_alpha.tolist(), expected["alphas_normal"], rtol=0, atol=1e-8)
+        torch.testing.assert_close(net.reduction_alpha.tolist(), expected["alphas_reduce"], rtol=0, atol=1e-8)
+        torch.testing.assert_close(net.classifier.bias.tolist(), expected["classifier_bias"], rtol=0, atol=1e-8)
+        if mode == "adv":
+            torch.testing.assert_close(
+                used[-1].normal.tolist(), expected["perturbed_weights_normal"], rtol=0, atol=1e-8
+            )
+            torch.testing.assert_close(
+                used[-1].reduction.tolist(), expected["perturbed_weights_reduce"], rtol=0, atol=1e-8
+            )
+
+
+def test_the_alpha_step_leaves_the_weights_and_the_weight_step_the_alphas(small_net: darts.Supernet) -> None:
+    generator = torch.Generator().manual_seed(0)
+    batches = [
+        (torch.randn(4, 3, 8, 8, dtype=torch.float64, generator=generator), torch.tensor([0, 1, 2, 3]))
+        for _ in range(2)
+    ]
+    for frozen in ("weights", "alphas"):
+        weight_optimizer, arch_optimizer = _optimizers(small_net, 0.1)
+        for group in (weight_optimizer if frozen == "weights" else arch_optimizer).param_groups:
+            group["lr"] = 0.0
+        before = {name: tensor.clone() for name, tensor in small_net.named_parameters()}
+        darts.search_step(small_net, F.cross_entropy, batches[0], batches[1], weight_optimizer, arch_optimizer)
+        moved = {name for name, tensor in small_net.named_parameters() if not torch.equal(tensor, before[name])}
+        alphas = {"normal_alpha", "reduction_alpha"}
+        assert moved == alphas if frozen == "weights" else moved and not moved & alphas
+
+
+def test_no_weight_gradient_is_formed_for_the_alphas(small_net: darts.Supernet) -> None:
+    images, labels = torch.randn(2, 3, 8, 8, dtype=torch.float64), torch.tensor([0, 1])
+    darts.assign_alpha_gradient(small_net, darts.first_order_gradient(small_net, F.cross_entropy, images, labels))
+    assert all(parameter.grad is None for parameter in small_net.weight_parameters())
+    assert all(parameter.grad is not None for parameter in small_net.arch_parameters())

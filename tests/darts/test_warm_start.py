@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+import darts
+
+
+def _net(num_classes: int, seed: int, space: darts.SearchSpace = darts.S1, num_cells: int = 3) -> darts.Supernet:
+    torch.manual_seed(seed)
+    return darts.Supernet(space, num_classes, channels=4, num_cells=num_cells)
+
+
+def test_weights_statistics_and_alphas_are_copied_and_the_classifier_is_not() -> None:
+    source, target = _net(7, 0), _net(5, 1)
+    source(torch.randn(4, 3, 8, 8))
+    fresh = {name: tensor.clone() for name, tensor in target.state_dict().items()}
+    report = darts.warm_start(target, source.state_dict())
+    assert report.reinitialised == ("classifier.weight", "classifier.bias")
+    assert report.unused == ("classifier.weight", "classifier.bias")
+    assert set(report.copied) | set(report.reinitialised) == set(target.state_dict())
+    assert {"normal_alpha", "reduction_alpha", "stem.1.running_mean"} <= set(report.copied)
+    for name, tensor in target.state_dict().items():
+        assert torch.equal(tensor, fresh[name] if name.startswith("classifier") else source.state_dict()[name])
+
+
+def test_the_head_is_new_even_for_as_many_classes_unless_asked_for() -> None:
+    source = _net(5, 0)
+    for keep_head in (False, True):
+        target = _net(5, 1)
+        report = darts.warm_start(target, source.state_dict(), keep_head=keep_head)
+        assert torch.equal(target.classifier.weight, source.classifier.weight) is keep_head
+        assert bool(report.reinitialised) is not keep_head
+
+
+def test_tensors_that_the_target_does_not_have_are_reported_as_unused() -> None:
+    state = dict(_net(5, 0).state_dict()) | {"ema.decay": torch.tensor(0.9)}
+    assert "ema.decay" in darts.warm_start(_net(5, 1), state).unused
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (
+            _net(5, 0, darts.S2),
+            "does not fit a supernet of space 's1' with channels=4 and num_cells=3: .* tensors missing",
+        ),
+        (_net(5, 0, num_cells=4), "of cells or ops that it does not have .cells.3"),
+    ],
+)
+def test_a_source_of_another_space_or_depth_is_refused_and_nothing_is_changed(
+    source: darts.Supernet, sentence: str
+) -> None:
+    target = _net(5, 1)
+    before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
+    with pytest.raises(darts.WarmStartError, match=sentence):
+        darts.warm_start(target, source.state_dict())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in target.state_dict().items())
