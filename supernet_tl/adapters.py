@@ -1,0 +1,209 @@
+"""The one place where types of two packages meet: images to sketches, supernets to zoo entries, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+import darts
+import ot_select
+import zoo_store
+from ot_select.embed import Embedder, parse_embedder
+from supernet_tl.data import ImageSet, Progress
+from supernet_tl.errors import SelectionError
+from supernet_tl.prepared_data import PreparedData
+from supernet_tl.recipe import Recipe
+
+THUMBNAILS = "thumbnails"
+"""Name of the tensor of small source images beside a sketch: uint8 (n, 3, size, size)."""
+
+_NUM_THUMBNAILS = 24
+_THUMBNAIL_SIZE = 48
+_LIBRARIES = ("supernet-tl", "torch", "lightning", "timm", "POT", "numpy")
+
+
+def torch_device(device: str) -> torch.device:
+    """A device name as torch's; ``auto`` is the first GPU where there is one."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device("cuda" if device == "gpu" else device)
+
+
+@cache
+def embedder_for(spec: str, image_size: int, device: str) -> Embedder:
+    """The embedder of ``NAME``, ``NAME@FILE`` or ``FILE``; kept, so that a process loads it once."""
+    name, weights = parse_embedder(spec)
+    return Embedder(name, weights=weights, image_size=image_size, device=str(torch_device(device)))
+
+
+def sketch_of(data: PreparedData, recipe: Recipe, device: str, progress: Progress | None = None) -> ot_select.Sketch:
+    """Embed the search images of a dataset, or of each source of a mixture in equal parts.
+
+    At most ``recipe.sketch_rows`` images are embedded, drawn in proportion to the classes.
+    """
+    embedder = embedder_for(recipe.embedder, recipe.embed_size, device)
+    quota = max(2, recipe.sketch_rows // len(data.image_sets))
+    features: list[Tensor] = []
+    labels: list[str] = []
+    for images, splits in zip(data.image_sets, data.splits, strict=True):
+        rows = _proportional(np.asarray(splits.search), images.labels, quota, recipe.seed)
+        pixels = images.pixels(recipe.embed_size, rows.tolist())
+        features.append(embedder.embed(pixels, progress))
+        prefix = f"{images.name}/" if len(data.image_sets) > 1 else ""
+        labels += [prefix + images.class_names[label] for label in images.labels[rows]]
+    cloud = ot_select.LabelledCloud(torch.cat(features), labels)
+    return ot_select.sketch(cloud, embedder=embedder.identity, max_samples=recipe.sketch_rows, seed=recipe.seed)
+
+
+def thumbnails(images: Sequence[ImageSet], splits: Sequence[Any], num: int = _NUM_THUMBNAILS) -> Tensor:
+    """A few search images, classes in turn: uint8 (n, 3, 48, 48)."""
+    parts = []
+    for image_set, split in zip(images, splits, strict=True):
+        rows = _in_turn(np.asarray(split.search), image_set.labels, max(1, num // len(images)))
+        parts.append(image_set.pixels(_THUMBNAIL_SIZE, rows))
+    return torch.cat(parts)
+
+
+def entry_of(
+    data: PreparedData,
+    recipe: Recipe,
+    supernet: darts.Supernet,
+    sketch: ot_select.Sketch,
+    metrics: Mapping[str, float],
+    timings: Mapping[str, float],
+) -> zoo_store.ZooEntry:
+    """A pretrained supernet with its provenance."""
+    embedder = ot_select.EmbedderIdentity.from_string(sketch.embedder)
+    genotype = darts.discretize(supernet.space, supernet.normal_alpha, supernet.reduction_alpha)
+    card = {
+        "kind": "mixture" if len(data.image_sets) > 1 else "single",
+        "name": dataset_name(data),
+        "space": supernet.space.to_dict(),
+        "channels": supernet.channels,
+        "num_cells": supernet.num_cells,
+        "num_classes": data.num_classes,
+        "classes": list(data.class_names),
+        "image_size": recipe.image_size,
+        "recipe": recipe.pretraining_settings(),
+        "seed": recipe.seed,
+        "metrics": dict(metrics),
+        "genotype": genotype.to_dict(),
+        "data": data_cards(data),
+        "embedder": {
+            "name": embedder.name,
+            "weights_sha256": embedder.weights_sha256,
+            "image_size": embedder.image_size,
+            "dimension": embedder.dimension,
+        },
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": library_versions(),
+        "timings": dict(timings),
+    }
+    tensors = {**sketch.to_tensors(), THUMBNAILS: thumbnails(data.image_sets, data.splits)}
+    return zoo_store.ZooEntry(state=supernet.state_dict(), sketch=tensors, card=card)
+
+
+def dataset_name(data: PreparedData) -> str:
+    """How people call the dataset: its name, or those of a mixture's sources."""
+    return "+".join(images.name for images in data.image_sets)
+
+
+def data_cards(data: PreparedData) -> list[dict[str, Any]]:
+    """Provenance of each image set, with its fingerprint, split sizes and normalisation."""
+    return [
+        {
+            **images.card.to_dict(),
+            "fingerprint": images.fingerprint(),
+            "splits": splits.sizes(),
+            "normalisation": normalisation.to_dict(),
+            "skipped": len(images.skipped),
+            "dropped_classes": [name for name, _ in images.dropped_classes],
+        }
+        for images, splits, normalisation in zip(data.image_sets, data.splits, data.normalisations, strict=True)
+    ]
+
+
+def supernet_of(entry: zoo_store.ZooEntry) -> darts.Supernet:
+    """The supernet of an entry, ready to use, in evaluation mode.
+
+    Raises:
+        SelectionError: the card and the tensors do not describe a supernet that this version can build.
+    """
+    card = entry.card
+    try:
+        space = card["space"] if isinstance(card["space"], Mapping) else {"name": card["space"]}
+        search_space = (
+            darts.SearchSpace.from_dict(space) if "normal" in space else darts.SPACES[str(space["name"])]
+        )
+        net = darts.Supernet(search_space, int(card["num_classes"]), int(card["channels"]), int(card["num_cells"]))
+        net.load_state_dict(dict(entry.state))
+    except (KeyError, RuntimeError, TypeError, darts.DartsError) as error:
+        raise SelectionError(
+            f"the zoo entry {card.get('name', '(no name)')!r} holds no supernet that can be built: {error}. "
+            "Its card needs space, channels, num_cells and num_classes that agree with its tensors."
+        ) from error
+    return net.eval()
+
+
+def open_zoo(zoo: zoo_store.Zoo | str | Path) -> zoo_store.Zoo:
+    """A zoo, given as one or as its path."""
+    return zoo if isinstance(zoo, zoo_store.Zoo) else zoo_store.Zoo(zoo)
+
+
+def load_supernet(zoo: zoo_store.Zoo | str | Path, entry_id: str) -> darts.Supernet:
+    """The supernet of a zoo entry, ready to use, in evaluation mode.
+
+    Args:
+        zoo: a zoo or its path.
+        entry_id: an id, or the beginning of one.
+    """
+    return supernet_of(open_zoo(zoo).get(entry_id))
+
+
+def state_from(reference: str) -> Mapping[str, Tensor]:
+    """The supernet's tensors of ``ZOO#ENTRY``.
+
+    Raises:
+        SelectionError: the reference is not of that form.
+    """
+    path, separator, entry_id = reference.rpartition("#")
+    if not separator or not path or not entry_id:
+        raise SelectionError(f"{reference!r} names no zoo entry; expected ZOO#ENTRY, for example zoo/#1a2b3c4d.")
+    return open_zoo(path).get(entry_id).state
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that numbers depend on."""
+    return {name: metadata.version(name) for name in _LIBRARIES}
+
+
+def _proportional(rows: NDArray[np.int64], labels: NDArray[np.int64], quota: int, seed: int) -> NDArray[np.int64]:
+    """At most ``quota`` of the rows, each class in proportion (largest remainder), drawn by the seed; sorted."""
+    if len(rows) <= quota:
+        return np.sort(rows)
+    generator = np.random.default_rng([seed, 0x5C])
+    order = generator.permutation(rows)
+    # Walking through the classes in step with their shares: the i-th image of a class of n stands at (i + u) / n.
+    position = np.empty(len(order))
+    for label in np.unique(labels[order]):
+        members = np.flatnonzero(labels[order] == label)
+        position[members] = (np.arange(len(members)) + generator.random()) / len(members)
+    return np.sort(order[np.argsort(position, kind="stable")[:quota]])
+
+
+def _in_turn(rows: NDArray[np.int64], labels: NDArray[np.int64], num: int) -> list[int]:
+    """Up to ``num`` of the rows: the first of each class, then the second of each, and so on."""
+    turn = np.empty(len(rows), dtype=np.int64)
+    for label in np.unique(labels[rows]):
+        members = np.flatnonzero(labels[rows] == label)
+        turn[members] = np.arange(len(members))
+    return [int(row) for row in rows[np.lexsort((labels[rows], turn))][:num]]

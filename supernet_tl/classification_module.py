@@ -1,0 +1,79 @@
+"""What searching and training share: metrics, evaluation, augmentation, seeds of an epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchmetrics.classification import MulticlassAccuracy
+
+from supernet_tl.data import Augmentation
+from supernet_tl.seeds import epoch_seed
+
+
+class ClassificationModule(LightningModule):
+    """A network that classifies normalised images; subclasses say how it is trained.
+
+    Everything random follows from (seed, epoch), so that a run resumed at an epoch goes on as if never stopped.
+
+    Args:
+        network: takes images (b, 3, s, s), in evaluation mode gives logits (b, num_classes).
+        num_classes: of the dataset.
+        augmentation: of training batches; none when absent.
+        seed: of augmentation and whatever else is random in training.
+    """
+
+    def __init__(self, network: nn.Module, num_classes: int, augmentation: Augmentation | None, seed: int) -> None:
+        super().__init__()
+        self.classifier = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.augmentation = augmentation
+        self.seed = seed
+        self.train_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        self.validation_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        self.test_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        self.generator = torch.Generator()
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs of the whole run, over which schedules are laid out."""
+        return max(self.trainer.max_epochs or 0, self.current_epoch + 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (batch, num_classes) of normalised images (batch, 3, s, s)."""
+        logits: Tensor = self.classifier(images.contiguous(memory_format=torch.channels_last))
+        return logits
+
+    def on_train_epoch_start(self) -> None:
+        """Seed everything random of this epoch and note its learning rate."""
+        torch.manual_seed(epoch_seed(self.seed, self.current_epoch, "network"))
+        self.generator.manual_seed(epoch_seed(self.seed, self.current_epoch, "batches"))
+        self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"])
+
+    def augmented(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """A training batch as the network is to see it."""
+        images, labels = batch
+        if self.augmentation is not None:
+            images = self.augmentation(images, self.generator)
+        return images.contiguous(memory_format=torch.channels_last), labels
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Loss and accuracy on the validation split."""
+        self._evaluate(batch, "validation", self.validation_accuracy)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Loss and accuracy on the test split."""
+        self._evaluate(batch, "test", self.test_accuracy)
+
+    def _evaluate(self, batch: tuple[Tensor, Tensor], split: str, accuracy: MulticlassAccuracy) -> None:
+        images, labels = batch
+        logits = self(images)
+        accuracy(logits, labels)
+        self.log_mean(f"{split}_loss", F.cross_entropy(logits, labels), len(labels))
+        self.log_mean(f"{split}_accuracy", accuracy, len(labels))
+
+    def log_mean(self, name: str, value: Any, batch_size: int) -> None:
+        """Log the epoch's mean over images."""
+        self.log(name, value, on_step=False, on_epoch=True, batch_size=batch_size)

@@ -1,0 +1,96 @@
+"""What a person sees on the terminal while a verb works: everything goes to standard error, results to standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+CONSOLE = Console(stderr=True, highlight=False)
+
+
+class StageProgress:
+    """The bar of one stage with its time left; without a terminal, a line for every epoch that is noted.
+
+    Args:
+        title: names the stage.
+        quiet: show nothing.
+    """
+
+    def __init__(self, title: str, *, quiet: bool = False) -> None:
+        self.title = title
+        self.quiet = quiet
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def start(self, total: int) -> None:
+        """Show the bar, at nothing done of ``total`` steps."""
+        if self.quiet or not CONSOLE.is_terminal:
+            return
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[status]}"),
+            console=CONSOLE,
+        )
+        self._task = self._progress.add_task(self.title, total=total, status="")
+        self._progress.start()
+
+    def advance(self, steps: int) -> None:
+        """Some steps further."""
+        if self._progress is not None and self._task is not None:
+            self._progress.advance(self._task, steps)
+
+    def reach(self, done: int) -> None:
+        """So many steps are done."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done)
+
+    def note(self, position: str, status: str) -> None:
+        """Say where the stage stands."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, status=f"{position} {status}")
+        elif not self.quiet:
+            CONSOLE.print(f"{self.title}: {position} {status}".rstrip(), soft_wrap=True)
+
+    def stop(self) -> None:
+        """Leave the bar as it stands."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+@contextmanager
+def counted(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A bar for work that reports how many things of how many are done.
+
+    Args:
+        title: names the work.
+        quiet: show nothing.
+    """
+    bar = StageProgress(title, quiet=quiet)
+    started = False
+
+    def report(done: int, total: int) -> None:
+        nonlocal started
+        if not started:
+            bar.start(total)
+            started = True
+        bar.reach(done)
+
+    try:
+        yield report
+    finally:
+        bar.stop()
+
+
+def say(text: str, *, quiet: bool = False) -> None:
+    """One line for the person."""
+    if not quiet:
+        CONSOLE.print(text, soft_wrap=True, markup=False)

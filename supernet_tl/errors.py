@@ -1,0 +1,25 @@
+"""What a caller of ``supernet_tl`` can do wrong, each with its own name."""
+
+
+class SupernetTLError(ValueError):
+    """Base of every error that ``supernet_tl`` raises on purpose."""
+
+
+class RecipeError(SupernetTLError):
+    """A setting that is unknown, of the wrong kind or out of range."""
+
+
+class RunFolderError(SupernetTLError):
+    """A run folder that is in use, or holds something else than what is to be continued."""
+
+
+class SelectionError(SupernetTLError):
+    """A zoo from which no source can be taken for this target."""
+
+
+class NetworkFileError(SupernetTLError):
+    """A folder that is no saved network, or one that was altered."""
+
+
+class ConflictingPackageError(ImportError):
+    """Another distribution puts modules where this project's packages live."""

@@ -1,0 +1,162 @@
+"""Images split, decoded and normalised: what networks are trained and judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from lightning.pytorch.utilities import CombinedLoader
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from supernet_tl.data import (
+    Augmentation,
+    BalancedSourceSampler,
+    EpochSampler,
+    ImageSet,
+    ImageTensors,
+    Normalisation,
+    Progress,
+    ShuffledSampler,
+    Splits,
+    loader,
+    make_splits,
+)
+from supernet_tl.recipe import Recipe
+
+Loader = DataLoader[tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """One dataset, or a mixture of several under one head, ready for training.
+
+    Attributes:
+        image_sets: where the images come from.
+        splits: of each image set.
+        normalisations: of each image set, over its search images.
+        class_names: of the head; ``source/class`` in a mixture.
+        weight: images of the weight split.
+        architecture: images of the architecture split.
+        validation: images of the validation split.
+        test: images of the test split; touched once, at the end.
+    """
+
+    image_sets: tuple[ImageSet, ...]
+    splits: tuple[Splits, ...]
+    normalisations: tuple[Normalisation, ...]
+    class_names: tuple[str, ...]
+    weight: ImageTensors = field(repr=False)
+    architecture: ImageTensors = field(repr=False)
+    validation: ImageTensors = field(repr=False)
+    test: ImageTensors = field(repr=False)
+
+    @property
+    def num_classes(self) -> int:
+        """Outputs of the head."""
+        return len(self.class_names)
+
+    @property
+    def search(self) -> ImageTensors:
+        """Weight and architecture images together: what the final network is trained on."""
+        weight, architecture = self.weight, self.architecture
+        return ImageTensors(
+            *(
+                torch.cat([getattr(weight, part), getattr(architecture, part)])
+                for part in ("images", "labels", "source")
+            ),
+            weight.mean,
+            weight.std,
+        )
+
+    def augmentation(self, recipe: Recipe) -> Augmentation:
+        """The recipe's augmentation for these images; a mixture is mirrored only if all its sources may be."""
+        mirror_safe = all(images.card.mirror_safe for images in self.image_sets)
+        flip = mirror_safe if recipe.flip == "auto" else recipe.flip == "yes"
+        augmentation = Augmentation.for_images(recipe.image_size, flip)
+        return augmentation if recipe.crop_padding is None else Augmentation(recipe.crop_padding, flip)
+
+    def search_loader(self, recipe: Recipe) -> CombinedLoader:
+        """Both halves at once: each batch is ``{"weight": (images, labels), "architecture": (images, labels)}``."""
+        halves = {"weight": (self.weight, 2 * recipe.seed), "architecture": (self.architecture, 2 * recipe.seed + 1)}
+        return CombinedLoader(
+            {
+                name: loader(half, self._sampler(half, seed, recipe), recipe.batch_size, drop_last=True)
+                for name, (half, seed) in halves.items()
+            },
+            "max_size_cycle",
+        )
+
+    def train_loader(self, recipe: Recipe) -> Loader:
+        """Weight and architecture images in one, for the final network."""
+        images = self.search
+        batch_size = recipe.finetune_batch_size or recipe.batch_size
+        return loader(images, self._sampler(images, 2 * recipe.seed, recipe), batch_size, drop_last=True)
+
+    def _sampler(self, images: ImageTensors, seed: int, recipe: Recipe) -> EpochSampler:
+        if len(self.image_sets) == 1:
+            return ShuffledSampler(len(images), seed)
+        return BalancedSourceSampler(images.source, seed, by_image=recipe.balance == "image")
+
+
+def evaluation_loader(images: ImageTensors, batch_size: int = 256) -> Loader:
+    """Every image once, in order."""
+    return DataLoader(
+        images,
+        batch_sampler=[list(range(start, min(start + batch_size, len(images)))) for start in range(0, len(images), batch_size)],
+        collate_fn=_as_it_is,
+    )
+
+
+def _as_it_is(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    return batch
+
+
+def prepare(images: ImageSet, recipe: Recipe, splits: Splits | None = None, progress: Progress | None = None) -> PreparedData:
+    """Split, decode and normalise one image set.
+
+    Args:
+        images: the set.
+        recipe: gives image size, split sizes and seed.
+        splits: stored splits of the same images; made from the recipe when absent.
+        progress: called while images are decoded.
+    """
+    if splits is None:
+        splits = make_splits(
+            images.labels,
+            recipe.seed,
+            official_test=images.official_test,
+            test_frac=recipe.test_frac,
+            validation_frac=recipe.validation_frac,
+            max_search_images=recipe.max_search_images,
+        )
+    parts = {name: np.asarray(getattr(splits, name)) for name in ("weight", "architecture", "validation", "test")}
+    pixels = images.pixels(recipe.image_size, np.concatenate(list(parts.values())).tolist(), progress)
+    bounds = np.cumsum([0, *map(len, parts.values())])
+    num_search = int(bounds[2])
+    normalisation = Normalisation.of(pixels[:num_search])
+    tensors = {
+        name: ImageTensors.of(pixels[start:stop], images.labels[indices], normalisation)
+        for (name, indices), start, stop in zip(parts.items(), bounds[:-1], bounds[1:], strict=True)
+    }
+    return PreparedData((images,), (splits,), (normalisation,), images.class_names, **tensors)
+
+
+def mix(parts: Sequence[PreparedData]) -> PreparedData:
+    """A mixture: one head over the union of (source, class); every image keeps its source's normalisation.
+
+    Source: Singh & Vanschoren (arXiv:2407.20279), algorithm 3.
+    """
+    num_classes = [part.num_classes for part in parts]
+    return PreparedData(
+        image_sets=tuple(images for part in parts for images in part.image_sets),
+        splits=tuple(splits for part in parts for splits in part.splits),
+        normalisations=tuple(normalisation for part in parts for normalisation in part.normalisations),
+        class_names=tuple(f"{part.image_sets[0].name}/{name}" for part in parts for name in part.class_names),
+        **{
+            name: ImageTensors.mixture([getattr(part, name) for part in parts], num_classes)
+            for name in ("weight", "architecture", "validation", "test")
+        },
+    )

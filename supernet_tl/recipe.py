@@ -1,0 +1,217 @@
+"""Every setting of a pretraining, search or transfer, as one value."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from supernet_tl.errors import RecipeError
+
+Perturbation = Literal["random", "none"]
+Final = Literal["inherit", "retrain"]
+Flip = Literal["auto", "yes", "no"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What is done to the data, in numbers. The defaults are the paper's where it states them.
+
+    Attributes:
+        space: name of the search space.
+        channels: of the supernet's first cells.
+        num_cells: of the supernet.
+        image_size: pixels a side that networks see; a multiple of 4.
+        epochs: of the bilevel search.
+        finetune_epochs: of training the final network.
+        batch_size: images of a search step's weight batch, and as many of its architecture batch.
+        seed: of splits, initial weights, batches, augmentation and perturbation.
+        weight_lr: SGD's first learning rate; cosine down to ``weight_lr_min``.
+        weight_lr_min: see ``weight_lr``.
+        weight_momentum: of SGD.
+        weight_decay: of SGD, on weights only.
+        arch_lr: Adam's constant learning rate for the alphas.
+        arch_weight_decay: L2 penalty on the alphas inside Adam.
+        perturbation: SmoothDARTS random perturbation of the weight step's mixing weights, or none.
+        max_radius: the perturbation's radius grows from 0.03 towards this.
+        max_gradient_norm: weight gradients are clipped to this norm.
+        flip: mirror images at random; ``auto`` asks the data's card whether a mirrored image keeps its class.
+        crop_padding: furthest random shift in pixels; an eighth of the image when absent.
+        test_frac: share of the images for the test split, where the data has no test part of its own.
+        validation_frac: share of the images for the validation split.
+        max_search_images: cap on the images of the weight and architecture splits together.
+        balance: ``source`` draws a mixture's batches evenly over its sources, ``image`` evenly over images.
+        embedder: network whose embeddings are compared: a timm name, ``NAME@FILE`` or a weights file.
+        embed_size: pixels a side that the embedder sees.
+        sketch_rows: images embedded of each dataset.
+        num_draws: seeded row samples that a distance is averaged over.
+        preset: variant of the distance; ``paper`` is the debiased entropic one.
+        final: ``inherit`` the supernet's weights or ``retrain`` the genotype from random ones.
+        finetune_lr: SGD's first learning rate for the final network; cosine down to 0.
+        finetune_batch_size: ``batch_size`` when absent.
+        drop_path_prob: reached at the end of training the final network.
+        auxiliary_weight: of the auxiliary head's loss; only ``retrain`` has such a head, and 0 leaves it out.
+        retrain_channels: of the retrained network.
+        retrain_num_cells: of the retrained network.
+    """
+
+    space: str = "s1"
+    channels: int = 16
+    num_cells: int = 8
+    image_size: int = 32
+    epochs: int = 50
+    finetune_epochs: int = 50
+    batch_size: int = 64
+    seed: int = 0
+    weight_lr: float = 0.025
+    weight_lr_min: float = 0.001
+    weight_momentum: float = 0.9
+    weight_decay: float = 3e-4
+    arch_lr: float = 3e-4
+    arch_weight_decay: float = 1e-3
+    perturbation: Perturbation = "random"
+    max_radius: float = 0.3
+    max_gradient_norm: float = 5.0
+    flip: Flip = "auto"
+    crop_padding: int | None = None
+    test_frac: float = 0.2
+    validation_frac: float = 0.2
+    max_search_images: int | None = None
+    balance: Literal["source", "image"] = "source"
+    embedder: str = "resnet18.tv_in1k"
+    embed_size: int = 64
+    sketch_rows: int = 1000
+    num_draws: int = 3
+    preset: Literal["paper"] | None = None
+    final: Final = "inherit"
+    finetune_lr: float = 0.025
+    finetune_batch_size: int | None = None
+    drop_path_prob: float = 0.0
+    auxiliary_weight: float = 0.4
+    retrain_channels: int = 36
+    retrain_num_cells: int = 30
+
+    def __post_init__(self) -> None:
+        faults = [fault for rule in _RULES for fault in rule(self)]
+        if faults:
+            raise RecipeError("; ".join(faults) + ".")
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Recipe:
+        """The recipe of the given settings, defaults elsewhere; ``None`` stands for the default.
+
+        Raises:
+            RecipeError: naming every unknown setting, with near names, and every value that cannot be.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(options) - known)
+        if unknown:
+            hints = {name: difflib.get_close_matches(name, known, n=1) for name in unknown}
+            listed = ", ".join(f"{name!r}" + (f" (did you mean {near[0]!r}?)" if near else "") for name, near in hints.items())
+            raise RecipeError(f"unknown settings {listed}; known are {', '.join(sorted(known))}.")
+        return cls(**{name: value for name, value in options.items() if value is not None})
+
+    def replace(self, **changes: Any) -> Recipe:
+        """The same recipe with some settings changed."""
+        return dataclasses.replace(self, **changes)
+
+    def pretraining_settings(self) -> dict[str, Any]:
+        """The settings that a pretrained supernet depends on, without those of the final network and of selection."""
+        return {name: value for name, value in self.to_dict().items() if name not in _TRANSFER_ONLY}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as plain JSON values."""
+        return dataclasses.asdict(self)
+
+
+_TRANSFER_ONLY = frozenset(
+    {
+        "finetune_epochs",
+        "embedder",  # its name and weights stand in the card; here it may be a path of this machine
+        "num_draws",
+        "preset",
+        "final",
+        "finetune_lr",
+        "finetune_batch_size",
+        "drop_path_prob",
+        "auxiliary_weight",
+        "retrain_channels",
+        "retrain_num_cells",
+    }
+)
+
+
+def digest(values: Any) -> str:
+    """SHA-256 in hexadecimal of plain JSON values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def _types(recipe: Recipe) -> list[str]:
+    faults = []
+    for field in fields(recipe):
+        value, kind = getattr(recipe, field.name), str(field.type)
+        if value is None and "None" in kind:
+            continue
+        expected = next((name for name in ("int", "float", "str") if kind.startswith(name)), None)
+        good = {
+            "int": isinstance(value, int) and not isinstance(value, bool),
+            "float": isinstance(value, int | float) and not isinstance(value, bool),
+            "str": isinstance(value, str),
+        }
+        if expected is not None and not good[expected]:
+            faults.append(f"{field.name} is {value!r}; expected {kind}")
+    return faults
+
+
+def _choices(recipe: Recipe) -> list[str]:
+    from darts import SPACES
+
+    choices = {
+        "space": tuple(SPACES),
+        "perturbation": get_args(Perturbation),
+        "final": get_args(Final),
+        "flip": get_args(Flip),
+        "balance": ("source", "image"),
+        "preset": (None, "paper"),
+    }
+    return [
+        f"{name} is {getattr(recipe, name)!r}; expected one of {', '.join(map(repr, allowed))}"
+        for name, allowed in choices.items()
+        if getattr(recipe, name) not in allowed
+    ]
+
+
+def _ranges(recipe: Recipe) -> list[str]:
+    if _types(recipe):
+        return []
+    bounds: dict[str, tuple[float, float]] = {
+        **{name: (1, float("inf")) for name in ("epochs", "batch_size", "embed_size", "num_draws")},
+        **{name: (0, float("inf")) for name in ("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr")},
+        **{name: (0, 1) for name in ("weight_momentum", "max_radius", "drop_path_prob", "test_frac", "validation_frac")},
+        "sketch_rows": (2, float("inf")),
+        "num_cells": (3, float("inf")),
+        "retrain_num_cells": (3, float("inf")),
+    }
+    faults = [
+        f"{name} is {getattr(recipe, name)}; expected {low:g} or more" + ("" if high == float("inf") else f", at most {high:g}")
+        for name, (low, high) in bounds.items()
+        if not low <= getattr(recipe, name) <= high
+    ]
+    faults += [
+        f"{name} is {getattr(recipe, name)}; expected more than 0"
+        for name in ("weight_lr", "finetune_lr", "max_gradient_norm")
+        if getattr(recipe, name) <= 0
+    ]
+    if recipe.image_size < 8 or recipe.image_size % 4:
+        faults.append(f"image_size is {recipe.image_size}; expected a multiple of 4, 8 or more: two cells halve the map")
+    for name in ("channels", "retrain_channels"):
+        if getattr(recipe, name) < 2 or getattr(recipe, name) % 2:
+            faults.append(f"{name} is {getattr(recipe, name)}; expected a positive even number")
+    return faults
+
+
+_RULES = (_types, _choices, _ranges)

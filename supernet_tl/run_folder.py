@@ -1,0 +1,145 @@
+"""The folder of one run: what it is a run of, how far it got, and protection against overwriting."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from supernet_tl.errors import RunFolderError
+from supernet_tl.files import read_json, write_json
+
+SCHEMA = 1
+_CARD = "run.json"
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that this process may write a run to.
+
+    Attributes:
+        path: the folder.
+        continued: whether an unfinished run of the same settings was found in it.
+    """
+
+    path: Path
+    continued: bool
+
+    def has(self, name: str) -> bool:
+        """Whether a product of the run is there."""
+        return (self.path / name).exists()
+
+    def write_json(self, name: str, values: Any) -> None:
+        """Write a product."""
+        write_json(self.path / name, values)
+
+    def read_json(self, name: str) -> Any:
+        """Read a product."""
+        return read_json(self.path / name)
+
+    def finish(self) -> None:
+        """Mark the run as finished and drop the checkpoints that could have continued it."""
+        write_json(self.path / _CARD, {**read_json(self.path / _CARD), "finished": True})
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+
+
+@contextmanager
+def run_folder(path: Path | None, verb: str, settings: dict[str, Any], *, overwrite: bool = False) -> Iterator[RunFolder]:
+    """Open a folder for a run, and hold it until the end.
+
+    A new or empty folder begins a run; an unfinished run of the same settings is continued; anything else is refused.
+
+    Args:
+        path: the folder; a temporary one, removed at the end, when absent.
+        verb: what kind of run.
+        settings: plain JSON values that make the run what it is.
+        overwrite: remove a run that the folder holds and begin anew; folders that hold no run stay protected.
+
+    Raises:
+        RunFolderError: the folder is in use, holds another run, a finished one, or something else.
+    """
+    if path is None:
+        with tempfile.TemporaryDirectory(prefix="supernet-tl-") as temporary:
+            write_json(Path(temporary) / _CARD, _card(verb, settings))
+            yield RunFolder(Path(temporary), continued=False)
+        return
+    if path.exists() and not path.is_dir():
+        raise RunFolderError(f"{path} is a file; the output of a run is a folder. Choose another --output.")
+    path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunFolderError(f"{path} is in use by another process; wait for it or choose another --output.") from None
+    try:
+        continued = _claim(path, verb, settings, overwrite)
+        yield RunFolder(path, continued)
+    finally:
+        lock.release()
+
+
+def _card(verb: str, settings: dict[str, Any]) -> dict[str, Any]:
+    return {"schema_version": SCHEMA, "verb": verb, "settings": settings, "finished": False}
+
+
+def _claim(path: Path, verb: str, settings: dict[str, Any], overwrite: bool) -> bool:
+    others = sorted(item.name for item in path.iterdir() if item.name != _LOCK)
+    if not others:
+        write_json(path / _CARD, _card(verb, settings))
+        return False
+    if _CARD not in others:
+        raise RunFolderError(
+            f"{path} is not empty and holds no run of supernet-tl (found {', '.join(others[:3])}"
+            f"{', …' if len(others) > 3 else ''}); choose a new or empty folder as --output."
+        )
+    if overwrite:
+        for name in others:
+            item = path / name
+            if item.is_dir() and not item.is_symlink():
+                shutil.rmtree(item)
+            else:
+                item.unlink()
+        write_json(path / _CARD, _card(verb, settings))
+        return False
+    try:
+        card = read_json(path / _CARD)
+        found_verb, found, finished = card["verb"], card["settings"], card["finished"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(
+            f"{path / _CARD} cannot be read ({error}); choose another --output, or begin anew with --overwrite."
+        ) from error
+    if finished:
+        raise RunFolderError(
+            f"{path} holds a finished {found_verb}; nothing was changed. Choose another --output, or replace it with --overwrite."
+        )
+    if found_verb != verb or found != settings:
+        raise RunFolderError(
+            f"{path} holds an unfinished {found_verb} with other settings ({_difference(found_verb, found, verb, settings)}). "
+            "Repeat the command with the settings it had to continue it, choose another --output, or replace it with --overwrite."
+        )
+    return True
+
+
+def _difference(found_verb: str, found: dict[str, Any], verb: str, settings: dict[str, Any]) -> str:
+    if found_verb != verb:
+        return f"it is a {found_verb}, this is a {verb}"
+    flat_found, flat = _flat(found), _flat(settings)
+    names = sorted(name for name in flat_found.keys() | flat.keys() if flat_found.get(name) != flat.get(name))
+    return ", ".join(f"{name}: there {flat_found.get(name)!r}, here {flat.get(name)!r}" for name in names[:4])
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat

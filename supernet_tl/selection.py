@@ -1,0 +1,164 @@
+"""Which zoo entry a search starts from, with the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ot_select
+import zoo_store
+from supernet_tl.errors import SelectionError
+from supernet_tl.recipe import Recipe
+
+ADOPTED = ("space", "channels", "num_cells", "image_size")
+"""Settings that a transfer takes from the chosen entry unless they are given."""
+
+STRATEGIES = ("nearest", "mixture", "random")
+"""Ways to choose; anything else names an entry."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The outcome.
+
+    Attributes:
+        select: how the entry was chosen.
+        entry_id: the chosen entry.
+        card: its card.
+        comparison: its distance to the target.
+        ranking: all comparable single-source entries, nearest first; for ``mixture``, the mixtures.
+        cards: of every ranked entry, by id.
+        excluded: entries that could not be used, by id, with the reason.
+    """
+
+    select: str
+    entry_id: str
+    card: Mapping[str, Any]
+    comparison: ot_select.Comparison
+    ranking: ot_select.Ranking[ot_select.Comparison]
+    cards: Mapping[str, Mapping[str, Any]]
+    excluded: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The selection as plain JSON values, nearest first."""
+        return {
+            "schema_version": 1,
+            "select": self.select,
+            "chosen": self.entry_id,
+            "num_evaluated": self.ranking.num_evaluated,
+            "rows_compared": self.ranking.rows_compared,
+            "unit": "squared OTDD in embedding units squared; distance is its root",
+            "ranking": [self._row(entry_id, comparison) for entry_id, comparison in self.ranking],
+            "excluded": [{"entry": entry_id, "reason": reason} for entry_id, reason in self.excluded.items()],
+        }
+
+    def _row(self, entry_id: str, comparison: ot_select.Comparison) -> dict[str, Any]:
+        return {
+            "entry": entry_id,
+            "name": self.cards[entry_id].get("name"),
+            "kind": self.cards[entry_id].get("kind"),
+            "chosen": entry_id == self.entry_id,
+            "distance": comparison.distance if comparison.squared >= 0 else None,
+            **comparison.to_dict(),
+        }
+
+
+def zoo_default(zoo: zoo_store.Zoo, name: str) -> Any:
+    """What the entries of a zoo agree on: ``embedder`` or ``embed_size``; None where they differ."""
+    key = {"embedder": "name", "embed_size": "image_size"}[name]
+    found = {(card.get("embedder") or {}).get(key) for card in zoo.cards().values()}
+    return found.pop() if len(found) == 1 else None
+
+
+def select_entry(
+    zoo: zoo_store.Zoo,
+    target: ot_select.Sketch,
+    select: str,
+    recipe: Recipe,
+    required: Mapping[str, Any],
+    progress: Any = None,
+) -> Selection:
+    """Rank a zoo's entries by their distance to the target and choose one.
+
+    Args:
+        zoo: the zoo.
+        target: the target's sketch.
+        select: ``nearest``, ``mixture``, ``random``, or an entry's id, its beginning, or its name.
+        recipe: gives seed, draws and preset.
+        required: settings among :data:`ADOPTED` that the entry must have been pretrained with.
+        progress: called after each distance.
+
+    Raises:
+        SelectionError: no entry can be used, with the reason for each.
+    """
+    cards = dict(zoo.cards())
+    if not cards:
+        raise SelectionError("the zoo has no entries; add one with `supernet-tl pretrain --source SRC --zoo ZOO`.")
+    named = _named(cards, select) if select not in STRATEGIES else None
+    wanted_kind = "mixture" if select == "mixture" else cards[named].get("kind", "single") if named else "single"
+    candidates, excluded = {}, {}
+    for entry_id, card in cards.items():
+        if card.get("kind", "single") != wanted_kind:
+            continue
+        reason = _unusable(card, target, required)
+        if reason is None:
+            candidates[entry_id] = card
+        else:
+            excluded[entry_id] = reason
+    if not candidates or (named is not None and named not in candidates):
+        raise SelectionError(_nothing_usable(cards, excluded, wanted_kind, named))
+    sketches = {entry_id: ot_select.Sketch.from_tensors(zoo.sketch(entry_id)) for entry_id in candidates}
+    ranking = ot_select.rank(
+        target, sketches, num_draws=recipe.num_draws, seed=recipe.seed, preset=recipe.preset, progress=progress
+    )
+    if named is not None:
+        chosen = named
+    elif select == "random":
+        chosen = ot_select.rank_randomly(sorted(candidates), recipe.seed).names[0]
+    else:
+        chosen = ranking.names[0]
+    return Selection(select, chosen, cards[chosen], dict(ranking)[chosen], ranking, candidates, excluded)
+
+
+def _named(cards: Mapping[str, Mapping[str, Any]], select: str) -> str:
+    found = [entry_id for entry_id, card in cards.items() if card.get("name") == select]
+    if not found and len(select) >= 6:
+        found = [entry_id for entry_id in cards if entry_id.startswith(select)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(f"{card.get('name')} ({entry_id[:12]})" for entry_id, card in cards.items())
+    how_many = "no entry" if not found else f"{len(found)} entries"
+    raise SelectionError(
+        f"{select!r} names {how_many} of the zoo; expected one of {', '.join(STRATEGIES)}, an entry's name or the "
+        f"beginning of its id. The zoo has {known}."
+    )
+
+
+def _unusable(card: Mapping[str, Any], target: ot_select.Sketch, required: Mapping[str, Any]) -> str | None:
+    for name, value in required.items():
+        found = card.get(name)
+        found = found.get("name") if isinstance(found, Mapping) else found
+        if found != value:
+            return f"its {name} is {found!r}, not {value!r}"
+    found_embedder = card.get("embedder") or {}
+    wanted = ot_select.EmbedderIdentity.from_string(target.embedder)
+    for name in ("name", "weights_sha256", "image_size"):
+        if found_embedder.get(name) != getattr(wanted, name):
+            return f"its sketch was embedded with {name} {found_embedder.get(name)!r}, the target with {getattr(wanted, name)!r}"
+    return None
+
+
+def _nothing_usable(
+    cards: Mapping[str, Mapping[str, Any]], excluded: Mapping[str, str], kind: str, named: str | None
+) -> str:
+    if named is not None:
+        return f"the zoo entry {cards[named].get('name')!r} cannot be used here: {excluded[named]}."
+    if not excluded:
+        other = "pretrain one with --mixture" if kind == "mixture" else "choose --select mixture, or pretrain single sources"
+        return f"the zoo has no {kind} entry among its {len(cards)}; {other}."
+    reasons = "; ".join(f"{cards[entry_id].get('name')} ({entry_id[:12]}): {reason}" for entry_id, reason in excluded.items())
+    return (
+        f"none of the zoo's {len(excluded)} {kind} entries can be used: {reasons}. Use the settings and the embedder that "
+        "the zoo was pretrained with, or pretrain sources with yours."
+    )

@@ -1,0 +1,124 @@
+"""Run one stage of training in a folder, from the beginning or from where it was stopped."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from supernet_tl.callbacks import EpochCheckpoint, History, ProgressReport, SearchPictures
+from supernet_tl.classification_module import ClassificationModule
+from supernet_tl.console import StageProgress
+from supernet_tl.prepared_data import Loader
+
+_HARMLESS = (
+    ".*does not have many workers.*",  # images are in memory: workers would only copy them
+    ".*number of training batches.*smaller than the logging interval.*",
+    ".*GPU available but not used.*",
+    ".*isinstance.treespec, LeafSpec.*",
+    ".*LeafSpec.*deprecated.*",
+)
+
+
+def run_stage(
+    module: ClassificationModule,
+    train_loader: Any,
+    validation_loader: Loader,
+    *,
+    stage: str,
+    num_epochs: int,
+    folder: Path,
+    device: str = "auto",
+    gradient_clip: float | None = None,
+    title: str | None = None,
+    quiet: bool = False,
+) -> History:
+    """Train a module for a number of epochs, with a checkpoint after each, and go on from one that is there.
+
+    Args:
+        module: what is trained.
+        train_loader: its training batches.
+        validation_loader: evaluated after every epoch.
+        stage: names rows, checkpoint and logs.
+        num_epochs: of the whole stage.
+        folder: gets ``checkpoints/STAGE.ckpt`` and ``logs/STAGE/``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, ``mps``.
+        gradient_clip: norm for modules with automatic optimization.
+        title: of the progress bar.
+        quiet: show nothing.
+
+    Returns:
+        The record of all epochs, those before an interruption included.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the checkpoint of the last whole epoch stays.
+    """
+    checkpoint = folder / "checkpoints" / f"{stage}.ckpt"
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    history = History(stage)
+    bar = ProgressReport(StageProgress(title or stage, quiet=quiet), history)
+    with quiet_lightning(), torch.random.fork_rng():
+        trainer = Trainer(
+            max_epochs=num_epochs,
+            logger=TensorBoardLogger(folder / "logs", name=stage, version=""),
+            callbacks=[history, EpochCheckpoint(checkpoint), SearchPictures(), bar],
+            gradient_clip_val=gradient_clip,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,
+            **trainer_device(device),
+        )
+        try:
+            trainer.fit(
+                module,
+                train_loader,
+                validation_loader,
+                ckpt_path=checkpoint if checkpoint.exists() else None,
+                weights_only=True,
+            )
+        except SystemExit as interrupted:  # Lightning turns Ctrl-C into an exit of the whole process
+            raise KeyboardInterrupt from interrupted
+    return history
+
+
+def test_accuracy(module: ClassificationModule, loader: Loader, device: str = "auto") -> float:
+    """Accuracy on the test split, a fraction."""
+    with quiet_lightning():
+        trainer = Trainer(
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+            **trainer_device(device),
+        )
+        (found,) = trainer.test(module, loader, verbose=False)
+    return float(found["test_accuracy"])
+
+
+def trainer_device(device: str) -> dict[str, Any]:
+    """A device name as the Trainer's arguments."""
+    kind, _, index = device.partition(":")
+    return {"accelerator": kind, "devices": [int(index)] if index else (1 if kind != "auto" else "auto")}
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Silence what Lightning says about every small trainer and what is known to be harmless; all else is heard."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for message in _HARMLESS:
+                warnings.filterwarnings("ignore", message=message)
+            yield
+    finally:
+        logger.setLevel(level)
