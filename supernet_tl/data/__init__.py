@@ -1,1 +1,65 @@
 """Labelled image sets: where they come from, how they are split, how batches are made of them."""
+
+from supernet_tl.data.augment import Augmentation
+from supernet_tl.data.batches import ImageTensors, Normalisation, identity, loader
+from supernet_tl.data.card import DataCard
+from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS, check_classes, check_images
+from supernet_tl.data.errors import (
+    BatchError,
+    CorruptImagesError,
+    DataError,
+    DecodeError,
+    EmptySourceError,
+    ImageProblem,
+    LayoutError,
+    MissingFilesError,
+    MissingPackageError,
+    SmallClassesError,
+    SourceNotFoundError,
+    SplitError,
+    TooFewClassesError,
+)
+from supernet_tl.data.image_set import ImageSet, Progress
+from supernet_tl.data.pocket import POCKET_NAMES, open_pocket
+from supernet_tl.data.resolve import open_image_set
+from supernet_tl.data.samplers import BalancedSourceSampler, EpochSampler, ShuffledSampler
+from supernet_tl.data.splits import Splits, make_splits
+from supernet_tl.data.stores import ArrayStore, FileStore, ImageStore
+
+__all__ = [
+    "MIN_IMAGES_PER_CLASS",
+    "POCKET_NAMES",
+    "ArrayStore",
+    "Augmentation",
+    "BalancedSourceSampler",
+    "BatchError",
+    "CorruptImagesError",
+    "DataCard",
+    "DataError",
+    "DecodeError",
+    "EmptySourceError",
+    "EpochSampler",
+    "FileStore",
+    "ImageProblem",
+    "ImageSet",
+    "ImageStore",
+    "ImageTensors",
+    "LayoutError",
+    "MissingFilesError",
+    "MissingPackageError",
+    "Normalisation",
+    "Progress",
+    "ShuffledSampler",
+    "SmallClassesError",
+    "SourceNotFoundError",
+    "SplitError",
+    "Splits",
+    "TooFewClassesError",
+    "check_classes",
+    "check_images",
+    "identity",
+    "loader",
+    "make_splits",
+    "open_image_set",
+    "open_pocket",
+]

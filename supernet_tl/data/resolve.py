@@ -1,0 +1,114 @@
+"""From what a user types to an image set that has passed its checks."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import zipfile
+from pathlib import Path
+
+from supernet_tl.data.checks import check_classes, check_images
+from supernet_tl.data.errors import LayoutError, SourceNotFoundError, TooFewClassesError, listing
+from supernet_tl.data.folders import EXPECTED_LAYOUT, open_class_folders
+from supernet_tl.data.image_set import ImageSet, Progress
+from supernet_tl.data.meta_album import is_meta_album, open_meta_album
+from supernet_tl.data.pocket import POCKET_NAMES, open_pocket
+
+POCKET_PREFIX = "pocket:"
+_ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst"})
+
+
+def open_image_set(
+    spec: str | os.PathLike[str] | ImageSet,
+    *,
+    skip_corrupt: bool = False,
+    drop_small_classes: bool = False,
+    mirror_safe: bool | None = None,
+    progress: Progress | None = None,
+) -> ImageSet:
+    """Open and check an image set.
+
+    Args:
+        spec: ``pocket:NAME``; a folder ``root/<class>/*.png|jpg|...``; a Meta-Album folder; or an image set.
+        skip_corrupt: leave images that cannot be decoded out, listed in ``skipped``, instead of refusing the set.
+        drop_small_classes: leave classes with fewer than four images out, listed in ``dropped_classes``.
+        mirror_safe: whether a left-right mirrored image keeps its class; None keeps what the set's card says, which for
+            folders is no.
+        progress: called after each image that has been checked.
+
+    Returns:
+        At least two classes with at least four images each, every image decodable.
+
+    Raises:
+        DataError: of the kind that fits, with a sentence that says what to do.
+    """
+    found = spec if isinstance(spec, ImageSet) else _find(spec)
+    if mirror_safe is not None:
+        found = dataclasses.replace(found, card=dataclasses.replace(found.card, mirror_safe=mirror_safe))
+    # Counting is cheap and decoding is not: complain about classes first, and again once unreadable images are gone.
+    checked = check_classes(found, drop_small_classes=drop_small_classes)
+    checked = check_images(checked, skip_corrupt=skip_corrupt, progress=progress)
+    return check_classes(checked, drop_small_classes=drop_small_classes)
+
+
+def _find(spec: str | os.PathLike[str]) -> ImageSet:
+    text = os.fspath(spec)
+    if text.startswith(POCKET_PREFIX):
+        return open_pocket(text.removeprefix(POCKET_PREFIX))
+    if not text.strip():
+        raise SourceNotFoundError(f"an empty name was given for an image set; expected {_expected()}.")
+    root = Path(text).expanduser()
+    if not root.exists():
+        raise SourceNotFoundError(_not_found(text, root))
+    if not root.is_dir():
+        raise LayoutError(_not_a_folder(root))
+    if is_meta_album(root):
+        return open_meta_album(root)
+    opened = open_class_folders(root)
+    if len(opened.class_names) == 1:
+        _refuse_one_folder_too_high(root, opened.class_names[0])
+    return opened
+
+
+def _expected() -> str:
+    return f"a folder ({EXPECTED_LAYOUT}), a Meta-Album folder, or {POCKET_PREFIX}NAME"
+
+
+def _not_found(text: str, root: Path) -> str:
+    if root.is_symlink():
+        return (
+            f"{root} is a symbolic link to {root.readlink()}, which cannot be reached; expected {_expected()}. "
+            f"Mend the link."
+        )
+    sentence = f"{root} does not exist; expected {_expected()}."
+    if text in POCKET_NAMES:
+        return f"{sentence} Did you mean {POCKET_PREFIX}{text}?"
+    near = _near_names(root)
+    return f"{sentence} Near it there is {listing(near)}." if near else f"{sentence} Check the path."
+
+
+def _near_names(root: Path) -> list[str]:
+    """Folders beside the missing one whose names are written almost alike."""
+    parent = root.parent
+    if not parent.is_dir():
+        return []
+    by_lower_name = {path.name.lower(): path for path in sorted(parent.iterdir()) if path.is_dir()}
+    close = difflib.get_close_matches(root.name.lower(), by_lower_name, n=3, cutoff=0.6)
+    return [str(by_lower_name[name]) for name in close]
+
+
+def _not_a_folder(root: Path) -> str:
+    if root.suffix.lower() in _ARCHIVE_SUFFIXES or zipfile.is_zipfile(root):
+        return f"{root} is an archive; expected {_expected()}. Unpack it, and give the folder that comes out."
+    return f"{root} is a file; expected {_expected()}. Give the folder that holds the images."
+
+
+def _refuse_one_folder_too_high(root: Path, only_class: str) -> None:
+    """A folder with a single sub-folder is often an image set one level further down: say so."""
+    for child in (path for path in root.iterdir() if path.is_dir() and path.name == only_class):
+        if is_meta_album(child) or any(path.is_dir() for path in child.iterdir()):
+            raise TooFewClassesError(
+                f"{root} holds the single folder {only_class!r}, which has folders of its own; expected at least 2 "
+                f"classes. If its folders are the classes, give {child}."
+            )

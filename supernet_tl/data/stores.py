@@ -1,0 +1,86 @@
+"""Where the pixels of an image set are: files on a disk, or arrays in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from supernet_tl.data.decode import read_rgb
+
+
+class ImageStore(Protocol):
+    """Gives one image at a time; everything else about an image set is the same for all stores."""
+
+    def __len__(self) -> int: ...
+
+    def image(self, index: int) -> Image.Image:
+        """The image as 8-bit RGB. Raises DecodeError if it cannot be decoded."""
+        ...
+
+    def digest(self, index: int) -> bytes:
+        """SHA-256 of the image's content: equal for equal content, wherever it lies."""
+        ...
+
+    def take(self, indices: Sequence[int]) -> ImageStore:
+        """The store of these images, in this order."""
+        ...
+
+
+class FileStore:
+    """Images in files.
+
+    Args:
+        paths: one file an image.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = tuple(paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def image(self, index: int) -> Image.Image:
+        """The image as 8-bit RGB. Raises DecodeError if it cannot be decoded."""
+        return read_rgb(self.paths[index])
+
+    def digest(self, index: int) -> bytes:
+        """SHA-256 of the file's bytes."""
+        with self.paths[index].open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+
+    def take(self, indices: Sequence[int]) -> FileStore:
+        """The store of these files, in this order."""
+        return FileStore([self.paths[index] for index in indices])
+
+
+class ArrayStore:
+    """Images in memory.
+
+    Args:
+        arrays: one array an image, uint8, shape (height, width) for grey or (height, width, 3); sizes may differ.
+    """
+
+    def __init__(self, arrays: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> None:
+        self._arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def image(self, index: int) -> Image.Image:
+        """The image as 8-bit RGB."""
+        return Image.fromarray(self._arrays[index]).convert("RGB")
+
+    def digest(self, index: int) -> bytes:
+        """SHA-256 of the array's shape and values."""
+        array = self._arrays[index]
+        return hashlib.sha256(repr(array.shape).encode() + array.tobytes()).digest()
+
+    def take(self, indices: Sequence[int]) -> ArrayStore:
+        """The store of these images, in this order."""
+        return ArrayStore([self._arrays[index] for index in indices])
