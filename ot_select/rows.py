@@ -1,0 +1,71 @@
+"""Which rows of a cloud are compared: an order set by content alone, and stratified samples of it.
+
+Because neither the order of the rows nor the names of the classes play a part, a shuffled or relabelled copy of a
+cloud gives the same rows in the same order: its distance to the original is 0, with or without subsampling.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .arrays import FloatArray, IntArray
+
+
+def canonical_blocks(features: FloatArray, class_indices: IntArray) -> list[IntArray]:
+    """Row numbers class by class, classes and the rows in them ordered by content.
+
+    Args:
+        features: shape (n, d), contiguous.
+        class_indices: shape (n,), each of 0..k-1 at least once.
+
+    Returns:
+        k arrays of row numbers. Rows with equal bytes may change places, which changes no number.
+    """
+    row_bytes = features.view(np.dtype((np.void, features.itemsize * features.shape[1]))).ravel()
+    ranks = np.unique(row_bytes, return_inverse=True)[1].ravel()
+    order = np.lexsort((ranks, class_indices))
+    boundaries = np.flatnonzero(np.diff(class_indices[order])) + 1
+    blocks = [block.astype(np.int64) for block in np.split(order, boundaries)]
+    return sorted(blocks, key=lambda block: ranks[block].tolist())
+
+
+def stratified_sample(blocks: Sequence[IntArray], num_rows: int, seed: int) -> list[IntArray]:
+    """A sample without replacement that keeps the shares of the classes.
+
+    Every class gets its share of ``num_rows`` rounded down or up, and at least one row as long as ``num_rows`` is at
+    least the number of classes; below that the largest classes keep one row each. Ties are drawn.
+
+    Args:
+        blocks: row numbers class by class.
+        num_rows: rows to keep; all rows are kept when there are no more than that.
+        seed: of the local generator.
+
+    Returns:
+        The row numbers kept, class by class, in the order given; classes without a row are left out.
+    """
+    counts = np.array([len(block) for block in blocks])
+    if counts.sum() <= num_rows:
+        return list(blocks)
+    generator = np.random.default_rng(seed)
+    sizes = _shares(counts, num_rows, generator)
+    chosen = [
+        block[np.sort(generator.permutation(len(block))[:size])] for block, size in zip(blocks, sizes, strict=True)
+    ]
+    return [block for block in chosen if len(block)]
+
+
+def _shares(counts: IntArray, num_rows: int, generator: np.random.Generator) -> IntArray:
+    """Largest-remainder shares of ``num_rows``, then one row for every class left without, taken from the richest."""
+    lots = generator.random(len(counts))
+    quotas = num_rows * counts / counts.sum()
+    sizes: IntArray = np.floor(quotas).astype(np.int64)
+    by_remainder = np.lexsort((lots, sizes - quotas))
+    sizes[by_remainder[: num_rows - sizes.sum()]] += 1
+    if num_rows < len(counts):
+        sizes[:] = 0
+        sizes[np.lexsort((lots, -counts))[:num_rows]] = 1
+        return sizes
+    for poor in np.flatnonzero(sizes == 0):
+        sizes[np.argmax(np.where(sizes > 1, sizes - quotas, -np.inf))] -= 1
+        sizes[poor] = 1
+    return sizes

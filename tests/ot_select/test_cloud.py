@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+import torch
+
+from ot_select import CloudError, LabelledCloud
+
+ROWS = np.arange(8.0).reshape(4, 2)
+
+
+def test_features_are_float64_whatever_they_came_as() -> None:
+    for features in (ROWS.astype(np.float32), ROWS.astype(int), torch.from_numpy(ROWS).bfloat16(), ROWS.tolist()):
+        cloud = LabelledCloud(features, [0, 0, 1, 1])
+        assert cloud.features.dtype == np.float64
+        assert np.array_equal(cloud.features, ROWS)  # oracle: these values are exact in every dtype above
+
+
+def test_classes_are_sorted_where_labels_can_be_sorted() -> None:
+    assert LabelledCloud(ROWS, [7, 3, 7, -1]).classes == (-1, 3, 7)
+    assert LabelledCloud(ROWS, ["b", "a", "c", "a"]).classes == ("a", "b", "c")
+    assert LabelledCloud(ROWS, [(1, "x"), (0, "y"), (1, "a"), (0, "y")]).classes == ((0, "y"), (1, "a"), (1, "x"))
+
+
+def test_classes_stand_in_order_of_first_appearance_where_labels_cannot_be_sorted() -> None:
+    assert LabelledCloud(ROWS, ["b", 3, None, 3]).classes == ("b", 3, None)
+    # frozensets compare by inclusion, which sorts nothing
+    sets = [frozenset({2}), frozenset({1}), frozenset({2}), frozenset({3})]
+    assert LabelledCloud(ROWS, sets).classes == (sets[0], sets[1], sets[3])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([5, 2, 5, 9], dtype=np.int16),
+        torch.tensor([5, 2, 5, 9]),
+        [np.int64(5), torch.tensor(2), 5, np.uint8(9)],
+        np.array([5, 2, 5, 9], dtype=object),
+    ],
+)
+def test_array_tensor_and_scalar_labels_count_as_the_values_they_hold(labels: object) -> None:
+    cloud = LabelledCloud(ROWS, labels)  # type: ignore[arg-type]
+    assert cloud.classes == (2, 5, 9)
+    assert cloud.class_indices.tolist() == [1, 0, 1, 2]
+    assert cloud.class_counts.tolist() == [1, 2, 1]
+
+
+def test_class_names_may_be_a_list_in_class_order_or_a_mapping_with_further_labels() -> None:
+    assert LabelledCloud(ROWS, [1, 0, 1, 0], ["zero", "one"]).class_names == ("zero", "one")
+    assert LabelledCloud(ROWS, [1, 3, 1, 3], dict(enumerate("abcd"))).class_names == ("b", "d")
+    assert LabelledCloud(ROWS, [1, 3, 1, 3]).class_names == ("1", "3")
+
+
+def test_a_cloud_is_frozen_to_the_bottom_and_does_not_share_the_arrays_it_was_made_from() -> None:
+    features = ROWS.copy()
+    cloud = LabelledCloud(features, [0, 0, 1, 1])
+    features[0, 0] = 99.0
+    assert cloud.features[0, 0] == 0.0
+    with pytest.raises(ValueError, match="read-only"):
+        cloud.features[0, 0] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("features", "labels", "sentence"),
+    [
+        (ROWS, [0, 1, 0], r"4 feature rows but 3 labels\. Give exactly one label for every row"),
+        (np.empty((0, 2)), [], r"shape \(0, 2\), so there is nothing to compare"),
+        (np.empty((2, 0)), [0, 1], r"shape \(2, 0\), so there is nothing to compare"),
+        (np.zeros(3), [0, 1, 2], r"shape \(3,\), but a table of shape \(rows, features\) is needed"),
+        (np.zeros((2, 3, 4)), [0, 1], r"shape \(2, 3, 4\), but a table"),
+        ([["x"], ["y"]], [0, 1], "cannot be read as numbers"),
+        (
+            np.array([[0.0], [np.nan], [np.inf]]),
+            [0, 1, 1],
+            "2 of 3 feature rows hold NaN or infinity, the first is row 1",
+        ),
+        (ROWS, np.eye(4), r"labels have shape \(4, 4\).*argmax"),
+        (ROWS, 3, "labels are 3, but a sequence"),
+        (ROWS, [0, float("nan"), 1, 1], "label of row 1 is nan, which cannot name a class"),
+        (ROWS, [0, 1, [2], 3], r"label of row 2 is \[2\]"),
+        (ROWS, [0, 1, 2, ([3],)], r"label of row 3 is \(\[3\],\)"),
+        (ROWS, [0, torch.zeros(2), 1, 1], "label of row 1 is tensor"),
+    ],
+)
+def test_what_is_no_labelled_cloud_gets_a_sentence(features: object, labels: object, sentence: str) -> None:
+    with pytest.raises(CloudError, match=sentence):
+        LabelledCloud(features, labels)  # type: ignore[arg-type]
+
+
+def test_class_names_that_do_not_fit_get_a_sentence() -> None:
+    with pytest.raises(CloudError, match="3 class names for 2 classes that occur"):
+        LabelledCloud(ROWS, [0, 1, 0, 1], ["a", "b", "c"])
+    with pytest.raises(CloudError, match=r"class_names lacks the labels \[1\]"):
+        LabelledCloud(ROWS, [0, 1, 0, 1], {0: "zero"})

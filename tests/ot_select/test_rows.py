@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from ot_select.arrays import IntArray
+from ot_select.rows import canonical_blocks, stratified_sample
+
+
+def blocks_of(*counts: int) -> list[IntArray]:
+    boundaries = np.cumsum(counts)[:-1]
+    return [block.astype(np.int64) for block in np.split(np.arange(sum(counts)), boundaries)]
+
+
+def test_canonical_order_depends_neither_on_row_order_nor_on_the_numbering_of_classes() -> None:
+    generator = np.random.default_rng(0)
+    features = generator.integers(0, 3, (40, 2)).astype(np.float64)  # few values, so that many rows are equal
+    classes = np.repeat([0, 1, 2], [10, 14, 16])
+    shuffle = generator.permutation(40)
+    renumbered = np.array([2, 0, 1])[classes]
+    original = canonical_blocks(features, classes)
+    other = canonical_blocks(features[shuffle], renumbered[shuffle])
+    for block, twin in zip(original, other, strict=True):
+        assert np.array_equal(features[block], features[shuffle][twin])
+
+
+@pytest.mark.parametrize(
+    ("counts", "num_rows", "sizes"),
+    [
+        ((600, 300, 100), 10, (6, 3, 1)),  # exact shares
+        ((980, 10, 10), 10, (8, 1, 1)),  # shares of 9.8, 0.1, 0.1: nobody vanishes
+        ((3, 2, 1), 3, (1, 1, 1)),
+        ((50, 30, 20), 2, (1, 1, 0)),  # fewer rows than classes: the largest stay
+        ((4, 3), 7, (4, 3)),
+        ((4, 3), 70, (4, 3)),  # never more than there is
+    ],
+)
+def test_a_sample_keeps_the_shares_of_the_classes_and_every_class_where_rows_allow(
+    counts: tuple[int, ...], num_rows: int, sizes: tuple[int, ...]
+) -> None:
+    blocks = blocks_of(*counts)
+    sample = stratified_sample(blocks, num_rows, seed=0)
+    chosen = np.concatenate(sample)
+    assert tuple(int(np.isin(block, chosen).sum()) for block in blocks) == sizes
+    assert len(np.unique(chosen)) == len(chosen)
+
+
+@pytest.mark.parametrize("num_rows", range(1, 40))
+def test_a_sample_has_the_number_of_rows_asked_for(num_rows: int) -> None:
+    sample = stratified_sample(blocks_of(17, 1, 1, 1, 9, 11), num_rows, seed=3)
+    assert sum(map(len, sample)) == num_rows
+    assert num_rows < 6 or len(sample) == 6
+
+
+def test_a_sample_is_repeated_by_its_seed_and_differs_between_seeds() -> None:
+    blocks = blocks_of(100, 100)
+    first, again, other = (np.concatenate(stratified_sample(blocks, 50, seed)) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_sampling_leaves_the_global_generator_alone() -> None:
+    np.random.seed(0)
+    expected = np.random.random()
+    np.random.seed(0)
+    stratified_sample(blocks_of(30, 20), 10, seed=0)
+    assert np.random.random() == expected
+
+
+def test_equal_remainders_are_drawn_and_do_not_favour_the_first_classes() -> None:
+    # 10 classes of 10 rows, 15 rows asked for: each class holds 1.5, so five classes get a second row
+    lucky = set()
+    for seed in range(20):
+        lucky |= {
+            index for index, rows in enumerate(stratified_sample(blocks_of(*[10] * 10), 15, seed)) if len(rows) == 2
+        }
+    assert lucky == set(range(10))
