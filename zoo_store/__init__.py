@@ -1,1 +1,40 @@
 """A zoo of pretrained supernets that can be trusted: immutable, verifiable entries."""
+
+from zoo_store.entry import ZooEntry, content_id
+from zoo_store.errors import (
+    AmbiguousIdError,
+    CardError,
+    CorruptEntryError,
+    EntryNotFoundError,
+    InvalidIdError,
+    SchemaVersionError,
+    TensorError,
+    ZooBusyError,
+    ZooError,
+    ZooNotFoundError,
+    ZooPathError,
+    ZooReadError,
+    ZooWriteError,
+)
+from zoo_store.problem import Problem
+from zoo_store.store import Zoo
+
+__all__ = [
+    "AmbiguousIdError",
+    "CardError",
+    "CorruptEntryError",
+    "EntryNotFoundError",
+    "InvalidIdError",
+    "Problem",
+    "SchemaVersionError",
+    "TensorError",
+    "Zoo",
+    "ZooBusyError",
+    "ZooEntry",
+    "ZooError",
+    "ZooNotFoundError",
+    "ZooPathError",
+    "ZooReadError",
+    "ZooWriteError",
+    "content_id",
+]

@@ -1,0 +1,82 @@
+"""Where a zoo may be, and what a zoo that is not there yet does."""
+
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from zoo_store import CorruptEntryError, Problem, Zoo, ZooEntry, ZooNotFoundError, ZooPathError, ZooWriteError
+
+EntryMaker = Callable[..., ZooEntry]
+
+
+def test_a_zoo_that_does_not_exist_is_empty_as_a_container_and_refused_by_name(tmp_path: Path) -> None:
+    zoo = Zoo(tmp_path / "nowhere")
+
+    assert len(zoo) == 0
+    assert list(zoo) == []
+    assert "0" * 64 not in zoo
+    for ask in (zoo.verify, zoo.cards, lambda: zoo.get("0" * 64), lambda: zoo.remove("0" * 64)):
+        with pytest.raises(ZooNotFoundError, match=r"there is no zoo at '.*nowhere': no such folder\. Check the path"):
+            ask()
+    assert not zoo.path.exists()
+
+
+def test_the_first_add_makes_the_folder_and_those_above_it(tmp_path: Path, make_entry: EntryMaker) -> None:
+    zoo = Zoo(tmp_path / "a" / "b" / "zoo")
+    entry_id = zoo.add(make_entry())
+
+    assert list(Zoo(str(tmp_path / "a" / "b" / "zoo"))) == [entry_id]
+
+
+def test_an_empty_folder_is_an_empty_zoo(tmp_path: Path) -> None:
+    assert len(Zoo(tmp_path)) == 0
+    assert Zoo(tmp_path).cards() == {}
+    assert Zoo(tmp_path).verify() == []
+
+
+def test_a_relative_path_stays_where_it_was_given(
+    tmp_path: Path, make_entry: EntryMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    zoo = Zoo("zoo")
+    os.mkdir("elsewhere")
+    monkeypatch.chdir("elsewhere")
+    zoo.add(make_entry())
+
+    assert (tmp_path / "zoo").is_dir()
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/zoo", "memory://zoo", "file:///tmp/zoo"])
+def test_a_url_is_refused(url: str) -> None:
+    with pytest.raises(ZooPathError, match=f"'{url}' is a URL, and this version keeps a zoo in a local folder only"):
+        Zoo(url)
+
+
+def test_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "zoo.zip").touch()
+    with pytest.raises(ZooPathError, match=r"zoo\.zip' is a file; a zoo is a folder"):
+        Zoo(tmp_path / "zoo.zip")
+
+
+@pytest.mark.parametrize("nothing", ["", "a\0b"])
+def test_what_is_no_path_is_refused(nothing: str) -> None:
+    with pytest.raises(ZooPathError, match="is not a path of a zoo; expected the name of a local folder"):
+        Zoo(nothing)
+
+
+def test_a_path_under_a_file_is_told_when_adding(tmp_path: Path, make_entry: EntryMaker) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ZooWriteError, match=r"could not add \w+ in the zoo '.*file/zoo'"):
+        Zoo(tmp_path / "file" / "zoo").add(make_entry())
+
+
+def test_a_zoo_and_its_errors_travel_between_processes(zoo: Zoo, entry_id: str) -> None:
+    # Oracle: pickle, which executors use to send arguments and failures to and fro.
+    assert list(pickle.loads(pickle.dumps(zoo))) == [entry_id]
+    error = CorruptEntryError(Problem(entry_id, "card.json", "is missing"))
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    refusal = ZooWriteError(28, "no room")
+    assert str(pickle.loads(pickle.dumps(refusal))) == "no room"

@@ -1,0 +1,141 @@
+"""The card of an entry: what a person, and the rest of the toolkit, needs to know about a supernet.
+
+A card is a plain JSON object. No key is required, since provenance that is not known cannot be invented, except
+``schema_version``, which is filled in. The keys below have a fixed meaning, so their types are checked; None stands for
+"not recorded"; any other key is kept as it is.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeAlias
+
+from zoo_store.errors import CardError
+from zoo_store.migrations import CARD_SCHEMA, check_version
+from zoo_store.plain_json import Json, to_plain
+
+Card: TypeAlias = dict[str, Json]
+
+VOLATILE_KEYS = frozenset({"created", "versions", "timings"})
+"""Keys that tell of the run and not of the supernet: they are stored, but the entry's id does not cover them."""
+
+
+def checked_card(card: object) -> Card:
+    """Copy a card into plain JSON and check it.
+
+    Args:
+        card: a mapping with string keys.
+
+    Returns:
+        A deep copy that shares nothing with ``card``; ``schema_version`` comes first when it was absent.
+
+    Raises:
+        CardError: with every fault found.
+        SchemaVersionError: the card is of a version that is not read.
+    """
+    if not isinstance(card, Mapping):
+        raise CardError(f"the card is a {type(card).__name__}; expected a dict of plain JSON values.")
+    faults: list[str] = []
+    plain: Card = to_plain(card, "card", faults)
+    if faults:
+        raise _card_error(faults)
+    if "schema_version" not in plain:
+        plain = {"schema_version": CARD_SCHEMA, **plain}
+    check_version(plain["schema_version"], newest=CARD_SCHEMA, what="the card")
+    for key, (expected, accepts) in _KNOWN_KEYS.items():
+        value = plain.get(key)
+        if value is not None and not accepts(value):
+            faults.append(f"card[{key!r}] is {_shown(value)}; expected {expected}")
+    if not faults:
+        faults.extend(_contradictions(plain))
+    if faults:
+        raise _card_error(faults)
+    return plain
+
+
+def lasting_part(card: Card) -> Card:
+    """The part of a card that makes an entry what it is, without `VOLATILE_KEYS`."""
+    return {key: value for key, value in card.items() if key not in VOLATILE_KEYS}
+
+
+def _contradictions(card: Card) -> list[str]:
+    classes, num_classes = card.get("classes"), card.get("num_classes")
+    if classes is None or num_classes is None or len(classes) == num_classes:
+        return []
+    return [f"card['num_classes'] is {num_classes}, but card['classes'] names {len(classes)}; they must agree"]
+
+
+def _card_error(faults: list[str]) -> CardError:
+    return CardError(f"the card cannot be kept: {'; '.join(faults)}. Correct the card and build the entry again.")
+
+
+def _shown(value: Json) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _is_text(value: Json) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_whole(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_count(value: Json) -> bool:
+    return _is_whole(value) and value > 0
+
+
+def _is_object(value: Json) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_named(value: Json) -> bool:
+    return _is_text(value) or (_is_object(value) and _is_text(value.get("name")))
+
+
+def _is_text_or_object(value: Json) -> bool:
+    return _is_text(value) or _is_object(value)
+
+
+def _is_size(value: Json) -> bool:
+    return _is_count(value) or (isinstance(value, list) and len(value) == 2 and all(map(_is_count, value)))
+
+
+def _are_classes(value: Json) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _are_data_cards(value: Json) -> bool:
+    return _is_object(value) or (isinstance(value, list) and all(map(_is_object, value)))
+
+
+def _is_kind(value: Json) -> bool:
+    return value in ("single", "mixture")
+
+
+def _is_time(value: Json) -> bool:
+    try:
+        datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+_KNOWN_KEYS: dict[str, tuple[str, Callable[[Json], bool]]] = {
+    "kind": ("'single' or 'mixture'", _is_kind),
+    "name": ("a text for people", _is_text),
+    "space": ("the JSON object of a search space with its 'name', or that name", _is_named),
+    "channels": ("a whole number above 0", _is_count),
+    "num_cells": ("a whole number above 0", _is_count),
+    "num_classes": ("a whole number above 0", _is_count),
+    "classes": ("a list of class names, each a string", _are_classes),
+    "image_size": ("a whole number of pixels above 0, or [height, width]", _is_size),
+    "recipe": ("an object with the settings of the run, or a recipe's name", _is_text_or_object),
+    "seed": ("a whole number", _is_whole),
+    "metrics": ("an object of named numbers", _is_object),
+    "data": ("a list of data cards, each an object", _are_data_cards),
+    "embedder": ("an object with its 'name', or that name", _is_named),
+    "created": ("an ISO 8601 time such as '2026-01-31T12:00:00+00:00'", _is_time),
+    "versions": ("an object of library versions", _is_object),
+    "timings": ("an object of durations", _is_object),
+}

@@ -1,0 +1,35 @@
+"""Which versions of the stored formats this package reads.
+
+Two numbers are kept, because two things may change apart: the *schema* of a card (what its keys mean) and the *format*
+of a manifest (which files there are and what their hashes cover). When either moves, the reader of the old one stays.
+"""
+
+from zoo_store.errors import SchemaVersionError
+
+CARD_SCHEMA = 1
+MANIFEST_FORMAT = 1
+
+
+def check_version(found: object, *, newest: int, what: str) -> None:
+    """Refuse a version that cannot be read.
+
+    Args:
+        found: the version as stored; anything that JSON can hold.
+        newest: the newest version that is read, which today is also the oldest.
+        what: the thing that carries the version, for the message.
+
+    Raises:
+        SchemaVersionError: naming both versions, and the upgrade where one helps.
+    """
+    if isinstance(found, int) and not isinstance(found, bool):
+        if found == newest:
+            return
+        if found > newest:
+            raise SchemaVersionError(
+                f"{what} was written by a newer supernet-tl (schema {found}; this one reads up to {newest}): "
+                "upgrade supernet-tl to read it."
+            )
+    raise SchemaVersionError(
+        f"{what} has the unknown schema version {found!r}; this supernet-tl reads version {newest}. "
+        "No release has written such a version: fetch the entry again from where it came from."
+    )

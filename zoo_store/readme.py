@@ -1,0 +1,52 @@
+"""The page that people see in an entry's folder, made from its card."""
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from zoo_store.card import Card
+from zoo_store.plain_json import Json, canonical
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|])")
+
+
+def readme(entry_id: str, card: Card) -> bytes:
+    """The README.md of an entry: what it is, how to use it, its data with licences, its metrics."""
+    data = card.get("data") or []
+    text = _template().render(id=entry_id, card=card, data=[data] if isinstance(data, dict) else data)
+    return text.encode("utf-8")
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, PackageLoader
+
+    # Not HTML: `inline` below keeps a card's texts from being read as Markdown or tags.
+    environment = Environment(
+        loader=PackageLoader("zoo_store"), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters.update(inline=_inline, recorded=_recorded, named=_named)
+    return environment.get_template("entry_readme.md.jinja")
+
+
+def _inline(value: Json) -> str:
+    """A value as one line of Markdown that shows what it says, and does nothing else."""
+    text = value if isinstance(value, str) else canonical(value).decode("utf-8")
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def _recorded(value: object) -> str:
+    # jinja2 passes its own Undefined for a key that the card lacks; it is falsy, and unlike 0 not equal to any number.
+    from jinja2 import Undefined
+
+    if value is None or value == "" or isinstance(value, Undefined):
+        return "not recorded"
+    return _inline(value)
+
+
+def _named(value: object) -> str:
+    """The name of something that a card gives as an object with a name, or as the name alone."""
+    return _recorded(value.get("name") if isinstance(value, dict) else value)
