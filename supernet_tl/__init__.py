@@ -1,1 +1,64 @@
-"""Supernet transfer learning: from a folder of images to a small trained network."""
+"""Supernet transfer learning: from a folder of images to a small trained network.
+
+Names are imported when they are first used, so that ``import supernet_tl`` and the command line start at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from supernet_tl.conflicts import refuse_conflicting_packages
+
+if TYPE_CHECKING:
+    from supernet_tl.adapters import load_supernet
+    from supernet_tl.control import Control
+    from supernet_tl.network_file import Classifier, load_classifier, save_classifier
+    from supernet_tl.pipeline import TransferResult, search, select, transfer
+    from supernet_tl.pretraining import pretrain
+    from supernet_tl.recipe import Recipe
+    from supernet_tl.search_module import SearchModule
+    from supernet_tl.train_module import TrainModule
+
+refuse_conflicting_packages()
+
+__all__ = [
+    "Classifier",
+    "Control",
+    "Recipe",
+    "SearchModule",
+    "TrainModule",
+    "TransferResult",
+    "load_classifier",
+    "load_supernet",
+    "pretrain",
+    "save_classifier",
+    "search",
+    "select",
+    "transfer",
+]
+
+_HOMES = {
+    "adapters": ("load_supernet",),
+    "control": ("Control",),
+    "network_file": ("Classifier", "load_classifier", "save_classifier"),
+    "pipeline": ("TransferResult", "search", "select", "transfer"),
+    "pretraining": ("pretrain",),
+    "recipe": ("Recipe",),
+    "search_module": ("SearchModule",),
+    "train_module": ("TrainModule",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'supernet_tl' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"supernet_tl.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

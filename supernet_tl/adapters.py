@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,7 @@ def entry_of(
     recipe: Recipe,
     supernet: darts.Supernet,
     sketch: ot_select.Sketch,
-    metrics: Mapping[str, float],
+    metrics: Mapping[str, float | None],
     timings: Mapping[str, float],
 ) -> zoo_store.ZooEntry:
     """A pretrained supernet with its provenance."""
@@ -141,9 +141,7 @@ def supernet_of(entry: zoo_store.ZooEntry) -> darts.Supernet:
     card = entry.card
     try:
         space = card["space"] if isinstance(card["space"], Mapping) else {"name": card["space"]}
-        search_space = (
-            darts.SearchSpace.from_dict(space) if "normal" in space else darts.SPACES[str(space["name"])]
-        )
+        search_space = darts.SearchSpace.from_dict(space) if "normal" in space else darts.SPACES[str(space["name"])]
         net = darts.Supernet(search_space, int(card["num_classes"]), int(card["channels"]), int(card["num_cells"]))
         net.load_state_dict(dict(entry.state))
     except (KeyError, RuntimeError, TypeError, darts.DartsError) as error:
@@ -154,12 +152,12 @@ def supernet_of(entry: zoo_store.ZooEntry) -> darts.Supernet:
     return net.eval()
 
 
-def open_zoo(zoo: zoo_store.Zoo | str | Path) -> zoo_store.Zoo:
+def open_zoo(zoo: zoo_store.Zoo | str | os.PathLike[str]) -> zoo_store.Zoo:
     """A zoo, given as one or as its path."""
     return zoo if isinstance(zoo, zoo_store.Zoo) else zoo_store.Zoo(zoo)
 
 
-def load_supernet(zoo: zoo_store.Zoo | str | Path, entry_id: str) -> darts.Supernet:
+def load_supernet(zoo: zoo_store.Zoo | str | os.PathLike[str], entry_id: str) -> darts.Supernet:
     """The supernet of a zoo entry, ready to use, in evaluation mode.
 
     Args:
@@ -179,6 +177,11 @@ def state_from(reference: str) -> Mapping[str, Tensor]:
     if not separator or not path or not entry_id:
         raise SelectionError(f"{reference!r} names no zoo entry; expected ZOO#ENTRY, for example zoo/#1a2b3c4d.")
     return open_zoo(path).get(entry_id).state
+
+
+def plain_state(net: torch.nn.Module) -> dict[str, Tensor]:
+    """A network's state on the CPU in the default layout, as safetensors stores it."""
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in net.state_dict().items()}
 
 
 def library_versions() -> dict[str, str]:

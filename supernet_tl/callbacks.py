@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -49,18 +49,19 @@ class History(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the epoch's row."""
         seconds = (self.rows[-1].seconds if self.rows else 0.0) + time.perf_counter() - self._started
-        found = {
+        found: dict[str, Any] = {
             name: finite_or_none(float(trainer.callback_metrics[name]))
             for name in _METRICS
             if name in trainer.callback_metrics
         }
+        row = EpochRow(self.stage, trainer.current_epoch + 1, seconds, **found)
         if isinstance(pl_module, SearchModule):
             self._note_mixing(pl_module)
-            skips = pl_module.genotype().count("skip_connect")
-            radius = pl_module.radius if pl_module.perturbation == "random" else None
-            row = EpochRow(self.stage, trainer.current_epoch + 1, seconds, radius=radius, num_skip_connections=skips, **found)
-        else:
-            row = EpochRow(self.stage, trainer.current_epoch + 1, seconds, **found)
+            row = dataclasses.replace(
+                row,
+                radius=pl_module.radius if pl_module.perturbation == "random" else None,
+                num_skip_connections=pl_module.genotype().count("skip_connect"),
+            )
         self.rows.append(row)
 
     def mixing(self) -> dict[str, Tensor]:
@@ -70,7 +71,7 @@ class History(Callback):
     def state_dict(self) -> dict[str, Any]:
         """The record as a checkpoint keeps it."""
         return {
-            "rows": [asdict(row) for row in self.rows],
+            "rows": [dataclasses.asdict(row) for row in self.rows],
             "normal_mixing": self.normal_mixing,
             "reduction_mixing": self.reduction_mixing,
         }

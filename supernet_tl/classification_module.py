@@ -28,7 +28,7 @@ class ClassificationModule(LightningModule):
 
     def __init__(self, network: nn.Module, num_classes: int, augmentation: Augmentation | None, seed: int) -> None:
         super().__init__()
-        self.classifier = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.classifier = network.to(memory_format=torch.channels_last)
         self.augmentation = augmentation
         self.seed = seed
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro")

@@ -23,6 +23,7 @@ def refuse_conflicting_packages() -> None:
             continue
         raise ConflictingPackageError(
             f"this environment has the distribution {name} {version}, a time-series library whose package is called "
-            "'darts' like supernet-tl's own; the two overwrite each other's files. Install supernet-tl in an environment "
-            f"of its own, or run `pip uninstall {name}` and then `pip install --force-reinstall --no-deps supernet-tl`."
+            "'darts' like supernet-tl's own; the two overwrite each other's files. Install supernet-tl in an "
+            f"environment of its own, or run `pip uninstall {name}` and then "
+            "`pip install --force-reinstall --no-deps supernet-tl`."
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,8 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 import darts
-from supernet_tl.data import BatchError, Normalisation
+from supernet_tl.adapters import plain_state
+from supernet_tl.data import Normalisation
 from supernet_tl.errors import NetworkFileError
 from supernet_tl.files import read_json, write_json, write_whole
 
@@ -63,7 +63,7 @@ class Classifier:
         self.network.eval()
         probabilities = [torch.empty(0, len(self.class_names))]
         with torch.inference_mode():
-            for batch in images.split(batch_size):
+            for batch in torch.split(images, batch_size):
                 logits = cast(Tensor, self.network(self.normalisation(batch.to(device))))
                 probabilities.append(logits.softmax(dim=-1).float().cpu())
         return torch.cat(probabilities)
@@ -80,11 +80,7 @@ def save_classifier(folder: Path, classifier: Classifier, facts: dict[str, Any] 
         facts: further plain JSON values that the description keeps, such as accuracies.
     """
     network = classifier.network
-    state = {
-        name: tensor.detach().cpu().contiguous().clone()
-        for name, tensor in network.state_dict().items()
-        if not name.startswith("auxiliary_head.")
-    }
+    state = {name: tensor for name, tensor in plain_state(network).items() if not name.startswith("auxiliary_head.")}
     data = save_tensors(state)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DESCRIPTION_FILE).unlink(missing_ok=True)
@@ -124,7 +120,8 @@ def load_classifier(folder: Path) -> Classifier:
         description = read_json(description_path)
         if description["schema_version"] != SCHEMA:
             raise NetworkFileError(
-                f"{description_path} has schema {description['schema_version']}; this supernet-tl reads {SCHEMA}. Upgrade it."
+                f"{description_path} has schema {description['schema_version']}; this supernet-tl reads {SCHEMA}. "
+                "Upgrade it."
             )
         if hashlib.sha256(data).hexdigest() != description["weights_sha256"]:
             raise NetworkFileError(
@@ -146,7 +143,9 @@ def load_classifier(folder: Path) -> Classifier:
             Normalisation.from_dict(description["normalisation"]),
             description["image_size"],
         )
-    except (json.JSONDecodeError, KeyError, TypeError, RuntimeError, SafetensorError, darts.DartsError, BatchError) as error:
+    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, NetworkFileError):
+            raise
         raise NetworkFileError(f"{folder} does not hold a whole network ({error}). Copy the folder again.") from error
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import CombinedLoader
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, SequentialSampler
 
 from supernet_tl.data import (
     Augmentation,
@@ -63,12 +63,11 @@ class PreparedData:
         """Weight and architecture images together: what the final network is trained on."""
         weight, architecture = self.weight, self.architecture
         return ImageTensors(
-            *(
-                torch.cat([getattr(weight, part), getattr(architecture, part)])
-                for part in ("images", "labels", "source")
-            ),
-            weight.mean,
-            weight.std,
+            images=torch.cat([weight.images, architecture.images]),
+            labels=torch.cat([weight.labels, architecture.labels]),
+            source=torch.cat([weight.source, architecture.source]),
+            mean=weight.mean,
+            std=weight.std,
         )
 
     def augmentation(self, recipe: Recipe) -> Augmentation:
@@ -103,18 +102,12 @@ class PreparedData:
 
 def evaluation_loader(images: ImageTensors, batch_size: int = 256) -> Loader:
     """Every image once, in order."""
-    return DataLoader(
-        images,
-        batch_sampler=[list(range(start, min(start + batch_size, len(images)))) for start in range(0, len(images), batch_size)],
-        collate_fn=_as_it_is,
-    )
+    return loader(images, SequentialSampler(images), batch_size, drop_last=False)
 
 
-def _as_it_is(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    return batch
-
-
-def prepare(images: ImageSet, recipe: Recipe, splits: Splits | None = None, progress: Progress | None = None) -> PreparedData:
+def prepare(
+    images: ImageSet, recipe: Recipe, splits: Splits | None = None, progress: Progress | None = None
+) -> PreparedData:
     """Split, decode and normalise one image set.
 
     Args:

@@ -110,9 +110,8 @@ class Recipe:
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(options) - known)
         if unknown:
-            hints = {name: difflib.get_close_matches(name, known, n=1) for name in unknown}
-            listed = ", ".join(f"{name!r}" + (f" (did you mean {near[0]!r}?)" if near else "") for name, near in hints.items())
-            raise RecipeError(f"unknown settings {listed}; known are {', '.join(sorted(known))}.")
+            hints = [_with_hint(name, difflib.get_close_matches(name, known, n=1)) for name in unknown]
+            raise RecipeError(f"unknown settings {', '.join(hints)}; known are {', '.join(sorted(known))}.")
         return cls(**{name: value for name, value in options.items() if value is not None})
 
     def replace(self, **changes: Any) -> Recipe:
@@ -148,6 +147,10 @@ _TRANSFER_ONLY = frozenset(
 def digest(values: Any) -> str:
     """SHA-256 in hexadecimal of plain JSON values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def _with_hint(name: str, near: list[str]) -> str:
+    return f"{name!r} (did you mean {near[0]!r}?)" if near else repr(name)
 
 
 def _types(recipe: Recipe) -> list[str]:
@@ -188,18 +191,16 @@ def _choices(recipe: Recipe) -> list[str]:
 def _ranges(recipe: Recipe) -> list[str]:
     if _types(recipe):
         return []
-    bounds: dict[str, tuple[float, float]] = {
-        **{name: (1, float("inf")) for name in ("epochs", "batch_size", "embed_size", "num_draws")},
-        **{name: (0, float("inf")) for name in ("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr")},
-        **{name: (0, 1) for name in ("weight_momentum", "max_radius", "drop_path_prob", "test_frac", "validation_frac")},
-        "sketch_rows": (2, float("inf")),
-        "num_cells": (3, float("inf")),
-        "retrain_num_cells": (3, float("inf")),
-    }
     faults = [
-        f"{name} is {getattr(recipe, name)}; expected {low:g} or more" + ("" if high == float("inf") else f", at most {high:g}")
-        for name, (low, high) in bounds.items()
-        if not low <= getattr(recipe, name) <= high
+        f"{name} is {getattr(recipe, name)}; expected {low} or more"
+        for low, names in _AT_LEAST.items()
+        for name in names
+        if getattr(recipe, name) < low
+    ]
+    faults += [
+        f"{name} is {getattr(recipe, name)}; expected a number from 0 to 1"
+        for name in _FRACTIONS
+        if not 0 <= getattr(recipe, name) <= 1
     ]
     faults += [
         f"{name} is {getattr(recipe, name)}; expected more than 0"
@@ -207,11 +208,20 @@ def _ranges(recipe: Recipe) -> list[str]:
         if getattr(recipe, name) <= 0
     ]
     if recipe.image_size < 8 or recipe.image_size % 4:
-        faults.append(f"image_size is {recipe.image_size}; expected a multiple of 4, 8 or more: two cells halve the map")
+        faults.append(
+            f"image_size is {recipe.image_size}; expected a multiple of 4, at least 8: two cells halve the map"
+        )
     for name in ("channels", "retrain_channels"):
         if getattr(recipe, name) < 2 or getattr(recipe, name) % 2:
             faults.append(f"{name} is {getattr(recipe, name)}; expected a positive even number")
     return faults
 
 
+_AT_LEAST = {
+    0: ("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr", "weight_lr_min", "auxiliary_weight"),
+    1: ("epochs", "batch_size", "embed_size", "num_draws"),
+    2: ("sketch_rows",),
+    3: ("num_cells", "retrain_num_cells"),
+}
+_FRACTIONS = ("weight_momentum", "max_radius", "drop_path_prob", "test_frac", "validation_frac")
 _RULES = (_types, _choices, _ranges)

@@ -51,7 +51,9 @@ class RunFolder:
 
 
 @contextmanager
-def run_folder(path: Path | None, verb: str, settings: dict[str, Any], *, overwrite: bool = False) -> Iterator[RunFolder]:
+def run_folder(
+    path: Path | None, verb: str, settings: dict[str, Any], *, overwrite: bool = False, replace_finished: bool = False
+) -> Iterator[RunFolder]:
     """Open a folder for a run, and hold it until the end.
 
     A new or empty folder begins a run; an unfinished run of the same settings is continued; anything else is refused.
@@ -61,6 +63,7 @@ def run_folder(path: Path | None, verb: str, settings: dict[str, Any], *, overwr
         verb: what kind of run.
         settings: plain JSON values that make the run what it is.
         overwrite: remove a run that the folder holds and begin anew; folders that hold no run stay protected.
+        replace_finished: do so for a finished run of the same settings.
 
     Raises:
         RunFolderError: the folder is in use, holds another run, a finished one, or something else.
@@ -79,7 +82,7 @@ def run_folder(path: Path | None, verb: str, settings: dict[str, Any], *, overwr
     except Timeout:
         raise RunFolderError(f"{path} is in use by another process; wait for it or choose another --output.") from None
     try:
-        continued = _claim(path, verb, settings, overwrite)
+        continued = _claim(path, verb, settings, overwrite, replace_finished)
         yield RunFolder(path, continued)
     finally:
         lock.release()
@@ -89,7 +92,7 @@ def _card(verb: str, settings: dict[str, Any]) -> dict[str, Any]:
     return {"schema_version": SCHEMA, "verb": verb, "settings": settings, "finished": False}
 
 
-def _claim(path: Path, verb: str, settings: dict[str, Any], overwrite: bool) -> bool:
+def _claim(path: Path, verb: str, settings: dict[str, Any], overwrite: bool, replace_finished: bool) -> bool:
     others = sorted(item.name for item in path.iterdir() if item.name != _LOCK)
     if not others:
         write_json(path / _CARD, _card(verb, settings))
@@ -100,14 +103,7 @@ def _claim(path: Path, verb: str, settings: dict[str, Any], overwrite: bool) -> 
             f"{', …' if len(others) > 3 else ''}); choose a new or empty folder as --output."
         )
     if overwrite:
-        for name in others:
-            item = path / name
-            if item.is_dir() and not item.is_symlink():
-                shutil.rmtree(item)
-            else:
-                item.unlink()
-        write_json(path / _CARD, _card(verb, settings))
-        return False
+        return _begin_anew(path, others, verb, settings)
     try:
         card = read_json(path / _CARD)
         found_verb, found, finished = card["verb"], card["settings"], card["finished"]
@@ -115,16 +111,32 @@ def _claim(path: Path, verb: str, settings: dict[str, Any], overwrite: bool) -> 
         raise RunFolderError(
             f"{path / _CARD} cannot be read ({error}); choose another --output, or begin anew with --overwrite."
         ) from error
+    same = found_verb == verb and found == settings
+    if finished and same and replace_finished:
+        return _begin_anew(path, others, verb, settings)
     if finished:
         raise RunFolderError(
-            f"{path} holds a finished {found_verb}; nothing was changed. Choose another --output, or replace it with --overwrite."
+            f"{path} holds a finished {found_verb}; nothing was changed. Choose another --output, or replace it with "
+            "--overwrite."
         )
-    if found_verb != verb or found != settings:
+    if not same:
         raise RunFolderError(
-            f"{path} holds an unfinished {found_verb} with other settings ({_difference(found_verb, found, verb, settings)}). "
-            "Repeat the command with the settings it had to continue it, choose another --output, or replace it with --overwrite."
+            f"{path} holds an unfinished {found_verb} with other settings "
+            f"({_difference(found_verb, found, verb, settings)}). Repeat the command with the settings it had to "
+            "continue it, choose another --output, or replace it with --overwrite."
         )
     return True
+
+
+def _begin_anew(path: Path, names: list[str], verb: str, settings: dict[str, Any]) -> bool:
+    for name in names:
+        item = path / name
+        if item.is_dir() and not item.is_symlink():
+            shutil.rmtree(item)
+        else:
+            item.unlink()
+    write_json(path / _CARD, _card(verb, settings))
+    return False
 
 
 def _difference(found_verb: str, found: dict[str, Any], verb: str, settings: dict[str, Any]) -> str:

@@ -107,7 +107,7 @@ class SearchModule(ClassificationModule):
         loss = F.cross_entropy(logits, labels)
         weight_optimizer.zero_grad(set_to_none=True)
         self.manual_backward(loss)
-        self.clip_gradients(weight_optimizer, gradient_clip_val=self.max_gradient_norm, gradient_clip_algorithm="norm")
+        self.clip_gradients(weight_optimizer.optimizer, self.max_gradient_norm, "norm")
         weight_optimizer.step()
         self.train_accuracy(logits, labels)
         self.log_mean("train_loss", loss, len(labels))

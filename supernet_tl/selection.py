@@ -53,15 +53,37 @@ class Selection:
             "excluded": [{"entry": entry_id, "reason": reason} for entry_id, reason in self.excluded.items()],
         }
 
+    def adopted(self) -> dict[str, Any]:
+        """Space, channels, cells and image size of the chosen supernet."""
+        values = {name: self.card[name] for name in ADOPTED}
+        return {name: value["name"] if isinstance(value, Mapping) else value for name, value in values.items()}
+
+    def source_dict(self) -> dict[str, Any]:
+        """The chosen entry as plain JSON values."""
+        return {
+            "select": self.select,
+            "entry": self.entry_id,
+            **{key: self.card.get(key) for key in ("name", "kind", "data", "metrics")},
+            "squared_distance": self.comparison.squared,
+            "distance": _root(self.comparison),
+            "rows_compared": self.ranking.rows_compared,
+            "num_evaluated": self.ranking.num_evaluated,
+        }
+
     def _row(self, entry_id: str, comparison: ot_select.Comparison) -> dict[str, Any]:
         return {
             "entry": entry_id,
             "name": self.cards[entry_id].get("name"),
             "kind": self.cards[entry_id].get("kind"),
             "chosen": entry_id == self.entry_id,
-            "distance": comparison.distance if comparison.squared >= 0 else None,
+            "distance": _root(comparison),
             **comparison.to_dict(),
         }
+
+
+def _root(comparison: ot_select.Comparison) -> float | None:
+    """The distance; None where a debiased value is negative."""
+    return comparison.distance if comparison.squared >= 0 else None
 
 
 def zoo_default(zoo: zoo_store.Zoo, name: str) -> Any:
@@ -145,7 +167,8 @@ def _unusable(card: Mapping[str, Any], target: ot_select.Sketch, required: Mappi
     wanted = ot_select.EmbedderIdentity.from_string(target.embedder)
     for name in ("name", "weights_sha256", "image_size"):
         if found_embedder.get(name) != getattr(wanted, name):
-            return f"its sketch was embedded with {name} {found_embedder.get(name)!r}, the target with {getattr(wanted, name)!r}"
+            found, expected = found_embedder.get(name), getattr(wanted, name)
+            return f"its images were embedded with {name} {found!r}, the target's with {expected!r}"
     return None
 
 
@@ -155,10 +178,12 @@ def _nothing_usable(
     if named is not None:
         return f"the zoo entry {cards[named].get('name')!r} cannot be used here: {excluded[named]}."
     if not excluded:
-        other = "pretrain one with --mixture" if kind == "mixture" else "choose --select mixture, or pretrain single sources"
-        return f"the zoo has no {kind} entry among its {len(cards)}; {other}."
-    reasons = "; ".join(f"{cards[entry_id].get('name')} ({entry_id[:12]}): {reason}" for entry_id, reason in excluded.items())
+        advice = {"mixture": "pretrain one with --mixture"}.get(
+            kind, "choose --select mixture, or pretrain single sources"
+        )
+        return f"the zoo has no {kind} entry among its {len(cards)}; {advice}."
+    reasons = "; ".join(f"{cards[entry_id].get('name')} ({entry_id[:12]}): {why}" for entry_id, why in excluded.items())
     return (
-        f"none of the zoo's {len(excluded)} {kind} entries can be used: {reasons}. Use the settings and the embedder that "
-        "the zoo was pretrained with, or pretrain sources with yours."
+        f"none of the zoo's {len(excluded)} {kind} entries can be used: {reasons}. Use the settings and the embedder "
+        "that the zoo was pretrained with, or pretrain sources with yours."
     )

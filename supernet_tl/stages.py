@@ -89,8 +89,8 @@ def run_stage(
     return history
 
 
-def test_accuracy(module: ClassificationModule, loader: Loader, device: str = "auto") -> float:
-    """Accuracy on the test split, a fraction."""
+def accuracy_on(module: ClassificationModule, loader: Loader, device: str) -> float:
+    """Accuracy on the images of a loader, a fraction."""
     with quiet_lightning():
         trainer = Trainer(
             logger=False,

@@ -1,8 +1,7 @@
-"""Reports of runs for people."""
+"""Reports of runs for people: self-contained HTML pages."""
 
-from pathlib import Path
+from supernet_tl.report.errors import ReportError
+from supernet_tl.report.overview_page import TargetGroup, build_overview
+from supernet_tl.report.run_page import build_report
 
-
-def build_report(run: Path) -> Path:
-    """Placeholder until the page is built."""
-    return run
+__all__ = ["ReportError", "TargetGroup", "build_overview", "build_report"]

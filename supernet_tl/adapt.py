@@ -1,0 +1,202 @@
+"""From prepared images to a trained network: search, discretize, inherit or retrain, evaluate.
+
+Every stage leaves its product in the run's folder and is not repeated when the run is continued.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as save_tensors
+from torch.optim.lr_scheduler import CosineAnnealingLR
+
+import darts
+import zoo_store
+from supernet_tl import adapters
+from supernet_tl.control import Control
+from supernet_tl.files import write_whole
+from supernet_tl.history import EpochRow, read_csv, write_csv
+from supernet_tl.network_file import Classifier, load_classifier, save_classifier
+from supernet_tl.prepared_data import PreparedData, evaluation_loader
+from supernet_tl.recipe import Recipe
+from supernet_tl.run_folder import RunFolder
+from supernet_tl.search_module import SearchModule
+from supernet_tl.stages import accuracy_on, run_stage
+from supernet_tl.train_module import TrainModule
+
+METRICS_FILE = "metrics.csv"
+SUPERNET_FILE = "supernet.safetensors"
+MIXING_FILE = "mixing_weights.safetensors"
+SAMPLES_FILE = "samples.safetensors"
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A searched supernet.
+
+    Attributes:
+        module: holds the supernet.
+        rows: of every epoch.
+        warm_start: what was copied from the source; None from scratch.
+    """
+
+    module: SearchModule
+    rows: Sequence[EpochRow]
+    warm_start: darts.WarmStartReport | None
+
+    @property
+    def supernet(self) -> darts.Supernet:
+        """The supernet."""
+        return self.module.supernet
+
+    def accuracies(self, data: PreparedData, device: str) -> dict[str, float | None]:
+        """Accuracy after the last epoch; this touches the test images."""
+        return {
+            "validation_accuracy": self.rows[-1].validation_accuracy,
+            "test_accuracy": accuracy_on(self.module, evaluation_loader(data.test), device),
+        }
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained final network.
+
+    Attributes:
+        classifier: the network with class names and normalisation.
+        rows: of every epoch; none when it was not trained further.
+    """
+
+    classifier: Classifier
+    rows: Sequence[EpochRow]
+
+    def accuracies(self, data: PreparedData, device: str) -> dict[str, float | None]:
+        """Accuracy after the last epoch; this touches the test images."""
+        module = TrainModule(self.classifier.network)
+        return {
+            f"{split}_accuracy": accuracy_on(module, evaluation_loader(getattr(data, split)), device)
+            for split in ("validation", "test")
+        }
+
+
+def search_supernet(
+    run: RunFolder,
+    data: PreparedData,
+    recipe: Recipe,
+    control: Control,
+    *,
+    source: zoo_store.ZooEntry | None = None,
+    title: str = "search",
+) -> Searched:
+    """The bilevel search, warm-started from a source where one is given."""
+    module = _search_module(data, recipe)
+    warm = None if source is None else darts.warm_start(module.supernet, source.state)
+    marker, metrics = run.path / SUPERNET_FILE, run.path / METRICS_FILE
+    if marker.exists():
+        module.supernet.load_state_dict(load_file(marker))
+        return Searched(module, [row for row in read_csv(metrics) if row.stage == "search"], warm)
+    history = run_stage(
+        module,
+        data.search_loader(recipe),
+        evaluation_loader(data.validation),
+        stage="search",
+        num_epochs=recipe.epochs,
+        folder=run.path,
+        device=control.device,
+        title=title,
+        quiet=control.quiet,
+    )
+    write_csv(metrics, history.rows)
+    write_whole(run.path / MIXING_FILE, save_tensors(history.mixing()))
+    write_whole(marker, save_tensors(adapters.plain_state(module.supernet)))
+    return Searched(module, history.rows, warm)
+
+
+def train_final(
+    run: RunFolder, data: PreparedData, recipe: Recipe, control: Control, supernet: darts.Supernet
+) -> Trained:
+    """Discretize, build the final network and train it on the weight and architecture images together.
+
+    Source: Singh & Vanschoren (arXiv:2407.20279), algorithm 2, line 14 (inherit), and appendix B.2 (retrain).
+    """
+    stage = "finetune" if recipe.final == "inherit" else "retrain"
+    folder, metrics = run.path / "network", run.path / METRICS_FILE
+    rows = read_csv(metrics)
+    if (folder / "network.json").exists():
+        return Trained(load_classifier(folder), [row for row in rows if row.stage == stage])
+    genotype = darts.discretize(supernet.space, supernet.normal_alpha, supernet.reduction_alpha)
+    run.write_json("genotype.json", genotype.to_dict())
+    network = _untrained_network(data, recipe, supernet, genotype)
+    final_rows: Sequence[EpochRow] = ()
+    if recipe.finetune_epochs:
+        final_rows = run_stage(
+            _train_module(network, data, recipe),
+            data.train_loader(recipe),
+            evaluation_loader(data.validation),
+            stage=stage,
+            num_epochs=recipe.finetune_epochs,
+            folder=run.path,
+            device=control.device,
+            gradient_clip=recipe.max_gradient_norm,
+            title="fine-tuning" if stage == "finetune" else "retraining",
+            quiet=control.quiet,
+        ).rows
+        write_csv(metrics, [*(row for row in rows if row.stage == "search"), *final_rows])
+    classifier = Classifier(network.eval(), data.class_names, data.normalisations[0], recipe.image_size)
+    save_classifier(folder, classifier, {"data": adapters.data_cards(data)})
+    return Trained(classifier, final_rows)
+
+
+def _search_module(data: PreparedData, recipe: Recipe) -> SearchModule:
+    return SearchModule(
+        num_classes=data.num_classes,
+        space=recipe.space,
+        channels=recipe.channels,
+        num_cells=recipe.num_cells,
+        weight_optimizer=_sgd(recipe, recipe.weight_lr),
+        arch_optimizer=partial(
+            torch.optim.Adam, lr=recipe.arch_lr, betas=(0.5, 0.999), weight_decay=recipe.arch_weight_decay
+        ),
+        weight_scheduler=partial(
+            CosineAnnealingLR, T_max=recipe.epochs, eta_min=min(recipe.weight_lr_min, recipe.weight_lr)
+        ),
+        perturbation=recipe.perturbation,
+        max_radius=recipe.max_radius,
+        max_gradient_norm=recipe.max_gradient_norm,
+        augmentation=data.augmentation(recipe),
+        seed=recipe.seed,
+    )
+
+
+def _train_module(network: darts.DiscreteNetwork, data: PreparedData, recipe: Recipe) -> TrainModule:
+    return TrainModule(
+        network,
+        optimizer=_sgd(recipe, recipe.finetune_lr),
+        drop_path_prob=recipe.drop_path_prob,
+        auxiliary_weight=recipe.auxiliary_weight,
+        augmentation=data.augmentation(recipe),
+        seed=recipe.seed,
+    )
+
+
+def _sgd(recipe: Recipe, lr: float) -> partial[torch.optim.SGD]:
+    return partial(torch.optim.SGD, lr=lr, momentum=recipe.weight_momentum, weight_decay=recipe.weight_decay)
+
+
+def _untrained_network(
+    data: PreparedData, recipe: Recipe, supernet: darts.Supernet, genotype: darts.Genotype
+) -> darts.DiscreteNetwork:
+    if recipe.final == "inherit":
+        return darts.DiscreteNetwork.from_supernet(supernet, genotype)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return darts.DiscreteNetwork(
+            genotype,
+            data.num_classes,
+            recipe.retrain_channels,
+            recipe.retrain_num_cells,
+            auxiliary=recipe.auxiliary_weight > 0,
+        )

@@ -1,0 +1,260 @@
+"""The command line. It starts at once: what is heavy is imported by the verb that needs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, get_type_hints
+
+from jsonargparse import ArgumentParser, Namespace
+
+from supernet_tl.recipe import Recipe
+
+_LIGHTNING_VERBS = {
+    "fit": "a plain Lightning run of the search, from recipes (LightningCLI)",
+    "validate": "evaluate a checkpoint of such a run on the validation split",
+    "test": "evaluate a checkpoint of such a run on the test split",
+}
+_COMMON = (
+    "embedder",
+    "space",
+    "channels",
+    "num_cells",
+    "image_size",
+    "epochs",
+    "finetune_epochs",
+    "batch_size",
+    "seed",
+)
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, 1 for an error that is explained, 2 for a wrong call."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if given and given[0] in _LIGHTNING_VERBS:
+            from supernet_tl import lightning_cli
+
+            lightning_cli.main(given)
+            return 0
+        parser = build_parser()
+        config = parser.parse_args(given)
+        from supernet_tl import verbs
+
+        verbs.run(config)
+    except KeyboardInterrupt:
+        print("interrupted; nothing is lost. Repeat the same command to continue.", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if not _is_explained(error) or os.environ.get("SUPERNET_TL_TRACEBACK"):
+            raise
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def build_parser() -> ArgumentParser:
+    """The parser of all verbs but Lightning's."""
+    parser = ArgumentParser(
+        prog="supernet-tl",
+        description="Supernet transfer learning: pick the pretrained supernet whose source data lies nearest, search "
+        "on from its weights and architecture, keep a small trained network.",
+        epilog="Plain Lightning runs: "
+        + "; ".join(f"`supernet-tl {verb}`: {text}" for verb, text in _LIGHTNING_VERBS.items())
+        + ". Each has its own --help.",
+    )
+    verbs = parser.add_subcommands(dest="verb", metavar="VERB")
+    verbs.add_subcommand(
+        "pretrain", _pretrain_parser(), help="search supernets on source datasets and keep them in a zoo"
+    )
+    verbs.add_subcommand("select", _select_parser(), help="rank a zoo's sources by their distance to a target")
+    verbs.add_subcommand("transfer", _transfer_parser(), help="the whole way from a target's images to a small network")
+    verbs.add_subcommand("search", _search_parser(), help="the same from scratch: the baseline")
+    verbs.add_subcommand("predict", _predict_parser(), help="classify images with the network of a run")
+    verbs.add_subcommand("report", _report_parser(), help="write the report of a run again, compared with others")
+    zoo = ArgumentParser(description="Look at a zoo of pretrained supernets.")
+    verbs.add_subcommand("zoo", zoo, help="look at a zoo: list, show, verify")
+    _add_zoo_actions(zoo)  # a second level is added after the first is in place
+    return parser
+
+
+def _pretrain_parser() -> ArgumentParser:
+    parser = _verb("Search a supernet on each source from random weights (algorithm 1) and keep it in a zoo.")
+    parser.add_argument(
+        "--source",
+        action="append",
+        type=str,
+        required=True,
+        metavar="SRC",
+        help="root/<class>/*.png|jpg|…, a Meta-Album folder, or pocket:NAME; repeatable",
+    )
+    parser.add_argument("--zoo", type=str, required=True, metavar="DIR", help="folder of the zoo; made when missing")
+    parser.add_argument("--mixture", action="store_true", help="one supernet for all sources together (algorithm 3)")
+    parser.add_argument("--output", type=str, metavar="DIR", help="folder of the runs (default: ZOO/.runs)")
+    return _with_recipe(parser)
+
+
+def _select_parser() -> ArgumentParser:
+    parser = _verb("Rank a zoo's sources by their optimal transport dataset distance to a target, nearest first.")
+    _add_target(parser)
+    _add_zoo(parser)
+    return _with_recipe(parser)
+
+
+def _transfer_parser() -> ArgumentParser:
+    parser = _verb(
+        "Take the nearest supernet of a zoo, search on from its weights and alphas, discretize, fine-tune "
+        "(algorithm 2; algorithm 3 with --select mixture)."
+    )
+    _add_target(parser)
+    _add_zoo(parser)
+    _add_output(parser)
+    parser.add_argument(
+        "--with-scratch", action="store_true", help="also search from scratch, in DIR/scratch, to compare with"
+    )
+    return _with_recipe(parser)
+
+
+def _search_parser() -> ArgumentParser:
+    parser = _verb("Search from scratch, discretize, fine-tune: the baseline of a transfer.")
+    _add_target(parser)
+    _add_output(parser)
+    return _with_recipe(parser)
+
+
+def _predict_parser() -> ArgumentParser:
+    parser = _verb("Classify images with the network of a run.")
+    parser.add_argument("--network", type=str, required=True, metavar="DIR", help="the folder network/ of a run")
+    parser.add_argument("--images", type=str, required=True, metavar="DIR", help="images, at any depth")
+    parser.add_argument("--output", type=str, metavar="FILE", help="also write the predictions as CSV")
+    return _with_behaviour(parser)
+
+
+def _report_parser() -> ArgumentParser:
+    parser = _verb("Write RUN/report.html again, with other runs on the same target beside it.")
+    parser.add_argument("run", type=str, metavar="RUN", help="folder of a finished transfer or search")
+    parser.add_argument(
+        "--compare",
+        action="append",
+        type=str,
+        metavar="RUN",
+        default=[],
+        help="another run, such as a search; repeatable",
+    )
+    return parser
+
+
+def _add_zoo_actions(parser: ArgumentParser) -> None:
+    actions = parser.add_subcommands(dest="action", metavar="ACTION")
+    for name, text in (
+        ("list", "one line for each entry"),
+        ("show", "the card of one entry, or of all"),
+        ("verify", "read every byte and say what is wrong"),
+    ):
+        action = ArgumentParser(description=f"Zoo: {text}.")
+        action.add_argument("zoo", type=str, metavar="ZOO", help="folder of the zoo")
+        if name == "show":
+            action.add_argument("entry", type=str, nargs="?", metavar="ENTRY", help="an id, its beginning, or a name")
+        action.add_argument("--json", action="store_true", help="print JSON")
+        actions.add_subcommand(name, action, help=text)
+
+
+def _verb(description: str) -> ArgumentParser:
+    parser = ArgumentParser(description=description)
+    parser.add_argument("--config", action="config", help="YAML file with settings; repeatable, later ones win")
+    return parser
+
+
+def _add_target(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--target",
+        type=str,
+        required=True,
+        metavar="TGT",
+        help="root/<class>/*.png|jpg|…, a Meta-Album folder, or pocket:NAME",
+    )
+
+
+def _add_zoo(parser: ArgumentParser) -> None:
+    parser.add_argument("--zoo", type=str, required=True, metavar="DIR", help="folder of the zoo")
+    parser.add_argument(
+        "--select",
+        type=str,
+        default="nearest",
+        metavar="HOW",
+        help="nearest, mixture, random, or an entry's id or name (default: nearest)",
+    )
+
+
+def _add_output(parser: ArgumentParser) -> None:
+    parser.add_argument("--output", type=str, required=True, metavar="DIR", help="folder of the run")
+    parser.add_argument("--overwrite", action="store_true", help="replace a run that DIR holds")
+
+
+def _with_behaviour(parser: ArgumentParser) -> ArgumentParser:
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    parser.add_argument("--skip-corrupt", action="store_true", help="leave unreadable images out, and count them")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
+    return parser
+
+
+def _with_recipe(parser: ArgumentParser) -> ArgumentParser:
+    """Offer every setting of the recipe as a hyphenated switch; what is not given keeps its default."""
+    parser.add_argument(
+        "--drop-small-classes", action="store_true", help="leave classes with fewer than four images out"
+    )
+    _with_behaviour(parser)
+    kinds, texts = get_type_hints(Recipe), _setting_texts()
+    common = parser.add_argument_group("settings")
+    more = parser.add_argument_group("more settings")
+    ordered = sorted(fields(Recipe), key=lambda field: _COMMON.index(field.name) if field.name in _COMMON else 99)
+    for field in ordered:
+        group = common if field.name in _COMMON else more
+        default = "" if field.default is None else f" (default: {field.default})"
+        group.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=kinds[field.name] | None,
+            metavar=field.name.upper(),
+            help=texts[field.name] + default,
+        )
+    return parser
+
+
+def _setting_texts() -> dict[str, str]:
+    """What the recipe's docstring says of each setting."""
+    listing = (Recipe.__doc__ or "").split("Attributes:")[1]
+    found = re.findall(r"^        (\w+): (.+?)(?=^        \w+: |\Z)", listing, flags=re.MULTILINE | re.DOTALL)
+    return {name: " ".join(text.split()).replace("``", "").rstrip(".") for name, text in found}
+
+
+def given_settings(config: Namespace) -> dict[str, Any]:
+    """The settings of the recipe that the command line or its config files gave."""
+    names = [field.name for field in fields(Recipe)]
+    return {name: config[name] for name in names if config.get(name) is not None}
+
+
+def _is_explained(error: Exception) -> bool:
+    """Whether the error is one that a package of this project, or the operating system, raised with a sentence."""
+    ours = type(error).__module__.partition(".")[0] in ("supernet_tl", "darts", "ot_select", "zoo_store")
+    return ours or isinstance(error, OSError)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, KeyError) and error.args:
+        return str(error.args[0])
+    if isinstance(error, OSError) and error.strerror and type(error).__module__ == "builtins":
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}. What was finished is kept; repeat the command to continue."
+    return str(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""How a run behaves, as against what it computes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from supernet_tl.console import counted, say
+from supernet_tl.data import ImageSet, Splits, open_image_set
+from supernet_tl.prepared_data import PreparedData, prepare
+from supernet_tl.recipe import Recipe
+
+Source = str | os.PathLike[str] | ImageSet
+"""A folder, a Meta-Album folder, ``pocket:NAME``, or an image set."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """Device, terminal and the treatment of bad input.
+
+    Attributes:
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        quiet: say nothing on the terminal.
+        overwrite: replace a run that the output folder holds.
+        skip_corrupt: leave unreadable images out instead of refusing the set.
+        drop_small_classes: leave classes with fewer than four images out instead of refusing the set.
+    """
+
+    device: str = "auto"
+    quiet: bool = False
+    overwrite: bool = False
+    skip_corrupt: bool = False
+    drop_small_classes: bool = False
+
+    def open(self, source: Source) -> ImageSet:
+        """Open and check an image set, and say what was left out."""
+        with counted(f"checking {source}", quiet=self.quiet) as progress:
+            images = open_image_set(
+                source,
+                skip_corrupt=self.skip_corrupt,
+                drop_small_classes=self.drop_small_classes,
+                progress=progress,
+            )
+        if images.skipped:
+            self.say(f"{images.name}: {len(images.skipped)} unreadable images skipped, the first {images.skipped[0]}")
+        if images.dropped_classes:
+            dropped = ", ".join(f"{name} ({count})" for name, count in images.dropped_classes)
+            self.say(f"{images.name}: classes with too few images dropped: {dropped}")
+        return images
+
+    def prepare(self, images: ImageSet, recipe: Recipe, splits: Splits | None = None) -> PreparedData:
+        """Split, decode and normalise an image set."""
+        with counted(f"reading {images.name}", quiet=self.quiet) as progress:
+            return prepare(images, recipe, splits, progress)
+
+    def say(self, text: str) -> None:
+        """One line for the person."""
+        say(text, quiet=self.quiet)

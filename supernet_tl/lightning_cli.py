@@ -1,0 +1,44 @@
+"""Plain Lightning runs of the search: ``supernet-tl fit|validate|test --config recipes/search/...``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from supernet_tl.data_module import SearchData
+from supernet_tl.errors import RecipeError
+from supernet_tl.search_module import SearchModule
+from supernet_tl.stages import quiet_lightning
+
+VERBS = ("fit", "validate", "test")
+
+
+class SearchCLI(LightningCLI):
+    """LightningCLI for :class:`SearchModule` on :class:`SearchData`; the number of classes comes from the data."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Link what the two sides share."""
+        parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
+
+    def before_instantiate_classes(self) -> None:
+        """Refuse to evaluate random weights."""
+        config = self.config[self.subcommand]
+        if self.subcommand != "fit" and not config.get("ckpt_path") and not config.model.get("init_from"):
+            raise RecipeError(
+                f"`{self.subcommand}` was given no weights, and a random network has nothing to show; give "
+                "--ckpt_path FILE of a run, or --model.init_from ZOO#ENTRY."
+            )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run LightningCLI on the command line after ``supernet-tl``."""
+    with quiet_lightning():
+        SearchCLI(
+            SearchModule,
+            SearchData,
+            args=list(arguments),
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            save_config_kwargs={"overwrite": True},
+        )

@@ -1,0 +1,139 @@
+"""Algorithm 1: a supernet for each source, kept in a zoo; one for the mixture of all (algorithm 3).
+
+Source: Singh & Vanschoren, "On Supernet Transfer Learning for Effective Task Adaptation" (arXiv:2407.20279).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import zoo_store
+from supernet_tl import adapters
+from supernet_tl.adapt import search_supernet
+from supernet_tl.console import counted
+from supernet_tl.control import Control, Source
+from supernet_tl.data import ImageSet
+from supernet_tl.errors import RecipeError
+from supernet_tl.prepared_data import mix
+from supernet_tl.recipe import Recipe, digest
+from supernet_tl.run_folder import run_folder
+
+HELD_OUT = {"test_frac": 0.1, "validation_frac": 0.1}
+"""A source is there to be learnt from: less is held out than of a target."""
+
+
+def pretrain(
+    sources: Source | Sequence[Source],
+    zoo: zoo_store.Zoo | str | os.PathLike[str] | None = None,
+    space: str = "s1",
+    channels: int = 16,
+    num_cells: int = 8,
+    epochs: int = 50,
+    embedder: str = "resnet18.tv_in1k",
+    mixture: bool = False,
+    seed: int = 0,
+    *,
+    output: str | os.PathLike[str] | None = None,
+    control: Control | None = None,
+    **options: Any,
+) -> zoo_store.ZooEntry | list[zoo_store.ZooEntry]:
+    """Search a supernet on each source from random weights, and add it to a zoo.
+
+    An entry that the zoo already holds for the same images and settings is not made again. Interrupted pretraining is
+    continued when the same call is made again with a zoo or an output.
+
+    Args:
+        sources: folders, Meta-Album folders, ``pocket:NAME`` or image sets; one or several.
+        zoo: gets the entries.
+        space: name of the search space.
+        channels: of the supernet's first cells.
+        num_cells: of the supernet.
+        epochs: of the search.
+        embedder: network whose embeddings of the source are kept for selection.
+        mixture: one supernet with one head for all sources together.
+        seed: of everything random.
+        output: folder of the runs (logs, metrics); ``ZOO/.runs`` when absent.
+        control: device, overwriting, bad images.
+        **options: further fields of :class:`supernet_tl.Recipe`, such as ``image_size`` or ``batch_size``.
+
+    Returns:
+        One entry, or a list of them when several sources are not mixed.
+
+    Raises:
+        RecipeError: an option is unknown or out of range.
+        DataError: a source that cannot be used.
+    """
+    control = control or Control()
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = dict(
+        space=space, channels=channels, num_cells=num_cells, epochs=epochs, embedder=embedder, seed=seed, **given
+    )
+    recipe = Recipe.from_options({**HELD_OUT, **settings})
+    listed = [sources] if isinstance(sources, str | os.PathLike | ImageSet) else list(sources)
+    if not listed:
+        raise RecipeError("no sources were given; expected at least one folder, pocket:NAME or image set.")
+    if mixture and len(listed) < 2:
+        raise RecipeError("a mixture of one source was asked for; give two or more sources, or leave --mixture out.")
+    opened = [control.open(source) for source in listed]
+    store = None if zoo is None else adapters.open_zoo(zoo)
+    runs = Path(output) if output is not None else None if store is None else store.path / ".runs"
+    # The embedder is needed last; that it cannot be had must be known before hours of training.
+    adapters.embedder_for(recipe.embedder, recipe.embed_size, control.device)
+    groups = [opened] if mixture else [[images] for images in opened]
+    entries = [_pretrain_one(group, store, recipe, runs, control) for group in groups]
+    return entries[0] if len(entries) == 1 else entries
+
+
+def _pretrain_one(
+    group: Sequence[ImageSet], zoo: zoo_store.Zoo | None, recipe: Recipe, runs: Path | None, control: Control
+) -> zoo_store.ZooEntry:
+    name = "+".join(images.name for images in group)
+    fingerprints = [images.fingerprint() for images in group]
+    known = None if zoo is None else _already_there(zoo, recipe, fingerprints, control)
+    if zoo is not None and known is not None:
+        control.say(f"{name}: already in the zoo as {known[:12]}; nothing to do")
+        return zoo.get(known)
+    settings = {"recipe": recipe.to_dict(), "data": fingerprints}
+    folder = None if runs is None else runs / f"{_file_name(name)}-{digest(settings)[:12]}"
+    # The folder's name says what the run is, so a finished one whose entry is gone may be made anew.
+    with run_folder(folder, "pretraining", settings, overwrite=control.overwrite, replace_finished=True) as run:
+        if run.continued:
+            control.say(f"{name}: continuing the unfinished pretraining in {run.path}")
+        parts = [control.prepare(images, recipe) for images in group]
+        data = parts[0] if len(parts) == 1 else mix(parts)
+        searched = search_supernet(run, data, recipe, control, title=f"pretraining {name}")
+        with counted(f"embedding {name}", quiet=control.quiet) as progress:
+            sketch = adapters.sketch_of(data, recipe, control.device, progress)
+        entry = adapters.entry_of(
+            data,
+            recipe,
+            searched.supernet,
+            sketch,
+            metrics=searched.accuracies(data, control.device),
+            timings={"search_seconds": searched.rows[-1].seconds},
+        )
+        if zoo is not None:
+            control.say(f"{name}: added to the zoo as {zoo.add(entry)[:12]}")
+        run.finish()
+    return entry
+
+
+def _already_there(zoo: zoo_store.Zoo, recipe: Recipe, fingerprints: list[str], control: Control) -> str | None:
+    """The entry of the same settings, images and embedder, if the zoo has one."""
+    if not zoo.path.exists():
+        return None
+    identity = adapters.embedder_for(recipe.embedder, recipe.embed_size, control.device).identity
+    for entry_id, card in zoo.cards().items():
+        embedder = card.get("embedder") or {}
+        same_data = [part.get("fingerprint") for part in card.get("data") or []] == fingerprints
+        same_embedder = embedder.get("weights_sha256") == identity.weights_sha256
+        if same_data and same_embedder and card.get("recipe") == recipe.pretraining_settings():
+            return entry_id
+    return None
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)[:60]

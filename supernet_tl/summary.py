@@ -1,0 +1,86 @@
+"""``summary.json``: the numbers of a run, versioned, for people and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import darts
+from supernet_tl import adapters
+from supernet_tl.adapt import Searched, Trained
+from supernet_tl.history import best_validation_accuracy, time_to_accuracy
+from supernet_tl.prepared_data import PreparedData
+from supernet_tl.recipe import Recipe
+from supernet_tl.selection import Selection
+
+SCHEMA = 1
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
+"""Validation accuracies whose first epoch is noted."""
+
+
+def summarise(
+    data: PreparedData,
+    recipe: Recipe,
+    selection: Selection | None,
+    searched: Searched,
+    trained: Trained,
+    seconds: Mapping[str, float],
+    device: str,
+) -> dict[str, Any]:
+    """The run in plain JSON values; this evaluates on the test images.
+
+    Accuracies are fractions after the last epoch of their stage. ``time_to_accuracy`` tells of the supernet's
+    validation accuracy: epochs counted from 1, seconds of the search stage, null where it was never reached.
+    """
+    images, network, supernet = data.image_sets[0], trained.classifier.network, searched.supernet
+    image_shape = (3, recipe.image_size, recipe.image_size)
+    best = best_validation_accuracy(searched.rows)
+    return {
+        "schema_version": SCHEMA,
+        "verb": "search" if selection is None else "transfer",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "target": {
+            **adapters.data_cards(data)[0],
+            "class_names": list(data.class_names),
+            "skipped_images": [str(problem) for problem in images.skipped],
+            "ignored_files": len(images.ignored),
+        },
+        "source": None if selection is None else selection.source_dict(),
+        "warm_start": None if searched.warm_start is None else _warm_start(searched.warm_start),
+        "recipe": recipe.to_dict(),
+        "genotype": network.genotype.to_dict(),
+        "num_skip_connections": network.genotype.count("skip_connect"),
+        "supernet": {
+            **searched.accuracies(data, device),
+            "best_validation_accuracy": best,
+            "num_parameters": sum(parameter.numel() for parameter in supernet.weight_parameters()),
+            "macs": darts.count_macs(supernet, image_shape),
+        },
+        "network": {
+            **trained.accuracies(data, device),
+            "final": recipe.final,
+            "channels": network.channels,
+            "num_cells": network.num_cells,
+            "num_parameters": darts.count_parameters(network),
+            "macs": darts.count_macs(network, image_shape),
+        },
+        "time_to_accuracy": [asdict(time_to_accuracy(searched.rows, accuracy)) for accuracy in THRESHOLDS],
+        "time_to_best": None if best is None else asdict(time_to_accuracy(searched.rows, best)),
+        "seconds": {
+            **seconds,
+            "search": searched.rows[-1].seconds,
+            "finetune": trained.rows[-1].seconds if trained.rows else 0.0,
+        },
+        "versions": adapters.library_versions(),
+    }
+
+
+def metrics_of(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The summary's results by flat names, such as ``network_test_accuracy``."""
+    return {f"{part}_{name}": value for part in ("supernet", "network") for name, value in summary[part].items()}
+
+
+def _warm_start(report: darts.WarmStartReport) -> dict[str, Any]:
+    return {"copied": len(report.copied), "reinitialised": list(report.reinitialised), "unused": list(report.unused)}

@@ -1,0 +1,216 @@
+"""What each verb of the command line does, and how it shows the outcome."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+from rich.console import Console
+from rich.table import Table
+
+import zoo_store
+from supernet_tl.cli import given_settings
+from supernet_tl.control import Control
+from supernet_tl.errors import SelectionError
+
+_OUT = Console(highlight=False)
+
+
+def run(config: Namespace) -> None:
+    """Run the verb that was parsed."""
+    verb = config.verb
+    _VERBS[verb](config[verb])
+
+
+def _control(config: Namespace) -> Control:
+    return Control(
+        device=config.device,
+        quiet=bool(config.quiet),
+        overwrite=bool(config.get("overwrite")),
+        skip_corrupt=bool(config.skip_corrupt),
+        drop_small_classes=bool(config.get("drop_small_classes")),
+    )
+
+
+def _pretrain(config: Namespace) -> None:
+    from supernet_tl.pretraining import pretrain
+
+    found = pretrain(
+        config.source,
+        config.zoo,
+        mixture=bool(config.mixture),
+        output=config.output,
+        control=_control(config),
+        **given_settings(config),
+    )
+    entries = found if isinstance(found, list) else [found]
+    _show_cards({zoo_store.content_id(entry): entry.card for entry in entries}, as_json=bool(config.json))
+
+
+def _select(config: Namespace) -> None:
+    from supernet_tl.pipeline import select
+
+    found = select(config.target, config.zoo, config.select, control=_control(config), **given_settings(config))
+    values = found.to_dict()
+    if config.json:
+        _print_json(values)
+        return
+    table = _table(
+        "", "source", "entry", "distance", "spread", title=f"nearest first, {values['rows_compared']} rows each"
+    )
+    for row in values["ranking"]:
+        distance = "—" if row["distance"] is None else f"{row['distance']:.2f}"
+        # The spread is of the squared distance; this is what it moves the distance by, to first order.
+        spread = "—" if not row["distance"] else f"± {row['spread'] / (2 * row['distance']):.2f}"
+        table.add_row("*" if row["chosen"] else "", row["name"], row["entry"][:12], distance, spread)
+    _OUT.print(table)
+
+
+def _transfer(config: Namespace) -> None:
+    from supernet_tl.pipeline import transfer
+
+    settings = given_settings(config)
+    result = transfer(
+        config.target, config.zoo, select=config.select, output=config.output, control=_control(config), **settings
+    )
+    if config.with_scratch:
+        from supernet_tl.pipeline import search
+        from supernet_tl.report import build_report
+
+        recipe = {**result.summary["recipe"], "embedder": None}
+        scratch = Path(config.output) / "scratch"
+        search(config.target, output=scratch, control=_control(config), **recipe)
+        build_report(Path(config.output), {"from scratch": scratch})
+    _show_result(result.summary, Path(config.output), as_json=bool(config.json))
+
+
+def _search(config: Namespace) -> None:
+    from supernet_tl.pipeline import search
+
+    result = search(config.target, output=config.output, control=_control(config), **given_settings(config))
+    _show_result(result.summary, Path(config.output), as_json=bool(config.json))
+
+
+def _predict(config: Namespace) -> None:
+    from supernet_tl.prediction import predict
+
+    output = None if config.output is None else Path(config.output)
+    found = predict(Path(config.network), Path(config.images), control=_control(config), output=output)
+    if config.json:
+        rows = [vars(row) for row in found.rows]
+        skipped = [{"path": problem.path, "reason": problem.reason} for problem in found.skipped]
+        _print_json({"accuracy": found.accuracy, "predictions": rows, "skipped": skipped})
+        return
+    table = _table("image", "predicted", "probability", "label")
+    for row in found.rows:
+        table.add_row(row.path, row.predicted, f"{row.probability:.3f}", row.label or "—")
+    _OUT.print(table)
+    if found.accuracy is not None:
+        _OUT.print(f"accuracy on labelled images: {found.accuracy:.4f}")
+    if found.skipped:
+        _OUT.print(f"unreadable images skipped: {len(found.skipped)}")
+
+
+def _report(config: Namespace) -> None:
+    from supernet_tl.report import build_report
+
+    compared = {Path(run).resolve().name: Path(run) for run in config.compare}
+    _OUT.print(str(build_report(Path(config.run), compared)))
+
+
+def _zoo(config: Namespace) -> None:
+    action = config.action
+    options = config[action]
+    zoo = zoo_store.Zoo(options.zoo)
+    if action == "verify":
+        problems = zoo.verify()
+        if options.json:
+            _print_json([{"entry": item.entry_id, "file": item.file, "reason": item.reason} for item in problems])
+        else:
+            for problem in problems:
+                _OUT.print(str(problem), soft_wrap=True)
+            if not problems:
+                _OUT.print(f"{len(zoo)} entries, all whole")
+        if problems:
+            raise zoo_store.CorruptEntryError(problems[0])
+        return
+    cards = zoo.cards()
+    if action == "list":
+        _show_cards(cards, as_json=bool(options.json))
+        return
+    wanted = [_find(zoo, cards, options.entry)] if options.entry is not None else list(cards)
+    _print_json({entry_id: cards[entry_id] for entry_id in wanted})
+
+
+def _find(zoo: zoo_store.Zoo, cards: dict[str, Any], entry: str) -> str:
+    named = [entry_id for entry_id, card in cards.items() if card.get("name") == entry]
+    if len(named) > 1:
+        ids = ", ".join(entry_id[:12] for entry_id in named)
+        raise SelectionError(f"{len(named)} entries are named {entry!r}: {ids}; give the beginning of an id.")
+    return named[0] if named else zoo.resolve(entry)
+
+
+def _show_cards(cards: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        _print_json({entry_id: dict(card) for entry_id, card in cards.items()})
+        return
+    table = _table("entry", "source", "kind", "space", "channels", "cells", "classes", "test accuracy")
+    for entry_id, card in cards.items():
+        space = card.get("space")
+        accuracy = (card.get("metrics") or {}).get("test_accuracy")
+        table.add_row(
+            entry_id[:12],
+            str(card.get("name")),
+            str(card.get("kind")),
+            str(space.get("name") if isinstance(space, dict) else space),
+            str(card.get("channels")),
+            str(card.get("num_cells")),
+            str(card.get("num_classes")),
+            "—" if accuracy is None else f"{accuracy:.4f}",
+        )
+    _OUT.print(table)
+
+
+def _show_result(summary: dict[str, Any], output: Path, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(summary)
+        return
+    source = summary["source"]
+    origin = "from scratch" if source is None else f"from {source['name']} ({source['entry'][:12]})"
+    table = _table("", "validation", "test", "parameters", title=f"{summary['target']['name']}, {origin}")
+    for part in ("supernet", "network"):
+        values = summary[part]
+        table.add_row(
+            "supernet" if part == "supernet" else "final network",
+            *(
+                "—" if values[f"{split}_accuracy"] is None else f"{values[f'{split}_accuracy']:.4f}"
+                for split in ("validation", "test")
+            ),
+            f"{values['num_parameters']:,}",
+        )
+    _OUT.print(table)
+    _OUT.print(f"network: {output / 'network'}\nreport:  {output / 'report.html'}", soft_wrap=True)
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _print_json(values: Any) -> None:
+    print(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+_VERBS = {
+    "pretrain": _pretrain,
+    "select": _select,
+    "transfer": _transfer,
+    "search": _search,
+    "predict": _predict,
+    "report": _report,
+    "zoo": _zoo,
+}
