@@ -8,8 +8,8 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from supernet_tl.data_module import SearchData
 from supernet_tl.errors import RecipeError
+from supernet_tl.quiet import quiet_lightning
 from supernet_tl.search_module import SearchModule
-from supernet_tl.stages import quiet_lightning
 
 VERBS = ("fit", "validate", "test")
 

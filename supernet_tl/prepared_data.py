@@ -24,6 +24,7 @@ from supernet_tl.data import (
     loader,
     make_splits,
 )
+from supernet_tl.quiet import quiet_lightning
 from supernet_tl.recipe import Recipe
 
 Loader = DataLoader[tuple[Tensor, Tensor]]
@@ -80,13 +81,12 @@ class PreparedData:
     def search_loader(self, recipe: Recipe) -> CombinedLoader:
         """Both halves at once: each batch is ``{"weight": (images, labels), "architecture": (images, labels)}``."""
         halves = {"weight": (self.weight, 2 * recipe.seed), "architecture": (self.architecture, 2 * recipe.seed + 1)}
-        return CombinedLoader(
-            {
-                name: loader(half, self._sampler(half, seed, recipe), recipe.batch_size, drop_last=True)
-                for name, (half, seed) in halves.items()
-            },
-            "max_size_cycle",
-        )
+        loaders = {
+            name: loader(half, self._sampler(half, seed, recipe), recipe.batch_size, drop_last=True)
+            for name, (half, seed) in halves.items()
+        }
+        with quiet_lightning():
+            return CombinedLoader(loaders, "max_size_cycle")
 
     def train_loader(self, recipe: Recipe) -> Loader:
         """Weight and architecture images in one, for the final network."""

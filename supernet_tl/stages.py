@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +13,7 @@ from supernet_tl.callbacks import EpochCheckpoint, History, ProgressReport, Sear
 from supernet_tl.classification_module import ClassificationModule
 from supernet_tl.console import StageProgress
 from supernet_tl.prepared_data import Loader
-
-_HARMLESS = (
-    ".*does not have many workers.*",  # images are in memory: workers would only copy them
-    ".*number of training batches.*smaller than the logging interval.*",
-    ".*GPU available but not used.*",
-    ".*isinstance.treespec, LeafSpec.*",
-    ".*LeafSpec.*deprecated.*",
-)
+from supernet_tl.quiet import quiet_lightning
 
 
 def run_stage(
@@ -107,18 +96,3 @@ def trainer_device(device: str) -> dict[str, Any]:
     """A device name as the Trainer's arguments."""
     kind, _, index = device.partition(":")
     return {"accelerator": kind, "devices": [int(index)] if index else (1 if kind != "auto" else "auto")}
-
-
-@contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Silence what Lightning says about every small trainer and what is known to be harmless; all else is heard."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            for message in _HARMLESS:
-                warnings.filterwarnings("ignore", message=message)
-            yield
-    finally:
-        logger.setLevel(level)

@@ -1,0 +1,46 @@
+# Two commands for newcomers: `make demo` and `make test`. Each sets itself up.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SEEDS ?= 0
+# Short spins at OpenMP barriers: as fast on an idle machine, and many times faster on one that others use too.
+export GOMP_SPINCOUNT ?= 20000
+
+.PHONY: help setup demo test lint types check clean
+
+help:
+	@echo "make demo    pretrain a small zoo on real image sets, transfer to two held-out ones, write a report"
+	@echo "make test    run the tests"
+	@echo "make check   tests, lint and types"
+	@echo "make setup   only make the environment in $(VENV)"
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("supernet-tl needs Python 3.11 or newer; found " + sys.version.split()[0] + ". Give one with make PYTHON=python3.12 ...")'
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python cannot make virtual environments; install its venv package (Debian: apt install python3-venv)."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@echo "Installing the packages (PyTorch is about 5 GB with its CUDA libraries; a minute or two)..."
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[demo,dev]' \
+		|| $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[demo,dev]'
+	@touch $(READY)
+
+demo: $(READY)
+	$(BIN)/python -m supernet_tl.demo --output demo --seeds $(SEEDS)
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+check: lint types test
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache

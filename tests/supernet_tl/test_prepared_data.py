@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from supernet_tl.data import ImageSet
+from supernet_tl.prepared_data import evaluation_loader, mix, prepare
+from supernet_tl.recipe import Recipe
+
+RECIPE = Recipe(image_size=8, batch_size=8)
+
+
+def test_splits_are_disjoint_and_search_images_set_the_normalisation(stripes: Callable[..., ImageSet]) -> None:
+    images = stripes("target")
+    data = prepare(images, RECIPE)
+    (splits,) = data.splits
+    assert sum(splits.sizes().values()) == len(images)
+    assert len(data.search) == len(splits.search)
+    # Oracle: mean and standard deviation of the search images' pixels, computed here.
+    pixels = images.pixels(8, splits.search.tolist()).double() / 255
+    assert data.normalisations[0].mean == pytest.approx(pixels.mean(dim=(0, 2, 3)).tolist(), abs=1e-9)
+    seen = data.search.__getitems__(range(len(data.search)))
+    torch.testing.assert_close(seen[0].mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+
+
+def test_each_search_batch_carries_both_halves(stripes: Callable[..., ImageSet]) -> None:
+    data = prepare(stripes("target"), RECIPE)
+    batches = list(data.search_loader(RECIPE))
+    assert len(batches) == len(data.weight) // 8
+    for batch, _, _ in batches:
+        assert batch["weight"][0].shape == batch["architecture"][0].shape == (8, 3, 8, 8)
+
+
+def test_a_mixture_has_one_head_over_source_and_class_and_draws_evenly_over_sources(
+    stripes: Callable[..., ImageSet],
+) -> None:
+    small, large = stripes("small", 1, 2, 8), stripes("large", 2, 3, 40)
+    data = mix([prepare(small, RECIPE), prepare(large, RECIPE)])
+    assert data.class_names == ("small/stripe0", "small/stripe1", "large/stripe0", "large/stripe1", "large/stripe2")
+    labels = torch.cat([batch["weight"][1] for batch, _, _ in data.search_loader(RECIPE)])
+    from_small = (labels < 2).float().mean().item()
+    assert from_small == pytest.approx(0.5, abs=0.05)
+    by_image = RECIPE.replace(balance="image")
+    labels = torch.cat([batch["weight"][1] for batch, _, _ in data.search_loader(by_image)])
+    assert (labels < 2).float().mean().item() < 0.25
+
+
+def test_evaluation_sees_every_image_once_in_order(stripes: Callable[..., ImageSet]) -> None:
+    data = prepare(stripes("target"), RECIPE)
+    labels = torch.cat([labels for _, labels in evaluation_loader(data.validation, batch_size=4)])
+    assert torch.equal(labels, data.validation.labels)
+
+
+def test_images_are_mirrored_only_where_the_card_allows_it_or_the_recipe_says_so(
+    stripes: Callable[..., ImageSet],
+) -> None:
+    data = prepare(stripes("target"), RECIPE)
+    assert not data.augmentation(RECIPE).flip
+    assert data.augmentation(RECIPE.replace(flip="yes")).flip
+    assert data.augmentation(RECIPE.replace(crop_padding=3)).crop_padding == 3

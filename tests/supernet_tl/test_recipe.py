@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from supernet_tl.errors import RecipeError
+from supernet_tl.recipe import Recipe, digest
+
+
+def test_defaults_are_those_of_the_paper_and_of_smoothdarts() -> None:
+    recipe = Recipe()
+    assert (recipe.space, recipe.epochs, recipe.perturbation, recipe.max_radius) == ("s1", 50, "random", 0.3)
+    assert (recipe.weight_lr, recipe.weight_lr_min, recipe.weight_momentum, recipe.weight_decay) == (
+        *(0.025, 0.001),
+        *(0.9, 3e-4),
+    )
+    assert (recipe.arch_lr, recipe.arch_weight_decay, recipe.max_gradient_norm) == (3e-4, 1e-3, 5.0)
+    assert (recipe.sketch_rows, recipe.embedder) == (1000, "resnet18.tv_in1k")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"epoch": 3}, r"unknown settings 'epoch' \(did you mean 'epochs'\?\); known are"),
+        ({"epochs": 0}, "epochs is 0; expected 1 or more"),
+        ({"epochs": 2.5}, "epochs is 2.5; expected int"),
+        ({"seed": True}, "seed is True; expected int"),
+        ({"image_size": 30}, "image_size is 30; expected a multiple of 4"),
+        ({"channels": 7}, "channels is 7; expected a positive even number"),
+        ({"num_cells": 2}, "num_cells is 2; expected 3 or more"),
+        ({"space": "s9"}, "space is 's9'; expected one of 's1', 's2'"),
+        ({"final": "both"}, "final is 'both'; expected one of 'inherit', 'retrain'"),
+        ({"weight_lr": 0.0}, "weight_lr is 0.0; expected more than 0"),
+        ({"test_frac": 1.5}, "test_frac is 1.5; expected a number from 0 to 1"),
+        ({"epochs": 0, "batch_size": 0}, "epochs is 0.*; batch_size is 0"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_all_at_once(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(RecipeError, match=sentence):
+        Recipe.from_options(options)
+
+
+def test_none_stands_for_the_default() -> None:
+    assert Recipe.from_options({"epochs": None, "seed": 3}) == Recipe(seed=3)
+
+
+def test_a_digest_tells_settings_apart_and_ignores_the_order_of_keys() -> None:
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 1, "b": 3})
+
+
+def test_a_pretrained_supernet_does_not_depend_on_settings_of_transfer_or_on_paths() -> None:
+    changed = Recipe(finetune_epochs=3, embedder="/home/me/resnet18.pth", final="retrain")
+    assert changed.pretraining_settings() == Recipe().pretraining_settings()
+    assert Recipe(epochs=3).pretraining_settings() != Recipe().pretraining_settings()

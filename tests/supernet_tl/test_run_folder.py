@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from supernet_tl.errors import RunFolderError
+from supernet_tl.run_folder import run_folder
+
+SETTINGS = {"recipe": {"epochs": 2, "seed": 0}, "target": "abc"}
+
+
+def test_a_new_folder_begins_a_run_and_the_same_settings_continue_it(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "run"
+    with run_folder(path, "transfer", SETTINGS) as run:
+        assert not run.continued
+        run.write_json("splits.json", [1])
+    with run_folder(path, "transfer", SETTINGS) as run:
+        assert run.continued
+        assert run.read_json("splits.json") == [1]
+
+
+def test_a_finished_run_is_never_overwritten_unless_asked_for(tmp_path: Path) -> None:
+    with run_folder(tmp_path / "run", "search", SETTINGS) as run:
+        (run.path / "checkpoints").mkdir()
+        run.write_json("summary.json", {"ok": True})
+        run.finish()
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    with (
+        pytest.raises(RunFolderError, match="holds a finished search; nothing was changed"),
+        run_folder(tmp_path / "run", "search", SETTINGS),
+    ):
+        pass
+    assert json.loads((tmp_path / "run" / "summary.json").read_text()) == {"ok": True}
+    with run_folder(tmp_path / "run", "search", SETTINGS, overwrite=True) as run:
+        assert not run.has("summary.json")
+
+
+def test_an_unfinished_run_of_other_settings_is_refused_and_the_difference_named(tmp_path: Path) -> None:
+    with run_folder(tmp_path / "run", "transfer", SETTINGS):
+        pass
+    other = {"recipe": {"epochs": 3, "seed": 0}, "target": "abc"}
+    with (
+        pytest.raises(RunFolderError, match=r"other settings \(recipe.epochs: there 2, here 3\)"),
+        run_folder(tmp_path / "run", "transfer", other),
+    ):
+        pass
+    with (
+        pytest.raises(RunFolderError, match="it is a transfer, this is a search"),
+        run_folder(tmp_path / "run", "search", SETTINGS),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_of_something_else_is_protected_even_from_overwriting(overwrite: bool, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "holiday.jpg").write_bytes(b"precious")
+    with (
+        pytest.raises(RunFolderError, match=r"holds no run of supernet-tl \(found holiday.jpg\)"),
+        run_folder(tmp_path / "photos", "search", SETTINGS, overwrite=overwrite),
+    ):
+        pass
+    assert (tmp_path / "photos" / "holiday.jpg").read_bytes() == b"precious"
+
+
+def test_a_file_is_no_output_folder(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("x")
+    with pytest.raises(RunFolderError, match="is a file"), run_folder(tmp_path / "run", "search", SETTINGS):
+        pass
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    with (
+        run_folder(tmp_path / "run", "search", SETTINGS),
+        pytest.raises(RunFolderError, match="in use by another process"),
+        run_folder(tmp_path / "run", "search", SETTINGS),
+    ):
+        pass
+
+
+def test_a_damaged_run_card_is_explained(tmp_path: Path) -> None:
+    with run_folder(tmp_path / "run", "search", SETTINGS):
+        pass
+    (tmp_path / "run" / "run.json").write_text("{")
+    with (
+        pytest.raises(RunFolderError, match="cannot be read"),
+        run_folder(tmp_path / "run", "search", SETTINGS),
+    ):
+        pass
