@@ -19,7 +19,7 @@ class WarmStartReport:
     Attributes:
         copied: tensors of the target that now equal the source's.
         reinitialised: tensors of the target that keep their fresh values (the classifier).
-        unused: tensors of the source that went nowhere.
+        unused: tensors of the source that went nowhere, sorted.
     """
 
     copied: tuple[str, ...]
@@ -71,7 +71,7 @@ def warm_start(net: Supernet, source_state: Mapping[str, Tensor], *, keep_head: 
         for name in copied:
             target_state[name].copy_(source_state[name])
     kept = tuple(name for name in target_state if name not in copied)
-    return WarmStartReport(copied, kept, tuple(name for name in source_state if name not in copied))
+    return WarmStartReport(copied, kept, tuple(sorted(set(source_state) - set(copied))))
 
 
 def _some(items: list[str], limit: int = 3) -> str:

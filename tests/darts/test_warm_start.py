@@ -17,7 +17,7 @@ def test_weights_statistics_and_alphas_are_copied_and_the_classifier_is_not() ->
     fresh = {name: tensor.clone() for name, tensor in target.state_dict().items()}
     report = darts.warm_start(target, source.state_dict())
     assert report.reinitialised == ("classifier.weight", "classifier.bias")
-    assert report.unused == ("classifier.weight", "classifier.bias")
+    assert report.unused == ("classifier.bias", "classifier.weight")
     assert set(report.copied) | set(report.reinitialised) == set(target.state_dict())
     assert {"normal_alpha", "reduction_alpha", "stem.1.running_mean"} <= set(report.copied)
     for name, tensor in target.state_dict().items():

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import darts
+import ot_select
+import supernet_tl
+import zoo_store
+from supernet_tl import adapt
+from supernet_tl.control import Control
+from supernet_tl.data import ImageSet, Splits
+from supernet_tl.errors import RecipeError, RunFolderError
+from supernet_tl.history import read_csv
+
+SCHEDULE: dict[str, Any] = {"epochs": 2, "finetune_epochs": 2, "batch_size": 8}
+
+
+def test_an_entry_holds_supernet_sketch_and_provenance(zoo_path: Path, stripes: Callable[..., ImageSet]) -> None:
+    zoo = zoo_store.Zoo(zoo_path)
+    assert zoo.verify() == []
+    by_name = {card["name"]: entry_id for entry_id, card in zoo.cards().items()}
+    assert set(by_name) == {"near", "far", "near+far"}
+    entry = zoo.get(by_name["far"])
+    card, source = entry.card, stripes("far", seed=2, num_classes=4)
+    assert (card["kind"], card["channels"], card["num_cells"], card["num_classes"]) == ("single", 2, 3, 4)
+    assert card["classes"] == list(source.class_names)
+    assert card["data"][0]["licence"] == "CC0"
+    assert card["data"][0]["fingerprint"] == source.fingerprint()
+    assert 0 <= card["metrics"]["test_accuracy"] <= 1
+    assert {"normal_alpha", "reduction_alpha"} <= set(entry.state)
+    sketch = ot_select.Sketch.from_tensors(entry.sketch)
+    assert sketch.num_sampled == 40
+    assert sketch.dimension == 1280
+    net = supernet_tl.load_supernet(zoo, by_name["far"][:8])
+    assert all(torch.equal(tensor, entry.state[name]) for name, tensor in net.state_dict().items())
+    mixture = zoo.card(by_name["near+far"])
+    assert (mixture["kind"], mixture["num_classes"], len(mixture["data"])) == ("mixture", 7, 2)
+    assert mixture["classes"][:4] == ["near/stripe0", "near/stripe1", "near/stripe2", "far/stripe0"]
+
+
+def test_what_the_zoo_already_holds_is_not_made_again(
+    zoo_path: Path, stripes: Callable[..., ImageSet], tiny: dict[str, Any], embedding: dict[str, Any], quiet: Control
+) -> None:
+    before = list(zoo_store.Zoo(zoo_path))
+    entry = supernet_tl.pretrain(stripes("near", seed=1), zoo_path, control=quiet, **tiny, **embedding)
+    assert isinstance(entry, zoo_store.ZooEntry)
+    assert entry.card["name"] == "near"
+    assert list(zoo_store.Zoo(zoo_path)) == before
+
+
+def test_a_mixture_needs_two_sources(stripes: Callable[..., ImageSet], quiet: Control) -> None:
+    with pytest.raises(RecipeError, match="a mixture of one source"):
+        supernet_tl.pretrain([stripes("near")], mixture=True, control=quiet)
+
+
+def test_a_transfer_leaves_the_whole_evidence(
+    zoo_path: Path, stripes: Callable[..., ImageSet], quiet: Control, tmp_path: Path
+) -> None:
+    target, output = stripes("target", seed=1, per_class=24), tmp_path / "run"
+    result = supernet_tl.transfer(target, zoo_path, output=output, control=quiet, **SCHEDULE)
+    assert result.selection is not None
+    assert result.ranking is not None
+    assert result.selection.card["name"] == "near"
+
+    rows = read_csv(output / "metrics.csv")
+    assert [(row.stage, row.epoch) for row in rows] == [("search", 1), ("search", 2), ("finetune", 1), ("finetune", 2)]
+    summary = json.loads((output / "summary.json").read_text())
+    assert summary == result.summary
+    assert summary["schema_version"] == 1
+    assert summary["source"]["name"] == "near"
+    assert summary["warm_start"]["reinitialised"] == ["classifier.weight", "classifier.bias"]
+    assert summary["recipe"]["channels"] == 2  # adopted from the entry
+    assert summary["supernet"]["validation_accuracy"] == rows[1].validation_accuracy
+    splits = Splits.from_dict(json.loads((output / "splits.json").read_text()), target.labels)
+    assert summary["target"]["splits"] == splits.sizes()
+    genotype = darts.Genotype.from_json((output / "genotype.json").read_text())
+    assert genotype == result.genotype == result.network.genotype
+    assert load_file(output / "mixing_weights.safetensors")["normal"].shape == (3, 14, 2)
+    assert json.loads((output / "ranking.json").read_text())["chosen"] == result.selection.entry_id
+    assert "<html" in (output / "report.html").read_text()
+    assert not (output / "checkpoints").exists()
+
+    # Oracle: accuracy of the stored network on the stored test split, computed here.
+    classifier = supernet_tl.load_classifier(output / "network")
+    predicted = classifier.predict(target.pixels(8, splits.test.tolist())).argmax(dim=-1).numpy()
+    accuracy = float(np.mean(predicted == target.labels[splits.test]))
+    assert summary["network"]["test_accuracy"] == pytest.approx(accuracy)
+    assert summary["network"]["num_parameters"] == sum(p.numel() for p in classifier.network.parameters())
+
+
+def test_a_warm_start_begins_where_the_source_ended(
+    zoo_path: Path, stripes: Callable[..., ImageSet], quiet: Control, tmp_path: Path
+) -> None:
+    result = supernet_tl.transfer(stripes("t", seed=1), zoo_path, output=tmp_path / "run", control=quiet, **SCHEDULE)
+    assert result.selection is not None
+    source = supernet_tl.load_supernet(zoo_path, result.selection.entry_id)
+    mixing = load_file(tmp_path / "run" / "mixing_weights.safetensors")
+    torch.testing.assert_close(mixing["normal"][0], source.mixing_weights().normal.detach())
+
+
+def test_a_search_from_scratch_uses_the_same_splits_and_has_no_source(
+    zoo_path: Path, stripes: Callable[..., ImageSet], quiet: Control, tmp_path: Path
+) -> None:
+    target = stripes("t", seed=1)
+    warm = supernet_tl.transfer(target, zoo_path, output=tmp_path / "warm", control=quiet, **SCHEDULE)
+    network = {"channels": 2, "num_cells": 3, "image_size": 8}
+    cold = supernet_tl.search(target, output=tmp_path / "cold", control=quiet, **SCHEDULE, **network)
+    assert (tmp_path / "warm" / "splits.json").read_bytes() == (tmp_path / "cold" / "splits.json").read_bytes()
+    assert cold.selection is None
+    assert cold.ranking is None
+    assert cold.summary["source"] is None
+    assert cold.summary["supernet"]["num_parameters"] == warm.summary["supernet"]["num_parameters"]
+
+
+def test_retraining_builds_a_network_of_another_size_from_random_weights(
+    stripes: Callable[..., ImageSet], tiny: dict[str, Any], quiet: Control
+) -> None:
+    result = supernet_tl.search(
+        stripes("t"),
+        **{**tiny, "epochs": 1, "finetune_epochs": 1},
+        final="retrain",
+        retrain_channels=4,
+        retrain_num_cells=4,
+        control=quiet,
+    )
+    assert (result.network.channels, result.network.num_cells, result.network.pool_norm) == (4, 4, False)
+    assert result.output is None
+
+
+def test_an_inherited_network_without_fine_tuning_is_the_supernets_own(
+    stripes: Callable[..., ImageSet], tiny: dict[str, Any], quiet: Control, tmp_path: Path
+) -> None:
+    result = supernet_tl.search(stripes("t"), **tiny, finetune_epochs=0, output=tmp_path / "run", control=quiet)
+    state = load_file(tmp_path / "run" / "supernet.safetensors")
+    assert torch.equal(result.network.classifier.weight, state["classifier.weight"])
+    assert result.summary["seconds"]["finetune"] == 0.0
+
+
+class _Stopped(Exception):
+    pass
+
+
+@pytest.mark.parametrize("stage", ["train_final", "summarise"])
+def test_a_stopped_transfer_goes_on_and_does_not_repeat_the_search(
+    stage: str,
+    zoo_path: Path,
+    stripes: Callable[..., ImageSet],
+    quiet: Control,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from supernet_tl import pipeline
+
+    target = stripes("t", seed=1)
+    whole = supernet_tl.transfer(target, zoo_path, output=tmp_path / "whole", control=quiet, **SCHEDULE)
+
+    def stop(*_: object) -> None:
+        raise _Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, stage, stop)
+        with pytest.raises(_Stopped):
+            supernet_tl.transfer(target, zoo_path, output=tmp_path / "parts", control=quiet, **SCHEDULE)
+    assert not (tmp_path / "parts" / "summary.json").exists()
+
+    stages: list[str] = []
+    real = adapt.run_stage
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        stages.append(kwargs["stage"])
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(adapt, "run_stage", noted)
+    resumed = supernet_tl.transfer(target, zoo_path, output=tmp_path / "parts", control=quiet, **SCHEDULE)
+    assert stages == (["finetune"] if stage == "train_final" else [])
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, resumed.network.state_dict()[name]), name
+    assert {**resumed.summary, "created": 0, "seconds": 0, "time_to_accuracy": 0, "time_to_best": 0} == {
+        **whole.summary,
+        **{"created": 0, "seconds": 0, "time_to_accuracy": 0, "time_to_best": 0},
+    }
+
+
+def test_a_finished_run_is_not_overwritten(
+    stripes: Callable[..., ImageSet], tiny: dict[str, Any], quiet: Control, tmp_path: Path
+) -> None:
+    settings = {**tiny, "epochs": 1, "finetune_epochs": 0}
+    supernet_tl.search(stripes("t"), output=tmp_path / "run", control=quiet, **settings)
+    before = (tmp_path / "run" / "summary.json").read_bytes()
+    with pytest.raises(RunFolderError, match="holds a finished search; nothing was changed"):
+        supernet_tl.search(stripes("t"), output=tmp_path / "run", control=quiet, **settings)
+    assert (tmp_path / "run" / "summary.json").read_bytes() == before

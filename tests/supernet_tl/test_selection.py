@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import supernet_tl
+import zoo_store
+from supernet_tl.control import Control
+from supernet_tl.data import ImageSet
+from supernet_tl.errors import SelectionError
+
+
+def test_the_other_half_of_a_sources_own_images_finds_that_source(
+    zoo_path: Path, stripes: Callable[..., ImageSet], quiet: Control
+) -> None:
+    found = supernet_tl.select(stripes("target", seed=1), zoo_path, control=quiet)
+    assert [found.cards[entry_id]["name"] for entry_id in found.ranking.names] == ["near", "far"]
+    assert found.card["name"] == "near"
+    values = found.to_dict()
+    assert [row["chosen"] for row in values["ranking"]] == [True, False]
+    assert values["ranking"][0]["distance"] < values["ranking"][1]["distance"]
+
+
+def test_a_source_can_be_chosen_by_name_by_id_at_random_or_as_the_mixture(
+    zoo_path: Path, stripes: Callable[..., ImageSet], quiet: Control
+) -> None:
+    zoo, target = zoo_store.Zoo(zoo_path), stripes("target", seed=1)
+    by_name = {card["name"]: entry_id for entry_id, card in zoo.cards().items()}
+    choices = {
+        "far": "far",
+        by_name["far"][:10]: "far",
+        "mixture": "near+far",
+        "near+far": "near+far",
+    }
+    for select, expected in choices.items():
+        assert supernet_tl.select(target, zoo, select, control=quiet).card["name"] == expected
+    drawn = {supernet_tl.select(target, zoo, "random", control=quiet, seed=seed).card["name"] for seed in range(12)}
+    assert drawn == {"near", "far"}
+
+
+@pytest.mark.parametrize(
+    ("select", "options", "sentence"),
+    [
+        ("nearest", {"space": "s2"}, r"none of the zoo's 2 single entries .* its space is 's1', not 's2'"),
+        ("nearest", {"channels": 4}, "its channels is 2, not 4"),
+        ("mixture", {"num_cells": 5}, "none of the zoo's 1 mixture entries"),
+        ("far", {"image_size": 16}, "the zoo entry 'far' cannot be used here: its image_size is 8, not 16"),
+        ("nearest", {"embed_size": 48}, "embedded with image_size 32, the target's with 48"),
+        ("best", {}, "'best' names no entry of the zoo; expected one of nearest, mixture, random"),
+    ],
+)
+def test_entries_that_do_not_fit_are_refused_with_the_reason(
+    select: str,
+    options: dict[str, Any],
+    sentence: str,
+    zoo_path: Path,
+    stripes: Callable[..., ImageSet],
+    quiet: Control,
+) -> None:
+    with pytest.raises(SelectionError, match=sentence):
+        supernet_tl.select(stripes("target"), zoo_path, select, control=quiet, **options)
+
+
+def test_entries_that_do_not_fit_are_named_when_others_do(
+    zoo_path: Path, stripes: Callable[..., ImageSet], tiny: dict[str, Any], embedding: dict[str, Any], quiet: Control
+) -> None:
+    import shutil
+
+    wider = zoo_path.parent / "wider"
+    shutil.copytree(zoo_path, wider, dirs_exist_ok=True)
+    settings = {**tiny, **embedding, "channels": 4, "epochs": 1}
+    supernet_tl.pretrain(stripes("wide", seed=3), wider, control=quiet, **settings)
+    found = supernet_tl.select(stripes("target"), wider, control=quiet, channels=2)
+    assert len(found.ranking) == 2
+    assert list(found.excluded.values()) == ["its channels is 4, not 2"]
+
+
+def test_an_empty_zoo_says_how_to_fill_it(tmp_path: Path, stripes: Callable[..., ImageSet], quiet: Control) -> None:
+    with pytest.raises(zoo_store.ZooNotFoundError, match="no such folder"):
+        supernet_tl.select(stripes("target"), tmp_path / "missing", control=quiet)
