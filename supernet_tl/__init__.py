@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from supernet_tl.search_module import SearchModule
     from supernet_tl.train_module import TrainModule
 
-refuse_conflicting_packages()
-
 __all__ = [
     "Classifier",
     "Control",
@@ -53,6 +51,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'supernet_tl' has no attribute {name!r}")
+    refuse_conflicting_packages()
     from importlib import import_module
 
     value = getattr(import_module(f"supernet_tl.{_HOME_OF[name]}"), name)

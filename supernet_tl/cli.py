@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 
 from jsonargparse import ArgumentParser, Namespace
 
+from supernet_tl.conflicts import refuse_conflicting_packages
 from supernet_tl.recipe import Recipe
 
 _LIGHTNING_VERBS = {
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, 1 for an error that is explained, 2 for a wrong call."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        refuse_conflicting_packages()
         if given and given[0] in _LIGHTNING_VERBS:
             from supernet_tl import lightning_cli
 

@@ -94,7 +94,7 @@ def _card(verb: str, settings: dict[str, Any]) -> dict[str, Any]:
 
 def _claim(path: Path, verb: str, settings: dict[str, Any], overwrite: bool, replace_finished: bool) -> bool:
     others = sorted(item.name for item in path.iterdir() if item.name != _LOCK)
-    if not others:
+    if others in ([], [_CARD]):  # new, or a run that ended before it left anything
         write_json(path / _CARD, _card(verb, settings))
         return False
     if _CARD not in others:

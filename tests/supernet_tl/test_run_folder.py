@@ -37,9 +37,16 @@ def test_a_finished_run_is_never_overwritten_unless_asked_for(tmp_path: Path) ->
         assert not run.has("summary.json")
 
 
-def test_an_unfinished_run_of_other_settings_is_refused_and_the_difference_named(tmp_path: Path) -> None:
+def test_a_run_that_left_nothing_makes_way_for_another(tmp_path: Path) -> None:
     with run_folder(tmp_path / "run", "transfer", SETTINGS):
         pass
+    with run_folder(tmp_path / "run", "search", {"recipe": {}}) as run:
+        assert not run.continued
+
+
+def test_an_unfinished_run_of_other_settings_is_refused_and_the_difference_named(tmp_path: Path) -> None:
+    with run_folder(tmp_path / "run", "transfer", SETTINGS) as run:
+        run.write_json("splits.json", [])
     other = {"recipe": {"epochs": 3, "seed": 0}, "target": "abc"}
     with (
         pytest.raises(RunFolderError, match=r"other settings \(recipe.epochs: there 2, here 3\)"),
@@ -81,8 +88,8 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_damaged_run_card_is_explained(tmp_path: Path) -> None:
-    with run_folder(tmp_path / "run", "search", SETTINGS):
-        pass
+    with run_folder(tmp_path / "run", "search", SETTINGS) as run:
+        run.write_json("splits.json", [])
     (tmp_path / "run" / "run.json").write_text("{")
     with (
         pytest.raises(RunFolderError, match="cannot be read"),
