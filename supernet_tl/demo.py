@@ -30,8 +30,8 @@ from supernet_tl.report import TargetGroup, build_overview, build_report
 NETWORK = {"space": "s1", "channels": 8, "num_cells": 4, "image_size": 16}
 EMBEDDING = {"embedder": "tf_efficientnet_lite0", "embed_size": 64, "sketch_rows": 600}
 SOURCES: dict[str, dict[str, int]] = {
-    "pocket:mnist5k": {"epochs": 6, "batch_size": 64},
-    "pocket:glyphs_latin": {"epochs": 16, "batch_size": 32},
+    "pocket:mnist5k": {"epochs": 10, "batch_size": 32},
+    "pocket:glyphs_latin": {"epochs": 16, "batch_size": 16},
     "pocket:textures": {"epochs": 40, "batch_size": 16},
     "pocket:faces": {"epochs": 30, "batch_size": 16},
 }
@@ -43,7 +43,7 @@ TARGETS: dict[str, dict[str, Any]] = {
 }
 """A near target (handwritten digits, 200 training images; the zoo has MNIST) and one that is far from every source."""
 
-BUDGET: dict[str, Any] = {"epochs": 20, "finetune_epochs": 10, "batch_size": 16}
+BUDGET: dict[str, Any] = {"epochs": 12, "finetune_epochs": 6, "batch_size": 16, "weight_lr": 0.01, "finetune_lr": 0.01}
 """Of every target search, warm or not."""
 
 ACCURACY = 0.85

@@ -8,7 +8,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from supernet_tl.data_module import SearchData
 from supernet_tl.errors import RecipeError
-from supernet_tl.quiet import quiet_lightning
+from supernet_tl.quiet import without_harmless_warnings
 from supernet_tl.search_module import SearchModule
 
 VERBS = ("fit", "validate", "test")
@@ -33,7 +33,7 @@ class SearchCLI(LightningCLI):
 
 def main(arguments: Sequence[str]) -> None:
     """Run LightningCLI on the command line after ``supernet-tl``."""
-    with quiet_lightning():
+    with without_harmless_warnings():
         SearchCLI(
             SearchModule,
             SearchData,

@@ -1,4 +1,4 @@
-"""What Lightning says about every small trainer, silenced; all else is heard."""
+"""Keeps what Lightning says about small trainers off the terminal; all else is heard."""
 
 from __future__ import annotations
 
@@ -11,21 +11,27 @@ _HARMLESS = (
     ".*does not have many workers.*",  # images are in memory: workers would only copy them
     ".*number of training batches.*smaller than the logging interval.*",
     ".*GPU available but not used.*",
-    ".*isinstance.treespec, LeafSpec.*",
-    ".*LeafSpec.*deprecated.*",
+    ".*LeafSpec.*deprecated.*",  # Lightning's own use of torch
 )
 
 
 @contextmanager
+def without_harmless_warnings() -> Iterator[None]:
+    """Ignore warnings that are known to be harmless here."""
+    with warnings.catch_warnings():
+        for message in _HARMLESS:
+            warnings.filterwarnings("ignore", message=message)
+        yield
+
+
+@contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Silence what Lightning says about every small trainer and what is known to be harmless; all else is heard."""
+    """Ignore harmless warnings, and the news of every trainer that begins."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
-        with warnings.catch_warnings():
-            for message in _HARMLESS:
-                warnings.filterwarnings("ignore", message=message)
+        with without_harmless_warnings():
             yield
     finally:
         logger.setLevel(level)

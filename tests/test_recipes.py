@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from supernet_tl.cli import build_parser
+from supernet_tl.recipe import Recipe
+
+ROOT = Path(__file__).parent.parent
+RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
+VERBS = {"pretrain": ["--source", "s", "--zoo", "z"], "transfer": ["--target", "t", "--zoo", "z", "--output", "o"]}
+
+
+def _named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=_named)
+def test_a_recipe_says_what_it_does_needs_and_how_to_run_it(path: Path) -> None:
+    header = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    assert header
+    for word in ("Needs:", "Command:"):
+        assert any(word in line for line in header), f"{_named(path)} lacks {word}"
+    assert any(_named(path) in line for line in header), "the command names another file"
+
+
+@pytest.mark.parametrize("path", [path for path in RECIPES if path.parent.name in VERBS], ids=_named)
+def test_a_recipe_of_a_verb_is_accepted_by_it(path: Path) -> None:
+    verb = path.parent.name
+    config = build_parser().parse_args([verb, *VERBS[verb], "--config", str(path)])[verb]
+    settings: dict[str, Any] = yaml.safe_load(path.read_text())
+    recipe = Recipe.from_options(settings)
+    assert {name: config[name] for name in settings} == settings
+    assert {name: recipe.to_dict()[name] for name in settings} == settings
+
+
+def test_the_search_recipes_run_resume_and_evaluate(tmp_path: Path) -> None:
+    recipes = ["--config", "recipes/search/base.yaml", "--config", "recipes/search/tiny.yaml"]
+    fast = ["--data.max_search_images", "40", f"--trainer.default_root_dir={tmp_path}"]
+
+    def run(verb: str, *more: str) -> str:
+        command = [sys.executable, "-m", "supernet_tl.cli", verb, *recipes, *fast, *more]
+        found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+        assert found.returncode == 0, found.stderr[-3000:]
+        return found.stdout + found.stderr
+
+    run("fit", "--trainer.max_epochs", "1")
+    (checkpoint,) = tmp_path.rglob("last.ckpt")
+    resumed = run("fit", "--ckpt_path", str(checkpoint))
+    assert f"Restored all states from the checkpoint at {checkpoint}" in resumed
+    assert "test_accuracy" in run("test", "--ckpt_path", str(checkpoint))
