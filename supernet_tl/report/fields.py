@@ -35,7 +35,9 @@ class Fields:
         except ValueError as error:
             raise ReportError(f"{path} is not valid JSON ({error}); repeat the run with --overwrite.") from error
         if not isinstance(values, dict):
-            raise ReportError(f"{path} holds a {type(values).__name__}, not an object; repeat the run with --overwrite.")
+            raise ReportError(
+                f"{path} holds a {type(values).__name__}, not an object; repeat the run with --overwrite."
+            )
         return cls(values, str(path))
 
     def check_schema(self, known: int) -> None:
@@ -49,15 +51,15 @@ class Fields:
 
     def text(self, key: str) -> str:
         """A string."""
-        return self._of_kind(key, str, "a string")
+        return str(self._of_kind(key, str, "a string"))
 
     def integer(self, key: str) -> int:
         """A whole number."""
-        return self._of_kind(key, int, "a whole number")
+        return int(self._of_kind(key, int, "a whole number"))
 
     def flag(self, key: str) -> bool:
         """True or false."""
-        return self._of_kind(key, bool, "true or false")
+        return bool(self._of_kind(key, bool, "true or false"))
 
     def number(self, key: str) -> float:
         """A number."""
@@ -105,7 +107,9 @@ class Fields:
 
     def _present(self, key: str) -> Any:
         if key not in self.values:
-            raise ReportError(f"{self.where} lacks {key!r}; the run was made by another version or its file was edited.")
+            raise ReportError(
+                f"{self.where} lacks {key!r}; the run was made by another version or its file was edited."
+            )
         return self.values[key]
 
     def _of_kind(self, key: str, kind: type | tuple[type, ...], words: str) -> Any:

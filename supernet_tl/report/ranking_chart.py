@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import floor, log10, sqrt
 
 from supernet_tl.report.run_record import RankedSource, RankingRecord
 
@@ -44,12 +45,14 @@ class RankingChart:
     Attributes:
         bars: nearest first.
         quantity: what the lengths are, in words.
+        decimals: with which every distance is written.
         num_draws: the most draws behind a bar.
         record: rows compared, strategy, exclusions.
     """
 
     bars: tuple[Bar, ...]
     quantity: str
+    decimals: int
     num_draws: int
     record: RankingRecord
 
@@ -80,7 +83,15 @@ def ranking_chart(record: RankingRecord) -> RankingChart:
         )
         for row, (value, smallest, largest) in zip(record.rows, values, strict=True)
     )
-    return RankingChart(bars, quantity, max((len(row.draws) for row in record.rows), default=0), record)
+    return RankingChart(
+        bars, quantity, _decimals(values), max((len(row.draws) for row in record.rows), default=0), record
+    )
+
+
+def _decimals(values: Sequence[tuple[float, float, float]]) -> int:
+    """So many that the largest distance shows four significant digits, and at most six."""
+    largest = max((abs(value) for value, _, _ in values), default=0.0)
+    return 0 if largest == 0 else min(6, max(0, 3 - floor(log10(largest))))
 
 
 def _values(row: RankedSource, rooted: bool) -> tuple[float, float, float]:

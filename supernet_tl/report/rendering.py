@@ -37,7 +37,7 @@ def _environment() -> Environment:
         wording.whole,
         wording.operations,
         wording.duration,
-        wording.significant,
+        wording.fixed,
         wording.weight,
         primitive_stroke,
     ):

@@ -1,4 +1,4 @@
-"""A finished run folder as one typed value: everything a report tells, read and checked once."""
+"""A finished run as one typed value: everything that a report tells."""
 
 from __future__ import annotations
 
@@ -11,13 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import darts
-from supernet_tl.history import EpochRow, TimeToAccuracy, best_validation_accuracy, read_csv, time_to_accuracy
-from supernet_tl.report.errors import ReportError
-from supernet_tl.report.fields import Fields
+from supernet_tl.history import EpochRow, TimeToAccuracy, best_validation_accuracy, time_to_accuracy
 
-SUMMARY_SCHEMA = 1
-RANKING_SCHEMA = 1
-_SEARCH = "search"
+SEARCH_STAGE = "search"
 
 
 @dataclass(frozen=True)
@@ -223,12 +219,12 @@ class RunRecord:
     @property
     def search_rows(self) -> tuple[EpochRow, ...]:
         """Epochs of the supernet's search."""
-        return tuple(row for row in self.rows if row.stage == _SEARCH)
+        return tuple(row for row in self.rows if row.stage == SEARCH_STAGE)
 
     @property
     def final_rows(self) -> tuple[EpochRow, ...]:
         """Epochs of the final network's training."""
-        return tuple(row for row in self.rows if row.stage != _SEARCH)
+        return tuple(row for row in self.rows if row.stage != SEARCH_STAGE)
 
     @property
     def best_validation_accuracy(self) -> float | None:
@@ -238,227 +234,3 @@ class RunRecord:
     def time_to(self, accuracy: float) -> TimeToAccuracy:
         """When the supernet's validation accuracy first was at least ``accuracy``."""
         return time_to_accuracy(self.search_rows, accuracy)
-
-
-def read_run(path: Path) -> RunRecord:
-    """Read a finished run folder.
-
-    Raises:
-        ReportError: the run is unfinished, one of its files is missing, malformed or contradicts the others.
-    """
-    summary = _summary(path)
-    target = summary.object("target")
-    space = _space(summary)
-    return RunRecord(
-        path=path,
-        verb=summary.text("verb"),
-        created=summary.text("created"),
-        target=_dataset(target),
-        fingerprint=target.text("fingerprint"),
-        class_names=target.texts("class_names"),
-        skipped_images=target.texts("skipped_images"),
-        num_ignored=target.integer("ignored_files"),
-        source=_source(summary.object_or_none("source")),
-        warm_start=_warm_start(summary.object_or_none("warm_start")),
-        recipe=_recipe(summary),
-        genotype=_genotype(summary, space),
-        space=space,
-        supernet=_network_numbers(summary.object("supernet")),
-        network=_network_numbers(summary.object("network")),
-        final=summary.object("network").text("final"),
-        channels=summary.object("network").integer("channels"),
-        num_cells=summary.object("network").integer("num_cells"),
-        thresholds=tuple(row.number("accuracy") for row in summary.objects("time_to_accuracy")),
-        seconds=_numbers_by_name(summary.object("seconds")),
-        versions=_texts_by_name(summary.object("versions")),
-        rows=_rows(path / "metrics.csv"),
-        ranking=_ranking(path / "ranking.json"),
-        mixing=_mixing(path / "mixing_weights.safetensors", space),
-        samples=_samples(path / "samples.safetensors"),
-    )
-
-
-def check_same_target(record: RunRecord, other: RunRecord) -> None:
-    """Refuse to compare runs on different images.
-
-    Raises:
-        ReportError: naming both targets.
-    """
-    if record.fingerprint != other.fingerprint:
-        raise ReportError(
-            f"{other.path} is a run on {other.target.name} (images {other.fingerprint[:12]}), {record.path} one on "
-            f"{record.target.name} (images {record.fingerprint[:12]}); only runs on the same images can be compared. "
-            f"Leave it out, or compare with a run on {record.target.name}."
-        )
-
-
-def _summary(path: Path) -> Fields:
-    file = path / "summary.json"
-    if not path.is_dir():
-        raise ReportError(f"{path} is no folder; expected the --output of a finished transfer or search.")
-    if not file.exists():
-        unfinished = (path / "run.json").exists()
-        raise ReportError(
-            f"{path} holds no summary.json: the run is not finished. Repeat its command to finish it."
-            if unfinished
-            else f"{path} holds no summary.json; expected the --output of a finished transfer or search."
-        )
-    summary = Fields.read(file)
-    summary.check_schema(SUMMARY_SCHEMA)
-    return summary
-
-
-def _dataset(card: Fields) -> Dataset:
-    splits = card.object("splits")
-    return Dataset(
-        name=card.text("name"),
-        origin=card.text("origin"),
-        licence=card.text("licence"),
-        description=card.text("description"),
-        domain=card.text("domain"),
-        num_images=card.integer("num_images"),
-        num_classes=card.integer("num_classes"),
-        splits={name: splits.integer(name) for name in splits.values},
-        num_skipped=card.integer("skipped"),
-        dropped_classes=card.texts("dropped_classes"),
-    )
-
-
-def _source(source: Fields | None) -> Source | None:
-    if source is None:
-        return None
-    metrics = source.object_or_none("metrics")
-    return Source(
-        entry=source.text("entry"),
-        name=source.text("name"),
-        kind=source.text("kind"),
-        select=source.text("select"),
-        datasets=tuple(_dataset(card) for card in source.objects("data")),
-        validation_accuracy=None if metrics is None else metrics.number_or_none("validation_accuracy"),
-    )
-
-
-def _warm_start(report: Fields | None) -> WarmStart | None:
-    if report is None:
-        return None
-    return WarmStart(report.integer("copied"), report.texts("reinitialised"), report.texts("unused"))
-
-
-def _recipe(summary: Fields) -> Mapping[str, Any]:
-    recipe = summary.object("recipe")
-    recipe.integer("seed")
-    return recipe.values
-
-
-def _space(summary: Fields) -> darts.SearchSpace:
-    name = summary.object("recipe").text("space")
-    if name not in darts.SPACES:
-        raise ReportError(
-            f"{summary.where} names the search space {name!r}; known are {', '.join(darts.SPACES)}. "
-            "Use the version of supernet-tl that made the run."
-        )
-    return darts.SPACES[name]
-
-
-def _genotype(summary: Fields, space: darts.SearchSpace) -> darts.Genotype:
-    try:
-        genotype = darts.Genotype.from_dict(summary.object("genotype").values)
-        genotype.check_in(space)
-    except darts.DartsError as error:
-        raise ReportError(f"{summary.where} holds no genotype of space {space.name!r}: {error}") from error
-    return genotype
-
-
-def _network_numbers(numbers: Fields) -> NetworkNumbers:
-    return NetworkNumbers(
-        validation_accuracy=numbers.number_or_none("validation_accuracy"),
-        test_accuracy=numbers.number("test_accuracy"),
-        num_parameters=numbers.integer("num_parameters"),
-        macs=numbers.integer("macs"),
-    )
-
-
-def _numbers_by_name(values: Fields) -> dict[str, float]:
-    return {name: values.number(name) for name in values.values}
-
-
-def _texts_by_name(values: Fields) -> dict[str, str]:
-    return {name: values.text(name) for name in values.values}
-
-
-def _rows(path: Path) -> tuple[EpochRow, ...]:
-    if not path.exists():
-        raise ReportError(f"{path} is missing, though the run is finished; restore it or repeat the run.")
-    try:
-        rows = tuple(read_csv(path))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ReportError(f"{path} is no table of epochs ({error!r}); restore it or repeat the run.") from error
-    if not any(row.stage == _SEARCH for row in rows):
-        raise ReportError(f"{path} has no row of stage {_SEARCH!r}; restore it or repeat the run.")
-    return rows
-
-
-def _ranking(path: Path) -> RankingRecord | None:
-    if not path.exists():
-        return None
-    ranking = Fields.read(path)
-    ranking.check_schema(RANKING_SCHEMA)
-    return RankingRecord(
-        select=ranking.text("select"),
-        unit=ranking.text("unit"),
-        rows_compared=ranking.integer("rows_compared"),
-        num_evaluated=ranking.integer("num_evaluated"),
-        rows=tuple(_ranked(row) for row in ranking.objects("ranking")),
-        excluded=tuple(
-            (row.text_or_none("name") or row.text("entry")[:12], row.text("reason"))
-            for row in ranking.objects("excluded")
-        ),
-    )
-
-
-def _ranked(row: Fields) -> RankedSource:
-    return RankedSource(
-        entry=row.text("entry"),
-        name=row.text_or_none("name") or row.text("entry")[:12],
-        chosen=row.flag("chosen"),
-        distance=row.number_or_none("distance"),
-        squared=row.number("squared"),
-        draws=row.numbers("draws"),
-        converged=row.flag("converged"),
-    )
-
-
-def _mixing(path: Path, space: darts.SearchSpace) -> dict[str, NDArray[np.float32]]:
-    tensors = _tensors(path)
-    wanted = (space.num_edges, space.num_primitives)
-    for name in ("normal", "reduction"):
-        if tensors and (name not in tensors or tensors[name].ndim != 3 or tensors[name].shape[1:] != wanted):
-            found = tensors[name].shape if name in tensors else "nothing"
-            raise ReportError(
-                f"{path}, {name} holds {found}; expected mixing weights of shape (epochs + 1, {wanted[0]}, {wanted[1]}) "
-                f"for space {space.name!r}. Restore the file or repeat the run."
-            )
-    return tensors
-
-
-def _samples(path: Path) -> dict[str, NDArray[np.uint8]]:
-    tensors = _tensors(path)
-    for name, images in tensors.items():
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3:
-            raise ReportError(
-                f"{path}, {name} is {images.dtype} of shape {images.shape}; expected uint8 images (n, 3, height, width)."
-            )
-    return tensors
-
-
-def _tensors(path: Path) -> dict[str, NDArray[Any]]:
-    """Tensors of a file that only pictures depend on; empty when there is no such file."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    if not path.exists():
-        return {}
-    try:
-        return dict(load_file(path))
-    except SafetensorError as error:
-        raise ReportError(f"{path} is damaged ({error}); restore it, or delete it to go without its picture.") from error

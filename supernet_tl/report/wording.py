@@ -51,10 +51,9 @@ def duration(seconds: float | None) -> str:
     return f"{hours}{_THIN}h {rest:02d}{_THIN}min"
 
 
-def significant(number: float, digits: int = 4) -> str:
-    """A number to some digits, without exponent where it can be read: ``75.68``."""
-    text = f"{number:.{digits}g}"
-    return (f"{number:,.0f}" if "e+" in text else text).replace("-", _MINUS)
+def fixed(number: float, decimals: int) -> str:
+    """A number with so many decimals, thousands set apart: ``75.68``."""
+    return f"{number:,.{decimals}f}".replace("-", _MINUS)
 
 
 def weight(number: float) -> str:

@@ -227,6 +227,7 @@ def test_settings_that_make_a_comparison_unfair_are_shown(
     scratch = make_scratch_run(tmp_path / "scratch", recipe={"batch_size": 32, "embedder": "tf_efficientnet_lite0"})
     page = read_page(build_report(transfer_run, {"from scratch": scratch}))
     assert "These runs differ in more than their start" in page.body
+    assert page.text("p", css="lead")[0].startswith("A search from scratch with other settings")
     cells = page.text("th", scope="row")
     assert "batch_size" in cells
     assert "embedder" not in cells  # it only chooses a source
