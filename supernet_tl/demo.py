@@ -27,9 +27,9 @@ from supernet_tl.pipeline import search, transfer
 from supernet_tl.pretraining import pretrain
 from supernet_tl.report import TargetGroup, build_overview, build_report
 
-NETWORK = {"space": "s1", "channels": 8, "num_cells": 4, "image_size": 16}
-EMBEDDING = {"embedder": "tf_efficientnet_lite0", "embed_size": 64, "sketch_rows": 600}
-SOURCES: dict[str, dict[str, int]] = {
+NETWORK: dict[str, Any] = {"space": "s1", "channels": 8, "num_cells": 4, "image_size": 16}
+EMBEDDING: dict[str, Any] = {"embedder": "tf_efficientnet_lite0", "embed_size": 64, "sketch_rows": 600}
+SOURCES: dict[str, dict[str, Any]] = {
     "pocket:mnist5k": {"epochs": 10, "batch_size": 32},
     "pocket:glyphs_latin": {"epochs": 16, "batch_size": 16},
     "pocket:textures": {"epochs": 40, "batch_size": 16},

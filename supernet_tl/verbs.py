@@ -14,6 +14,7 @@ import zoo_store
 from supernet_tl.cli import given_settings
 from supernet_tl.control import Control
 from supernet_tl.errors import SelectionError
+from supernet_tl.files import read_json
 
 _OUT = Console(highlight=False)
 
@@ -116,8 +117,20 @@ def _predict(config: Namespace) -> None:
 def _report(config: Namespace) -> None:
     from supernet_tl.report import build_report
 
-    compared = {Path(run).resolve().name: Path(run) for run in config.compare}
-    _OUT.print(str(build_report(Path(config.run), compared)))
+    compared: dict[str, Path] = {}
+    for run in map(Path, config.compare):
+        label = _start_of(run)
+        compared[label if label not in compared else f"{label} ({run.resolve().name})"] = run
+    _OUT.print(str(build_report(Path(config.run), compared)), soft_wrap=True)
+
+
+def _start_of(run: Path) -> str:
+    """Where a run began, in words; its folder's name when it has no summary (the report says what is missing)."""
+    try:
+        source = read_json(run / "summary.json")["source"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return run.resolve().name
+    return "from scratch" if source is None else f"from {source['name']}"
 
 
 def _zoo(config: Namespace) -> None:
@@ -197,7 +210,7 @@ def _show_result(summary: dict[str, Any], output: Path, *, as_json: bool) -> Non
 def _table(*columns: str, title: str | None = None) -> Table:
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "entry")
     return table
 
 

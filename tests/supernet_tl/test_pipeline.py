@@ -15,6 +15,7 @@ import ot_select
 import supernet_tl
 import zoo_store
 from supernet_tl import adapt
+from supernet_tl import stages as stages_module
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet, Splits
 from supernet_tl.errors import RecipeError, RunFolderError
@@ -111,7 +112,7 @@ def test_a_search_from_scratch_uses_the_same_splits_and_has_no_source(
 ) -> None:
     target = stripes("t", seed=1)
     warm = supernet_tl.transfer(target, zoo_path, output=tmp_path / "warm", control=quiet, **SCHEDULE)
-    network = {"channels": 2, "num_cells": 3, "image_size": 8}
+    network: dict[str, Any] = {"channels": 2, "num_cells": 3, "image_size": 8}
     cold = supernet_tl.search(target, output=tmp_path / "cold", control=quiet, **SCHEDULE, **network)
     assert (tmp_path / "warm" / "splits.json").read_bytes() == (tmp_path / "cold" / "splits.json").read_bytes()
     assert cold.selection is None
@@ -171,16 +172,16 @@ def test_a_stopped_transfer_goes_on_and_does_not_repeat_the_search(
             supernet_tl.transfer(target, zoo_path, output=tmp_path / "parts", control=quiet, **SCHEDULE)
     assert not (tmp_path / "parts" / "summary.json").exists()
 
-    stages: list[str] = []
-    real = adapt.run_stage
+    trained: list[str] = []
+    real = stages_module.run_stage
 
     def noted(*args: Any, **kwargs: Any) -> Any:
-        stages.append(kwargs["stage"])
+        trained.append(kwargs["stage"])
         return real(*args, **kwargs)
 
     monkeypatch.setattr(adapt, "run_stage", noted)
     resumed = supernet_tl.transfer(target, zoo_path, output=tmp_path / "parts", control=quiet, **SCHEDULE)
-    assert stages == (["finetune"] if stage == "train_final" else [])
+    assert trained == (["finetune"] if stage == "train_final" else [])
     for name, tensor in whole.network.state_dict().items():
         assert torch.equal(tensor, resumed.network.state_dict()[name]), name
     assert {**resumed.summary, "created": 0, "seconds": 0, "time_to_accuracy": 0, "time_to_best": 0} == {
