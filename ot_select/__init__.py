@@ -1,9 +1,9 @@
 """Datasets as labelled clouds: embedding, optimal-transport distances, ranking."""
 
-from .cloud import LabelledCloud
-from .coupling import CouplingResult, exact_coupling
-from .embed import Embedder, parse_embedder
-from .errors import (
+from ot_select.cloud import LabelledCloud
+from ot_select.coupling import CouplingResult, exact_coupling
+from ot_select.embed import Embedder, parse_embedder
+from ot_select.errors import (
     CloudError,
     DimensionMismatchError,
     EmbedderError,
@@ -15,14 +15,14 @@ from .errors import (
     WeightsError,
     WeightsNotFoundError,
 )
-from .identity import EmbedderIdentity
-from .label_distance import ClassGaussian, class_gaussian, gaussian_label_distances
-from .otdd import OTDDResult, otdd
-from .ranking import Comparison, Ranking
-from .selectors import rank, rank_randomly
-from .sinkhorn import entropic_coupling
-from .sketch import Sketch, sketch
-from .statistics import relative_improvement
+from ot_select.identity import EmbedderIdentity
+from ot_select.label_distance import ClassGaussian, class_gaussian, gaussian_label_distances
+from ot_select.otdd import OTDDResult, otdd
+from ot_select.ranking import Comparison, Ranking
+from ot_select.selectors import rank, rank_randomly
+from ot_select.sinkhorn import entropic_coupling
+from ot_select.sketch import Sketch, sketch
+from ot_select.statistics import relative_improvement
 
 __all__ = [
     "ClassGaussian",

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from .arrays import ArrayLike, FloatArray, IntArray, read_only
-from .errors import CloudError
+from ot_select.arrays import ArrayLike, FloatArray, IntArray, read_only
+from ot_select.errors import CloudError
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

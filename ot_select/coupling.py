@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import FloatArray
-from .errors import OptionError
+from ot_select.arrays import FloatArray
+from ot_select.errors import OptionError
 
 
 @dataclass(frozen=True, eq=False)

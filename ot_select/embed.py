@@ -9,12 +9,12 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from .arrays import check_positive_int
-from .embedding_cache import EmbeddingCache, default_cache_dir
-from .errors import EmbedderError, WeightsError
-from .identity import EmbedderIdentity
-from .lite0 import LITE0_NAME, lite0_file, read_lite0
-from .weights import first_line, hub_file, load_state, read_state, weights_sha256
+from ot_select.arrays import check_positive_int
+from ot_select.embedding_cache import EmbeddingCache, default_cache_dir
+from ot_select.errors import EmbedderError, WeightsError
+from ot_select.identity import EmbedderIdentity
+from ot_select.lite0 import LITE0_NAME, lite0_file, read_lite0
+from ot_select.weights import first_line, hub_file, load_state, read_state, weights_sha256
 
 DEFAULT_NAME = "resnet18.tv_in1k"
 _WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")

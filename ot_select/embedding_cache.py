@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from .identity import EmbedderIdentity
+from ot_select.identity import EmbedderIdentity
 
 
 def default_cache_dir() -> Path:

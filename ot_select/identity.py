@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from .errors import EmbedderError
+from ot_select.errors import EmbedderError
 
 _PATTERN = re.compile(r"(?P<name>\S+) weights=(?P<sha>[0-9a-f]{64}) image_size=(?P<size>\d+) dimension=(?P<dim>\d+)")
 

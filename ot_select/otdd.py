@@ -13,13 +13,13 @@ from typing import Literal
 
 import numpy as np
 
-from .arrays import FloatArray, IntArray, check_positive_int, check_seed
-from .cloud import LabelledCloud
-from .coupling import CouplingResult, exact_coupling
-from .errors import CloudError, DimensionMismatchError, NegativeDistanceError, OptionError
-from .label_distance import ClassGaussian, class_gaussian, gaussian_label_distances
-from .rows import canonical_blocks, stratified_sample
-from .sinkhorn import entropic_coupling
+from ot_select.arrays import FloatArray, IntArray, check_positive_int, check_seed
+from ot_select.cloud import LabelledCloud
+from ot_select.coupling import CouplingResult, exact_coupling
+from ot_select.errors import CloudError, DimensionMismatchError, NegativeDistanceError, OptionError
+from ot_select.label_distance import ClassGaussian, class_gaussian, gaussian_label_distances
+from ot_select.rows import canonical_blocks, stratified_sample
+from ot_select.sinkhorn import entropic_coupling
 
 PresetName = Literal["paper"]
 

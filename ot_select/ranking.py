@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from .errors import NegativeDistanceError, OptionError
+from ot_select.errors import NegativeDistanceError, OptionError
 
 RANKING_FORMAT = 1
 

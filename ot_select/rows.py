@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .arrays import FloatArray, IntArray
+from ot_select.arrays import FloatArray, IntArray
 
 
 def canonical_blocks(features: FloatArray, class_indices: IntArray) -> list[IntArray]:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from .arrays import check_positive_int, check_seed
-from .errors import EmbedderMismatchError, OptionError
-from .otdd import PRESETS, PresetName, otdd
-from .ranking import Comparison, Ranking
-from .sketch import Sketch
+from ot_select.arrays import check_positive_int, check_seed
+from ot_select.errors import EmbedderMismatchError, OptionError
+from ot_select.otdd import PRESETS, PresetName, otdd
+from ot_select.ranking import Comparison, Ranking
+from ot_select.sketch import Sketch
 
 
 def rank(

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .arrays import FloatArray, check_positive_int
-from .coupling import CouplingResult, check_cost, marginal_error
-from .errors import OptionError
+from ot_select.arrays import FloatArray, check_positive_int
+from ot_select.coupling import CouplingResult, check_cost, marginal_error
+from ot_select.errors import OptionError
 
 _WARMING_TOLERANCE = 1e-2  # L1 marginal error at which a larger eps has done its work
 _WARMING_SWEEPS = 100  # sweeps at most for each larger eps

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .arrays import FloatArray, IntArray, check_positive_int, check_seed, read_only
-from .cloud import LabelledCloud
-from .errors import SketchError
-from .identity import EmbedderIdentity
-from .rows import canonical_blocks, stratified_sample
+from ot_select.arrays import FloatArray, IntArray, check_positive_int, check_seed, read_only
+from ot_select.cloud import LabelledCloud
+from ot_select.errors import SketchError
+from ot_select.identity import EmbedderIdentity
+from ot_select.rows import canonical_blocks, stratified_sample
 
 SKETCH_FORMAT = 1
 

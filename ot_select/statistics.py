@@ -2,7 +2,7 @@
 
 from math import isfinite
 
-from .errors import OptionError
+from ot_select.errors import OptionError
 
 
 def relative_improvement(accuracy: float, scratch_accuracy: float) -> float:

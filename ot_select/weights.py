@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from .errors import WeightsError, WeightsNotFoundError
-from .lite0 import LITE0_NAME, LITE0_PACKAGE
+from ot_select.errors import WeightsError, WeightsNotFoundError
+from ot_select.lite0 import LITE0_NAME, LITE0_PACKAGE
 
 _HUB_FILENAMES = ("model.safetensors", "pytorch_model.bin")
 _PROBE_SECONDS = 5.0

@@ -7,9 +7,9 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser
 
 from supernet_tl.conflicts import refuse_conflicting_packages
 from supernet_tl.recipe import Recipe
@@ -235,12 +235,6 @@ def _setting_texts() -> dict[str, str]:
     listing = (Recipe.__doc__ or "").split("Attributes:")[1]
     found = re.findall(r"^        (\w+): (.+?)(?=^        \w+: |\Z)", listing, flags=re.MULTILINE | re.DOTALL)
     return {name: " ".join(text.split()).replace("``", "").rstrip(".") for name, text in found}
-
-
-def given_settings(config: Namespace) -> dict[str, Any]:
-    """The settings of the recipe that the command line or its config files gave."""
-    names = [field.name for field in fields(Recipe)]
-    return {name: config[name] for name in names if config.get(name) is not None}
 
 
 def _is_explained(error: Exception) -> bool:

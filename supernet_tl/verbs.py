@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 import zoo_store
-from supernet_tl.cli import given_settings
 from supernet_tl.control import Control
 from supernet_tl.errors import SelectionError
 from supernet_tl.files import read_json
+from supernet_tl.recipe import Recipe
 
 _OUT = Console(highlight=False)
 
@@ -35,6 +36,12 @@ def _control(config: Namespace) -> Control:
     )
 
 
+def _settings(config: Namespace) -> dict[str, Any]:
+    """The settings of the recipe that the command line or its config files gave."""
+    names = [field.name for field in fields(Recipe)]
+    return {name: config[name] for name in names if config.get(name) is not None}
+
+
 def _pretrain(config: Namespace) -> None:
     from supernet_tl.pretraining import pretrain
 
@@ -44,7 +51,7 @@ def _pretrain(config: Namespace) -> None:
         mixture=bool(config.mixture),
         output=config.output,
         control=_control(config),
-        **given_settings(config),
+        **_settings(config),
     )
     entries = found if isinstance(found, list) else [found]
     _show_cards({zoo_store.content_id(entry): entry.card for entry in entries}, as_json=bool(config.json))
@@ -53,7 +60,7 @@ def _pretrain(config: Namespace) -> None:
 def _select(config: Namespace) -> None:
     from supernet_tl.pipeline import select
 
-    found = select(config.target, config.zoo, config.select, control=_control(config), **given_settings(config))
+    found = select(config.target, config.zoo, config.select, control=_control(config), **_settings(config))
     values = found.to_dict()
     if config.json:
         _print_json(values)
@@ -72,7 +79,7 @@ def _select(config: Namespace) -> None:
 def _transfer(config: Namespace) -> None:
     from supernet_tl.pipeline import transfer
 
-    settings = given_settings(config)
+    settings = _settings(config)
     result = transfer(
         config.target, config.zoo, select=config.select, output=config.output, control=_control(config), **settings
     )
@@ -90,7 +97,7 @@ def _transfer(config: Namespace) -> None:
 def _search(config: Namespace) -> None:
     from supernet_tl.pipeline import search
 
-    result = search(config.target, output=config.output, control=_control(config), **given_settings(config))
+    result = search(config.target, output=config.output, control=_control(config), **_settings(config))
     _show_result(result.summary, Path(config.output), as_json=bool(config.json))
 
 
