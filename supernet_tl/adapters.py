@@ -35,7 +35,7 @@ def torch_device(device: str) -> torch.device:
     """A device name as torch's; ``auto`` is the first GPU where there is one."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device("cuda" if device == "gpu" else device)
+    return torch.device(device)
 
 
 @cache

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+import torch
+
 from supernet_tl.console import counted, say
 from supernet_tl.data import ImageSet, Splits, open_image_set
+from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import PreparedData, prepare
 from supernet_tl.recipe import Recipe
+
+_DEVICES = ("auto", "cpu", "cuda", "mps")
 
 Source = str | os.PathLike[str] | ImageSet
 """A folder, a Meta-Album folder, ``pocket:NAME``, or an image set."""
@@ -19,11 +24,14 @@ class Control:
     """Device, terminal and the treatment of bad input.
 
     Attributes:
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         quiet: say nothing on the terminal.
         overwrite: replace a run that the output folder holds.
         skip_corrupt: leave unreadable images out instead of refusing the set.
         drop_small_classes: leave classes with fewer than four images out instead of refusing the set.
+
+    Raises:
+        RecipeError: a device that is unknown or that this machine does not have.
     """
 
     device: str = "auto"
@@ -31,6 +39,17 @@ class Control:
     overwrite: bool = False
     skip_corrupt: bool = False
     drop_small_classes: bool = False
+
+    def __post_init__(self) -> None:
+        kind, _, index = self.device.partition(":")
+        if kind not in _DEVICES or (index and not (kind == "cuda" and index.isdigit())):
+            raise RecipeError(f"device is {self.device!r}; expected one of {', '.join(_DEVICES)} or cuda:N.")
+        count = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}.get(kind, 1)
+        if int(index or 0) >= count:
+            raise RecipeError(
+                f"device {self.device!r} was asked for, but PyTorch sees {count} of that kind; give another --device, or "
+                "leave it out for the best there is."
+            )
 
     def open(self, source: Source) -> ImageSet:
         """Open and check an image set, and say what was left out."""

@@ -53,7 +53,7 @@ def run_stage(
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     history = History(stage)
     bar = ProgressReport(StageProgress(title or stage, quiet=quiet), history)
-    with quiet_lightning(), torch.random.fork_rng():
+    with quiet_lightning(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         trainer = Trainer(
             max_epochs=num_epochs,
             logger=TensorBoardLogger(folder / "logs", name=stage, version=""),
@@ -93,6 +93,6 @@ def accuracy_on(module: ClassificationModule, loader: Loader, device: str) -> fl
 
 
 def trainer_device(device: str) -> dict[str, Any]:
-    """A device name as the Trainer's arguments."""
+    """A device name as the Trainer's arguments: always one device, however many the machine has."""
     kind, _, index = device.partition(":")
-    return {"accelerator": kind, "devices": [int(index)] if index else (1 if kind != "auto" else "auto")}
+    return {"accelerator": kind, "devices": [int(index)] if index else 1}
