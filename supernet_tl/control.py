@@ -47,8 +47,8 @@ class Control:
         count = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}.get(kind, 1)
         if int(index or 0) >= count:
             raise RecipeError(
-                f"device {self.device!r} was asked for, but PyTorch sees {count} of that kind; give another --device, or "
-                "leave it out for the best there is."
+                f"device {self.device!r} was asked for, but PyTorch sees {count} of that kind; give another --device, "
+                "or leave it out for the best there is."
             )
 
     def open(self, source: Source) -> ImageSet:

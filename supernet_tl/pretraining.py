@@ -20,6 +20,7 @@ from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import mix
 from supernet_tl.recipe import Recipe, digest
 from supernet_tl.run_folder import run_folder
+from supernet_tl.summary import pretraining_summary
 
 HELD_OUT = {"test_frac": 0.1, "validation_frac": 0.1}
 """A source is there to be learnt from: less is held out than of a target."""
@@ -104,6 +105,7 @@ def _pretrain_one(
             control.say(f"{name}: continuing the unfinished pretraining in {run.path}")
         parts = [control.prepare(images, recipe) for images in group]
         data = parts[0] if len(parts) == 1 else mix(parts)
+        run.write_json("splits.json", [splits.to_dict() for splits in data.splits])
         searched = search_supernet(run, data, recipe, control, title=f"pretraining {name}")
         with counted(f"embedding {name}", quiet=control.quiet) as progress:
             sketch = adapters.sketch_of(data, recipe, control.device, progress)
@@ -115,8 +117,10 @@ def _pretrain_one(
             metrics=searched.accuracies(data, control.device),
             timings={"search_seconds": searched.rows[-1].seconds},
         )
+        entry_id = zoo_store.content_id(entry) if zoo is None else zoo.add(entry)
+        run.write_json("summary.json", pretraining_summary(entry_id, entry, searched))
         if zoo is not None:
-            control.say(f"{name}: added to the zoo as {zoo.add(entry)[:12]}")
+            control.say(f"{name}: added to the zoo as {entry_id[:12]}")
         run.finish()
     return entry
 

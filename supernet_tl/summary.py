@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import darts
+import zoo_store
 from supernet_tl import adapters
 from supernet_tl.adapt import Searched, Trained
 from supernet_tl.history import best_validation_accuracy, time_to_accuracy
@@ -66,7 +67,7 @@ def summarise(
             "num_parameters": darts.count_parameters(network),
             "macs": darts.count_macs(network, image_shape),
         },
-        "time_to_accuracy": [asdict(time_to_accuracy(searched.rows, accuracy)) for accuracy in THRESHOLDS],
+        "time_to_accuracy": _times(searched),
         "time_to_best": None if best is None else asdict(time_to_accuracy(searched.rows, best)),
         "seconds": {
             **seconds,
@@ -77,9 +78,24 @@ def summarise(
     }
 
 
+def pretraining_summary(entry_id: str, entry: zoo_store.ZooEntry, searched: Searched) -> dict[str, Any]:
+    """A pretraining in plain JSON values: the entry's id and card, and when its accuracies were reached."""
+    return {
+        "schema_version": SCHEMA,
+        "verb": "pretrain",
+        "entry": entry_id,
+        "card": dict(entry.card),
+        "time_to_accuracy": _times(searched),
+    }
+
+
 def metrics_of(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The summary's results by flat names, such as ``network_test_accuracy``."""
     return {f"{part}_{name}": value for part in ("supernet", "network") for name, value in summary[part].items()}
+
+
+def _times(searched: Searched) -> list[dict[str, Any]]:
+    return [asdict(time_to_accuracy(searched.rows, accuracy)) for accuracy in THRESHOLDS]
 
 
 def _warm_start(report: darts.WarmStartReport) -> dict[str, Any]:

@@ -47,6 +47,16 @@ def test_an_entry_holds_supernet_sketch_and_provenance(zoo_path: Path, stripes: 
     assert mixture["classes"][:4] == ["near/stripe0", "near/stripe1", "near/stripe2", "far/stripe0"]
 
 
+def test_a_pretraining_leaves_its_numbers_and_splits_in_the_zoos_runs(zoo_path: Path) -> None:
+    summaries = [json.loads(path.read_text()) for path in sorted((zoo_path / ".runs").glob("*/summary.json"))]
+    assert {summary["entry"] for summary in summaries} == set(zoo_store.Zoo(zoo_path))
+    assert {summary["verb"] for summary in summaries} == {"pretrain"}
+    for path in (zoo_path / ".runs").iterdir():
+        splits = json.loads((path / "splits.json").read_text())
+        assert len(splits) == (2 if "+" in path.name or path.name.startswith("near_far") else 1)
+        assert read_csv(path / "metrics.csv")[-1].epoch == 2
+
+
 def test_what_the_zoo_already_holds_is_not_made_again(
     zoo_path: Path, stripes: Callable[..., ImageSet], tiny: dict[str, Any], embedding: dict[str, Any], quiet: Control
 ) -> None:
