@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -171,15 +172,19 @@ def _line(outcomes: Sequence[Outcome], everything: Sequence[Outcome]) -> Line:
 def show(lines: Sequence[Line]) -> None:
     """Print the table."""
     table = Table(
-        title="Validation accuracy is the supernet's, test accuracy the final network's", title_justify="left"
+        caption="val: validation accuracy of the supernet; test: test accuracy of the final network.\n"
+        f"Epochs to a validation accuracy of {ACCURACY}, and to the best of the search from scratch\n"
+        "(with the seconds of search that it took).",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
     )
     for column in ("target", "start", "source"):
-        table.add_column(column)
-    for column in ("validation", "test", f"epochs to {ACCURACY}", "epochs to scratch's best", "seconds to it"):
+        table.add_column(column, no_wrap=True)
+    for column in ("val", "test", f"to {ACCURACY}", "to best", "seconds"):
         table.add_column(column, justify="right")
     for line in lines:
         table.add_row(
-            line.target,
+            line.target.removeprefix("pocket:"),
             line.start,
             ", ".join(sorted({source for source in line.sources if source})) or "—",
             _mean(line.supernet_validation),
