@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from darts.modes import evaluating
+
 
 def count_parameters(net: nn.Module, *, auxiliary: bool = False) -> int:
     """Trainable numbers of a network; those of an auxiliary head only when asked for."""
@@ -23,11 +25,6 @@ def count_macs(net: nn.Module, image_shape: tuple[int, int, int]) -> int:
     """
     reference = next(net.parameters())
     images = torch.zeros((1, *image_shape), dtype=reference.dtype, device=reference.device)
-    was_training = net.training
-    net.eval()
-    try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            net(images)
-    finally:
-        net.train(was_training)
+    with evaluating(net), torch.random.fork_rng(devices=[]), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        net(images)
     return int(counter.get_total_flops()) // 2

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from darts.modes import evaluating
 from darts.supernet import MixingWeights, Supernet
 
 MIN_RADIUS = 0.03
@@ -88,9 +89,7 @@ def perturb_adversarial(
         generator: of the random start; the global one when absent.
     """
     mixing = mixing.detach()
-    was_training = net.training
-    net.eval()
-    try:
+    with evaluating(net):
         with torch.no_grad():
             loss_before = F.cross_entropy(net(images, mixing=mixing), labels)
         moved = perturb_random(mixing, radius, generator) if random_start else mixing
@@ -105,8 +104,6 @@ def perturb_adversarial(
             )
         with torch.no_grad():
             loss_after = F.cross_entropy(net(images, mixing=moved), labels)
-    finally:
-        net.train(was_training)
     return mixing if loss_before > loss_after else moved
 
 

@@ -18,6 +18,7 @@ import darts
 import zoo_store
 from supernet_tl import adapters
 from supernet_tl.control import Control
+from supernet_tl.errors import DivergedError
 from supernet_tl.files import write_whole
 from supernet_tl.history import EpochRow, read_csv, write_csv
 from supernet_tl.network_file import Classifier, load_classifier, save_classifier
@@ -68,14 +69,16 @@ class Trained:
     Attributes:
         classifier: the network with class names and normalisation.
         rows: of every epoch; none when it was not trained further.
+        seed: of ops that draw noise in evaluation.
     """
 
     classifier: Classifier
     rows: Sequence[EpochRow]
+    seed: int
 
     def accuracies(self, data: PreparedData, device: str) -> dict[str, float | None]:
         """Accuracy after the last epoch; this touches the test images."""
-        module = TrainModule(self.classifier.network)
+        module = TrainModule(self.classifier.network, seed=self.seed)
         return {
             f"{split}_accuracy": accuracy_on(module, evaluation_loader(getattr(data, split)), device)
             for split in ("validation", "test")
@@ -126,7 +129,7 @@ def train_final(
     folder, metrics = run.path / "network", run.path / METRICS_FILE
     rows = read_csv(metrics)
     if (folder / "network.json").exists():
-        return Trained(load_classifier(folder), [row for row in rows if row.stage == stage])
+        return Trained(load_classifier(folder), [row for row in rows if row.stage == stage], recipe.seed)
     genotype = darts.discretize(supernet.space, supernet.normal_alpha, supernet.reduction_alpha)
     run.write_json("genotype.json", genotype.to_dict())
     network = _untrained_network(data, recipe, supernet, genotype)
@@ -145,9 +148,14 @@ def train_final(
             quiet=control.quiet,
         ).rows
         write_csv(metrics, [*(row for row in rows if row.stage == "search"), *final_rows])
+    if not all(torch.isfinite(tensor).all() for tensor in network.state_dict().values()):
+        raise DivergedError(
+            f"training the final network diverged: it has weights that are not finite after {recipe.finetune_epochs} "
+            f"epochs at finetune_lr={recipe.finetune_lr:g}. Lower --finetune-lr and begin anew with --overwrite."
+        )
     classifier = Classifier(network.eval(), data.class_names, data.normalisations[0], recipe.image_size)
     save_classifier(folder, classifier, {"data": adapters.data_cards(data)})
-    return Trained(classifier, final_rows)
+    return Trained(classifier, final_rows, recipe.seed)
 
 
 def _search_module(data: PreparedData, recipe: Recipe) -> SearchModule:

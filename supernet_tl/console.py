@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-CONSOLE = Console(stderr=True, highlight=False)
+CONSOLE = Console(stderr=True, highlight=False, markup=False)  # names of files may hold brackets
 
 
 class StageProgress:
@@ -38,13 +38,13 @@ class StageProgress:
         if self.quiet or not CONSOLE.is_terminal:
             return
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[status]}"),
+            TextColumn("{task.fields[status]}", markup=False),
             console=CONSOLE,
         )
         self._task = self._progress.add_task(self.title, total=total, status="")
@@ -101,4 +101,4 @@ def counted(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int],
 def say(text: str, *, quiet: bool = False) -> None:
     """One line for the person."""
     if not quiet:
-        CONSOLE.print(text, soft_wrap=True, markup=False)
+        CONSOLE.print(text, soft_wrap=True)

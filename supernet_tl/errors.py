@@ -17,6 +17,10 @@ class SelectionError(SupernetTLError):
     """A zoo from which no source can be taken for this target."""
 
 
+class DivergedError(SupernetTLError):
+    """Training ended with numbers that are not finite."""
+
+
 class NetworkFileError(SupernetTLError):
     """A folder that is no saved network, or one that was altered."""
 

@@ -62,7 +62,8 @@ class Classifier:
         device = next(self.network.parameters()).device
         self.network.eval()
         probabilities = [torch.empty(0, len(self.class_names))]
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(0)  # ops that draw noise give the same prediction each time
             for batch in torch.split(images, batch_size):
                 logits = cast(Tensor, self.network(self.normalisation(batch.to(device))))
                 probabilities.append(logits.softmax(dim=-1).float().cpu())

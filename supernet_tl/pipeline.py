@@ -26,7 +26,7 @@ from supernet_tl.files import write_whole
 from supernet_tl.network_file import Classifier
 from supernet_tl.prepared_data import PreparedData
 from supernet_tl.recipe import Recipe
-from supernet_tl.run_folder import RunFolder, run_folder
+from supernet_tl.run_folder import RunFolder, is_finished, run_folder
 from supernet_tl.selection import ADOPTED, Selection, select_entry, zoo_default
 from supernet_tl.summary import metrics_of, summarise
 
@@ -93,6 +93,7 @@ def transfer(
     embedder: str | None = None,
     seed: int = 0,
     *,
+    with_scratch: bool = False,
     control: Control | None = None,
     **options: Any,
 ) -> TransferResult:
@@ -110,6 +111,7 @@ def transfer(
         output: the run's folder.
         embedder: the one that the zoo was sketched with when absent.
         seed: of everything random.
+        with_scratch: also search from scratch with the same settings, in ``output/scratch``, for the report.
         control: device, overwriting, bad images.
         **options: further fields of :class:`supernet_tl.Recipe`. ``space``, ``channels``, ``num_cells`` and
             ``image_size`` are those of the chosen entry; where given, only entries that have them are considered.
@@ -127,13 +129,20 @@ def transfer(
     with run_folder(_path(output), "transfer", settings, overwrite=control.overwrite) as run:
         _say_continued(run, control)
         splits, started = _stored_splits(run, images), time.perf_counter()
-        chosen = _select(store, control.prepare(images, recipe, splits), select, recipe, required, control)
-        run.write_json("ranking.json", chosen.to_dict())
+        if run.has("ranking.json"):
+            chosen = Selection.from_dict(run.read_json("ranking.json"), store)
+        else:
+            chosen = _select(store, control.prepare(images, recipe, splits), select, recipe, required, control)
+            run.write_json("ranking.json", chosen.to_dict())
+        if chosen.has_seen(images.fingerprint()):
+            control.say(f"note: {chosen.card.get('name')} was pretrained on these very images, test images included")
         seconds = {"selection": time.perf_counter() - started}
         source = store.get(chosen.entry_id)
         recipe = recipe.replace(**chosen.adopted())
         data = control.prepare(images, recipe, splits)
-        return _adapt(run, data, recipe, control, chosen, source, seconds, keep=output is not None)
+        return _adapt(
+            run, data, recipe, control, chosen, source, seconds, keep=output is not None, with_scratch=with_scratch
+        )
 
 
 def search(
@@ -168,6 +177,7 @@ def _adapt(
     seconds: Mapping[str, float],
     *,
     keep: bool,
+    with_scratch: bool = False,
 ) -> TransferResult:
     """Search on the target, train the final network, evaluate, and leave the evidence."""
     run.write_json("splits.json", data.splits[0].to_dict())
@@ -179,7 +189,8 @@ def _adapt(
     if keep:
         from supernet_tl.report import build_report
 
-        build_report(run.path)
+        compared = {"from scratch": _scratch_beside(run, data, recipe, control)} if with_scratch else None
+        build_report(run.path, compared)
     run.finish()
     network = trained.classifier.network.to("cpu").eval()
     return TransferResult(
@@ -191,6 +202,16 @@ def _adapt(
         summary,
         run.path if keep else None,
     )
+
+
+def _scratch_beside(run: RunFolder, data: PreparedData, recipe: Recipe, control: Control) -> Path:
+    """The same search from random weights, in a folder of its own within the run's; not repeated once finished."""
+    path = run.path / "scratch"
+    settings = {"recipe": recipe.to_dict(), "target": data.image_sets[0].fingerprint()}
+    if not is_finished(path):
+        with run_folder(path, "search", settings) as scratch:
+            _adapt(scratch, data, recipe, control, None, None, {}, keep=True)
+    return path
 
 
 def _select(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -122,9 +123,14 @@ def _rows(
 ) -> list[Prediction]:
     values, indices = probabilities.max(dim=-1)
     return [
-        Prediction(str(file), classifier.class_names[index], value, label)
+        Prediction(_shown(file), classifier.class_names[index], value, label)
         for file, index, value, label in zip(files, indices.tolist(), values.tolist(), labels, strict=True)
     ]
+
+
+def _shown(path: Path) -> str:
+    """A path as text that any file or terminal takes; bytes that are no UTF-8 become a mark."""
+    return os.fsencode(path).decode("utf-8", errors="replace")
 
 
 def _labelled_files(images: Path, classifier: Classifier) -> tuple[list[Path], list[str | None]]:

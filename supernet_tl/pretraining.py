@@ -16,6 +16,7 @@ from supernet_tl.adapt import search_supernet
 from supernet_tl.console import counted
 from supernet_tl.control import Control, Source
 from supernet_tl.data import ImageSet
+from supernet_tl.entry_facts import data_of, embedder_of, readable_cards
 from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import mix
 from supernet_tl.recipe import Recipe, digest
@@ -79,6 +80,8 @@ def pretrain(
     if mixture and len(listed) < 2:
         raise RecipeError("a mixture of one source was asked for; give two or more sources, or leave --mixture out.")
     opened = [control.open(source) for source in listed]
+    if mixture:
+        _refuse_repeated(opened)
     store = None if zoo is None else adapters.open_zoo(zoo)
     runs = Path(output) if output is not None else None if store is None else store.path / ".runs"
     # The embedder is needed last; that it cannot be had must be known before hours of training.
@@ -86,6 +89,16 @@ def pretrain(
     groups = [opened] if mixture else [[images] for images in opened]
     entries = [_pretrain_one(group, store, recipe, runs, control) for group in groups]
     return entries[0] if len(entries) == 1 else entries
+
+
+def _refuse_repeated(sources: Sequence[ImageSet]) -> None:
+    for what, values in (("images", [images.fingerprint() for images in sources]), ("name", [i.name for i in sources])):
+        if len(set(values)) < len(values):
+            names = ", ".join(images.name for images in sources)
+            raise RecipeError(
+                f"the sources {names} have the same {what} twice; a mixture needs different ones, because its classes "
+                "are named source/class. Give each source once, and rename folders of the same name."
+            )
 
 
 def _pretrain_one(
@@ -130,10 +143,12 @@ def _already_there(zoo: zoo_store.Zoo, recipe: Recipe, fingerprints: list[str], 
     if not zoo.path.exists():
         return None
     identity = adapters.embedder_for(recipe.embedder, recipe.embed_size, control.device).identity
-    for entry_id, card in zoo.cards().items():
-        embedder = card.get("embedder") or {}
-        same_data = [part.get("fingerprint") for part in card.get("data") or []] == fingerprints
-        same_embedder = embedder.get("weights_sha256") == identity.weights_sha256
+    cards, damaged = readable_cards(zoo)
+    for reason in damaged.values():
+        control.say(f"the zoo has a damaged entry: {reason}")
+    for entry_id, card in cards.items():
+        same_data = [part.get("fingerprint") for part in data_of(card)] == fingerprints
+        same_embedder = embedder_of(card).get("weights_sha256") == identity.weights_sha256
         if same_data and same_embedder and card.get("recipe") == recipe.pretraining_settings():
             return entry_id
     return None

@@ -207,6 +207,27 @@ def _ranges(recipe: Recipe) -> list[str]:
         for name in ("weight_lr", "finetune_lr", "max_gradient_norm")
         if getattr(recipe, name) <= 0
     ]
+    faults += [
+        f"{name} is {getattr(recipe, name)}; expected {low} or more"
+        for name, low in _AT_LEAST_IF_GIVEN.items()
+        if getattr(recipe, name) is not None and getattr(recipe, name) < low
+    ]
+    if recipe.perturbation == "random" and recipe.max_radius < 0.03:
+        faults.append(
+            f"max_radius is {recipe.max_radius}; expected 0.03 (the first epoch's) or more, or perturbation 'none'"
+        )
+    if recipe.final == "retrain" and recipe.finetune_epochs == 0:
+        faults.append(
+            "final is 'retrain' with finetune_epochs 0, which leaves random weights; expected 1 or more epochs"
+        )
+    if (
+        recipe.final == "retrain"
+        and recipe.auxiliary_weight > 0
+        and (recipe.finetune_batch_size or recipe.batch_size) < 2
+    ):
+        faults.append(
+            "the auxiliary head normalises over the batch; expected a batch of 2 or more, or auxiliary_weight 0"
+        )
     if recipe.image_size < 8 or recipe.image_size % 4:
         faults.append(
             f"image_size is {recipe.image_size}; expected a multiple of 4, at least 8: two cells halve the map"
@@ -223,5 +244,6 @@ _AT_LEAST = {
     2: ("sketch_rows",),
     3: ("num_cells", "retrain_num_cells"),
 }
+_AT_LEAST_IF_GIVEN = {"finetune_batch_size": 1, "crop_padding": 0, "max_search_images": 2}
 _FRACTIONS = ("weight_momentum", "max_radius", "drop_path_prob", "test_frac", "validation_frac")
 _RULES = (_types, _choices, _ranges)

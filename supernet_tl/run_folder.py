@@ -62,7 +62,8 @@ def run_folder(
         path: the folder; a temporary one, removed at the end, when absent.
         verb: what kind of run.
         settings: plain JSON values that make the run what it is.
-        overwrite: remove a run that the folder holds and begin anew; folders that hold no run stay protected.
+        overwrite: remove another or a finished run that the folder holds and begin anew; an unfinished run of the same
+            settings is continued all the same, and folders that hold no run stay protected.
         replace_finished: do so for a finished run of the same settings.
 
     Raises:
@@ -88,12 +89,20 @@ def run_folder(
         lock.release()
 
 
+def is_finished(path: Path) -> bool:
+    """Whether a folder holds a finished run."""
+    try:
+        return bool(read_json(path / _CARD).get("finished"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
 def _card(verb: str, settings: dict[str, Any]) -> dict[str, Any]:
     return {"schema_version": SCHEMA, "verb": verb, "settings": settings, "finished": False}
 
 
 def _claim(path: Path, verb: str, settings: dict[str, Any], overwrite: bool, replace_finished: bool) -> bool:
-    others = sorted(item.name for item in path.iterdir() if item.name != _LOCK)
+    others = sorted(item.name for item in path.iterdir() if item.name != _LOCK and not _is_temporary(item.name))
     if others in ([], [_CARD]):  # new, or a run that ended before it left anything
         write_json(path / _CARD, _card(verb, settings))
         return False
@@ -102,41 +111,52 @@ def _claim(path: Path, verb: str, settings: dict[str, Any], overwrite: bool, rep
             f"{path} is not empty and holds no run of supernet-tl (found {', '.join(others[:3])}"
             f"{', …' if len(others) > 3 else ''}); choose a new or empty folder as --output."
         )
-    if overwrite:
-        return _begin_anew(path, others, verb, settings)
     try:
         card = read_json(path / _CARD)
+        if card.get("clearing"):
+            return _begin_anew(path, others, verb, settings)
         found_verb, found, finished = card["verb"], card["settings"], card["finished"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if overwrite:
+            return _begin_anew(path, others, verb, settings)
         raise RunFolderError(
             f"{path / _CARD} cannot be read ({error}); choose another --output, or begin anew with --overwrite."
         ) from error
     same = found_verb == verb and found == settings
-    if finished and same and replace_finished:
+    if same and not finished:
+        return True
+    if overwrite or (finished and same and replace_finished):
         return _begin_anew(path, others, verb, settings)
     if finished:
         raise RunFolderError(
             f"{path} holds a finished {found_verb}; nothing was changed. Choose another --output, or replace it with "
             "--overwrite."
         )
-    if not same:
-        raise RunFolderError(
-            f"{path} holds an unfinished {found_verb} with other settings "
-            f"({_difference(found_verb, found, verb, settings)}). Repeat the command with the settings it had to "
-            "continue it, choose another --output, or replace it with --overwrite."
-        )
-    return True
+    raise RunFolderError(
+        f"{path} holds an unfinished {found_verb} with other settings "
+        f"({_difference(found_verb, found, verb, settings)}). Repeat the command with the settings it had to continue "
+        "it, choose another --output, or replace it with --overwrite."
+    )
 
 
 def _begin_anew(path: Path, names: list[str], verb: str, settings: dict[str, Any]) -> bool:
+    """Remove a run; should this be interrupted, the folder still says that it was being cleared."""
+    write_json(path / _CARD, {"clearing": True})
     for name in names:
         item = path / name
+        if name == _CARD:
+            continue
         if item.is_dir() and not item.is_symlink():
             shutil.rmtree(item)
         else:
             item.unlink()
     write_json(path / _CARD, _card(verb, settings))
     return False
+
+
+def _is_temporary(name: str) -> bool:
+    """Whether a name is of a file that was being written when its process died."""
+    return name.startswith(".") and name.endswith(".tmp")
 
 
 def _difference(found_verb: str, found: dict[str, Any], verb: str, settings: dict[str, Any]) -> str:

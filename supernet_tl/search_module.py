@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 import darts
 from supernet_tl.classification_module import ClassificationModule
 from supernet_tl.data import Augmentation
+from supernet_tl.errors import RecipeError
 
 SearchBatch = dict[str, tuple[Tensor, Tensor]]
 """``weight`` and ``architecture``: normalised images (b, 3, s, s) and labels (b,) of the two halves."""
@@ -89,6 +90,19 @@ class SearchModule(ClassificationModule):
     def radius(self) -> float:
         """Radius of the perturbation in the current epoch."""
         return darts.perturbation_radius(self.current_epoch, self.num_epochs, self.max_radius)
+
+    def on_fit_start(self) -> None:
+        """Refuse what would change the gradients of alpha without a word."""
+        if self.trainer.world_size > 1:
+            raise RecipeError(
+                f"the search was started in {self.trainer.world_size} processes, whose alphas would drift apart; "
+                "expected one. Give --trainer.devices 1, and search several targets side by side instead."
+            )
+        if getattr(self.trainer.precision_plugin, "scaler", None) is not None:
+            raise RecipeError(
+                f"precision {self.trainer.precision!r} scales the loss, which alpha's gradients do not pass through; "
+                "expected 32-true or bf16-mixed."
+            )
 
     def training_step(self, batch: SearchBatch, batch_idx: int) -> None:
         """One step of bilevel search: alpha, then the weights."""

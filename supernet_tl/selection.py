@@ -8,6 +8,7 @@ from typing import Any
 
 import ot_select
 import zoo_store
+from supernet_tl.entry_facts import EntryFacts, data_of, embedder_of, readable_cards
 from supernet_tl.errors import SelectionError
 from supernet_tl.recipe import Recipe
 
@@ -28,7 +29,7 @@ class Selection:
         card: its card.
         comparison: its distance to the target.
         ranking: all comparable single-source entries, nearest first; for ``mixture``, the mixtures.
-        cards: of every ranked entry, by id.
+        cards: of the zoo's entries, by id.
         excluded: entries that could not be used, by id, with the reason.
     """
 
@@ -50,20 +51,52 @@ class Selection:
             "rows_compared": self.ranking.rows_compared,
             "unit": "squared OTDD in embedding units squared; distance is its root",
             "ranking": [self._row(entry_id, comparison) for entry_id, comparison in self.ranking],
-            "excluded": [{"entry": entry_id, "reason": reason} for entry_id, reason in self.excluded.items()],
+            "excluded": [
+                {"entry": entry_id, "name": self.cards.get(entry_id, {}).get("name"), "reason": reason}
+                for entry_id, reason in self.excluded.items()
+            ],
         }
 
     def adopted(self) -> dict[str, Any]:
         """Space, channels, cells and image size of the chosen supernet."""
-        values = {name: self.card[name] for name in ADOPTED}
-        return {name: value["name"] if isinstance(value, Mapping) else value for name, value in values.items()}
+        return EntryFacts.of(self.card).to_dict()
 
-    def source_dict(self) -> dict[str, Any]:
-        """The chosen entry as plain JSON values."""
+    def has_seen(self, fingerprint: str) -> bool:
+        """Whether the chosen supernet was pretrained on these very images."""
+        return any(data.get("fingerprint") == fingerprint for data in data_of(self.card))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], zoo: zoo_store.Zoo) -> Selection:
+        """The selection that :meth:`to_dict` wrote, for a run that is continued.
+
+        Raises:
+            SelectionError: the zoo no longer has the chosen entry.
+        """
+        cards, _ = readable_cards(zoo)
+        if values["chosen"] not in cards:
+            raise SelectionError(
+                f"the run began from the zoo entry {values['chosen'][:12]}, which zoo {str(zoo.path)!r} does not hold "
+                "whole; give the zoo it began with, or choose another --output."
+            )
+        rows = values["ranking"]
+        entries = tuple((row["entry"], ot_select.Comparison.from_dict(row)) for row in rows)
+        return cls(
+            select=values["select"],
+            entry_id=values["chosen"],
+            card=cards[values["chosen"]],
+            comparison=dict(entries)[values["chosen"]],
+            ranking=ot_select.Ranking("nearest", entries, values["num_evaluated"], values["rows_compared"]),
+            cards={row["entry"]: {"name": row["name"], "kind": row["kind"]} for row in rows},
+            excluded={row["entry"]: row["reason"] for row in values["excluded"]},
+        )
+
+    def source_dict(self, target_fingerprint: str) -> dict[str, Any]:
+        """The chosen entry as plain JSON values, and whether it was pretrained on the target's very images."""
         return {
             "select": self.select,
             "entry": self.entry_id,
             **{key: self.card.get(key) for key in ("name", "kind", "data", "metrics")},
+            "has_seen_target": self.has_seen(target_fingerprint),
             "squared_distance": self.comparison.squared,
             "distance": _root(self.comparison),
             "rows_compared": self.ranking.rows_compared,
@@ -89,7 +122,8 @@ def _root(comparison: ot_select.Comparison) -> float | None:
 def zoo_default(zoo: zoo_store.Zoo, name: str) -> Any:
     """What the entries of a zoo agree on: ``embedder`` or ``embed_size``; None where they differ."""
     key = {"embedder": "name", "embed_size": "image_size"}[name]
-    found = {(card.get("embedder") or {}).get(key) for card in zoo.cards().values()}
+    cards, _ = readable_cards(zoo)
+    found = {embedder_of(card).get(key) for card in cards.values()} - {None}
     return found.pop() if len(found) == 1 else None
 
 
@@ -114,33 +148,30 @@ def select_entry(
     Raises:
         SelectionError: no entry can be used, with the reason for each.
     """
-    cards = dict(zoo.cards())
-    if not cards:
+    cards, excluded = readable_cards(zoo)
+    if not cards and not excluded:
         raise SelectionError("the zoo has no entries; add one with `supernet-tl pretrain --source SRC --zoo ZOO`.")
     named = _named(cards, select) if select not in STRATEGIES else None
     wanted_kind = "mixture" if select == "mixture" else cards[named].get("kind", "single") if named else "single"
-    candidates, excluded = {}, {}
+    sketches: dict[str, ot_select.Sketch] = {}
     for entry_id, card in cards.items():
-        if card.get("kind", "single") != wanted_kind:
-            continue
-        reason = _unusable(card, target, required)
-        if reason is None:
-            candidates[entry_id] = card
-        else:
-            excluded[entry_id] = reason
-    if not candidates or (named is not None and named not in candidates):
+        if card.get("kind", "single") == wanted_kind:
+            try:
+                sketches[entry_id] = _usable_sketch(zoo, entry_id, card, target, required)
+            except ValueError as error:
+                excluded[entry_id] = str(error)
+    if not sketches or (named is not None and named not in sketches):
         raise SelectionError(_nothing_usable(cards, excluded, wanted_kind, named))
-    sketches = {entry_id: ot_select.Sketch.from_tensors(zoo.sketch(entry_id)) for entry_id in candidates}
     ranking = ot_select.rank(
         target, sketches, num_draws=recipe.num_draws, seed=recipe.seed, preset=recipe.preset, progress=progress
     )
     if named is not None:
         chosen = named
     elif select == "random":
-        chosen = ot_select.rank_randomly(sorted(candidates), recipe.seed).names[0]
+        chosen = ot_select.rank_randomly(sorted(sketches), recipe.seed).names[0]
     else:
         chosen = ranking.names[0]
-    return Selection(select, chosen, cards[chosen], dict(ranking)[chosen], ranking, candidates, excluded)
+    return Selection(select, chosen, cards[chosen], dict(ranking)[chosen], ranking, cards, excluded)
 
 
 def _named(cards: Mapping[str, Mapping[str, Any]], select: str) -> str:
@@ -157,19 +188,22 @@ def _named(cards: Mapping[str, Mapping[str, Any]], select: str) -> str:
     )
 
 
-def _unusable(card: Mapping[str, Any], target: ot_select.Sketch, required: Mapping[str, Any]) -> str | None:
+def _usable_sketch(
+    zoo: zoo_store.Zoo, entry_id: str, card: Mapping[str, Any], target: ot_select.Sketch, required: Mapping[str, Any]
+) -> ot_select.Sketch:
+    """The sketch of an entry that a transfer to this target may start from.
+
+    Raises:
+        ValueError: with the reason why it may not, as a clause.
+    """
+    facts = EntryFacts.of(card).to_dict()
     for name, value in required.items():
-        found = card.get(name)
-        found = found.get("name") if isinstance(found, Mapping) else found
-        if found != value:
-            return f"its {name} is {found!r}, not {value!r}"
-    found_embedder = card.get("embedder") or {}
-    wanted = ot_select.EmbedderIdentity.from_string(target.embedder)
-    for name in ("name", "weights_sha256", "image_size"):
-        if found_embedder.get(name) != getattr(wanted, name):
-            found, expected = found_embedder.get(name), getattr(wanted, name)
-            return f"its images were embedded with {name} {found!r}, the target's with {expected!r}"
-    return None
+        if facts[name] != value:
+            raise ValueError(f"its {name} is {facts[name]!r}, not {value!r}")
+    sketch = ot_select.Sketch.from_tensors(zoo.sketch(entry_id))
+    if sketch.embedder != target.embedder:
+        raise ValueError(f"its images were embedded by {sketch.embedder!r}, the target's by {target.embedder!r}")
+    return sketch
 
 
 def _nothing_usable(
@@ -182,7 +216,10 @@ def _nothing_usable(
             kind, "choose --select mixture, or pretrain single sources"
         )
         return f"the zoo has no {kind} entry among its {len(cards)}; {advice}."
-    reasons = "; ".join(f"{cards[entry_id].get('name')} ({entry_id[:12]}): {why}" for entry_id, why in excluded.items())
+    reasons = "; ".join(
+        f"{cards[entry_id].get('name')} ({entry_id[:12]}): {why}" if entry_id in cards else why
+        for entry_id, why in excluded.items()
+    )
     return (
         f"none of the zoo's {len(excluded)} {kind} entries can be used: {reasons}. Use the settings and the embedder "
         "that the zoo was pretrained with, or pretrain sources with yours."

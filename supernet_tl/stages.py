@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +67,7 @@ def run_stage(
             log_every_n_steps=1,
             **trainer_device(device),
         )
-        try:
+        with _interruptible():
             trainer.fit(
                 module,
                 train_loader,
@@ -73,14 +75,13 @@ def run_stage(
                 ckpt_path=checkpoint if checkpoint.exists() else None,
                 weights_only=True,
             )
-        except SystemExit as interrupted:  # Lightning turns Ctrl-C into an exit of the whole process
-            raise KeyboardInterrupt from interrupted
     return history
 
 
 def accuracy_on(module: ClassificationModule, loader: Loader, device: str) -> float:
-    """Accuracy on the images of a loader, a fraction."""
-    with quiet_lightning():
+    """Accuracy on the images of a loader, a fraction; ops that draw noise draw it by the module's seed."""
+    with quiet_lightning(), torch.random.fork_rng(devices=range(torch.cuda.device_count())), _interruptible():
+        torch.manual_seed(module.seed)
         trainer = Trainer(
             logger=False,
             enable_progress_bar=False,
@@ -90,6 +91,15 @@ def accuracy_on(module: ClassificationModule, loader: Loader, device: str) -> fl
         )
         (found,) = trainer.test(module, loader, verbose=False)
     return float(found["test_accuracy"])
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Give Ctrl-C back to the caller: Lightning turns it into an exit of the whole process."""
+    try:
+        yield
+    except SystemExit as interrupted:
+        raise KeyboardInterrupt from interrupted
 
 
 def trainer_device(device: str) -> dict[str, Any]:

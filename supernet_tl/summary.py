@@ -48,7 +48,7 @@ def summarise(
             "skipped_images": [str(problem) for problem in images.skipped],
             "ignored_files": len(images.ignored),
         },
-        "source": None if selection is None else selection.source_dict(),
+        "source": None if selection is None else selection.source_dict(images.fingerprint()),
         "warm_start": None if searched.warm_start is None else _warm_start(searched.warm_start),
         "recipe": recipe.to_dict(),
         "genotype": network.genotype.to_dict(),

@@ -12,12 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 import zoo_store
+from supernet_tl.console import say
 from supernet_tl.control import Control
+from supernet_tl.entry_facts import readable_cards
 from supernet_tl.errors import SelectionError
 from supernet_tl.files import read_json
 from supernet_tl.recipe import Recipe
 
-_OUT = Console(highlight=False)
+_OUT = Console(highlight=False, markup=False)  # names may hold brackets
 
 
 def run(config: Namespace) -> None:
@@ -79,18 +81,15 @@ def _select(config: Namespace) -> None:
 def _transfer(config: Namespace) -> None:
     from supernet_tl.pipeline import transfer
 
-    settings = _settings(config)
     result = transfer(
-        config.target, config.zoo, select=config.select, output=config.output, control=_control(config), **settings
+        config.target,
+        config.zoo,
+        select=config.select,
+        output=config.output,
+        with_scratch=bool(config.with_scratch),
+        control=_control(config),
+        **_settings(config),
     )
-    if config.with_scratch:
-        from supernet_tl.pipeline import search
-        from supernet_tl.report import build_report
-
-        recipe = {**result.summary["recipe"], "embedder": None}
-        scratch = Path(config.output) / "scratch"
-        search(config.target, output=scratch, control=_control(config), **recipe)
-        build_report(Path(config.output), {"from scratch": scratch})
     _show_result(result.summary, Path(config.output), as_json=bool(config.json))
 
 
@@ -156,9 +155,11 @@ def _zoo(config: Namespace) -> None:
         if problems:
             raise zoo_store.CorruptEntryError(problems[0])
         return
-    cards = zoo.cards()
+    cards, damaged = readable_cards(zoo)
     if action == "list":
         _show_cards(cards, as_json=bool(options.json))
+        for reason in damaged.values():
+            say(f"damaged: {reason}")
         return
     wanted = [_find(zoo, cards, options.entry)] if options.entry is not None else list(cards)
     _print_json({entry_id: cards[entry_id] for entry_id in wanted})

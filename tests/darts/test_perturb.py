@@ -64,10 +64,12 @@ def test_adversarial_perturbation_raises_the_loss_and_leaves_no_trace(small_net:
     small_net(images)
     before = {name: tensor.clone() for name, tensor in small_net.state_dict().items()}
     mixing = small_net.mixing_weights()
+    small_net.stem[1].eval()  # every module's own mode is restored
     moved = darts.perturb_adversarial(
         small_net, mixing, images, labels, 0.1, generator=torch.Generator().manual_seed(0)
     )
     assert small_net.training
+    assert not small_net.stem[1].training
     assert all(torch.equal(tensor, before[name]) for name, tensor in small_net.state_dict().items())
     assert all(parameter.grad is None for parameter in small_net.parameters())
     small_net.eval()

@@ -110,6 +110,22 @@ def test_predictions_of_single_files_and_unlabelled_folders_have_no_accuracy(
     assert (len(found["predictions"]), found["accuracy"]) == (1, None)
 
 
+def test_names_with_brackets_and_bytes_that_are_no_text_are_shown(
+    trained: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = next(folder.rglob("*.PNG"))
+    odd = tmp_path / "odd[" / "bold]"
+    odd.mkdir(parents=True)
+    for name in (b"x[/red].png", b"caf\xe9.png"):
+        (odd / os.fsdecode(name)).write_bytes(image.read_bytes())
+    csv = tmp_path / "out.csv"
+    assert main(["predict", "--network", str(trained), "--images", str(tmp_path / "odd["), "--output", str(csv)]) == 0
+    assert "[/red].png" in csv.read_text()
+    assert "caf\ufffd.png" in csv.read_text()
+    assert main(["predict", "--network", str(trained), "--images", str(tmp_path / "odd["), "--json", *CPU]) == 0
+    capsys.readouterr()
+
+
 @pytest.fixture
 def trained(stripes: Callable[..., ImageSet], tmp_path: Path) -> Path:
     root = tmp_path / "trained"

@@ -18,7 +18,7 @@ from supernet_tl import adapt
 from supernet_tl import stages as stages_module
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet, Splits
-from supernet_tl.errors import RecipeError, RunFolderError
+from supernet_tl.errors import DivergedError, RecipeError, RunFolderError
 from supernet_tl.history import read_csv
 
 SCHEDULE: dict[str, Any] = {"epochs": 2, "finetune_epochs": 2, "batch_size": 8}
@@ -198,6 +198,99 @@ def test_a_stopped_transfer_goes_on_and_does_not_repeat_the_search(
         **whole.summary,
         **{"created": 0, "seconds": 0, "time_to_accuracy": 0, "time_to_best": 0},
     }
+
+
+def test_a_continued_transfer_keeps_its_source_though_a_nearer_one_has_come(
+    zoo_path: Path,
+    stripes: Callable[..., ImageSet],
+    tiny: dict[str, Any],
+    embedding: dict[str, Any],
+    quiet: Control,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import shutil
+
+    from supernet_tl import pipeline
+
+    zoo, target = tmp_path / "zoo", stripes("target", seed=5)
+    shutil.copytree(zoo_path, zoo)
+
+    def stop(*_: object) -> None:
+        raise _Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "train_final", stop)
+        with pytest.raises(_Stopped):
+            supernet_tl.transfer(target, zoo, output=tmp_path / "run", control=quiet, **SCHEDULE)
+    began = json.loads((tmp_path / "run" / "ranking.json").read_text())["chosen"]
+    supernet_tl.pretrain(stripes("twin", seed=5), zoo, control=quiet, **tiny, **embedding)
+    assert supernet_tl.select(target, zoo, control=quiet).card["name"] == "twin"
+    result = supernet_tl.transfer(target, zoo, output=tmp_path / "run", control=quiet, **SCHEDULE)
+    assert result.summary["source"]["entry"] == began
+
+
+def test_a_source_that_has_seen_the_target_is_told(
+    zoo_path: Path, stripes: Callable[..., ImageSet], quiet: Control
+) -> None:
+    same = supernet_tl.transfer(stripes("near", seed=1), zoo_path, select="near", control=quiet, **SCHEDULE)
+    other = supernet_tl.transfer(stripes("other", seed=7), zoo_path, select="near", control=quiet, **SCHEDULE)
+    assert same.summary["source"]["has_seen_target"]
+    assert not other.summary["source"]["has_seen_target"]
+
+
+def test_scratch_beside_a_transfer_is_continued_with_it(
+    zoo_path: Path,
+    stripes: Callable[..., ImageSet],
+    quiet: Control,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from supernet_tl import pipeline
+
+    real = adapt.train_final
+
+    def stop_in_scratch(run: Any, *rest: Any) -> Any:
+        if run.path.name == "scratch":
+            raise _Stopped
+        return real(run, *rest)
+
+    arguments: dict[str, Any] = {"output": tmp_path / "run", "control": quiet, "with_scratch": True, **SCHEDULE}
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "train_final", stop_in_scratch)
+        with pytest.raises(_Stopped):
+            supernet_tl.transfer(stripes("t", seed=1), zoo_path, **arguments)
+    supernet_tl.transfer(stripes("t", seed=1), zoo_path, **arguments)
+    summary = json.loads((tmp_path / "run" / "scratch" / "summary.json").read_text())
+    assert summary["source"] is None
+    assert "from scratch" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_evaluation_of_a_space_with_noise_follows_the_seed(
+    stripes: Callable[..., ImageSet], tiny: dict[str, Any], quiet: Control
+) -> None:
+    settings = {**tiny, "epochs": 1, "finetune_epochs": 1, "space": "s4", "control": quiet}
+    first, second = (supernet_tl.search(stripes("t", per_class=30), **settings) for _ in range(2))
+    assert first.metrics == second.metrics
+    pixels = stripes("t").pixels(8)
+    assert torch.equal(first.classifier.predict(pixels), first.classifier.predict(pixels))
+
+
+def test_a_final_network_that_diverges_is_an_error_and_not_a_result(
+    stripes: Callable[..., ImageSet], tiny: dict[str, Any], quiet: Control
+) -> None:
+    settings = {**tiny, "epochs": 1, "finetune_epochs": 3, "finetune_lr": 1e30, "control": quiet}
+    with pytest.raises(DivergedError, match="Lower --finetune-lr"):
+        supernet_tl.search(stripes("t"), **settings)
+
+
+def test_a_mixture_of_the_same_images_or_of_the_same_names_is_refused(
+    stripes: Callable[..., ImageSet], quiet: Control
+) -> None:
+    with pytest.raises(RecipeError, match="have the same images twice"):
+        supernet_tl.pretrain([stripes("a"), stripes("b")], mixture=True, control=quiet)
+    with pytest.raises(RecipeError, match="have the same name twice"):
+        supernet_tl.pretrain([stripes("a", 1), stripes("a", 2)], mixture=True, control=quiet)
 
 
 def test_a_finished_run_is_not_overwritten(

@@ -33,6 +33,11 @@ def test_defaults_are_those_of_the_paper_and_of_smoothdarts() -> None:
         ({"final": "both"}, "final is 'both'; expected one of 'inherit', 'retrain'"),
         ({"weight_lr": 0.0}, "weight_lr is 0.0; expected more than 0"),
         ({"test_frac": 1.5}, "test_frac is 1.5; expected a number from 0 to 1"),
+        ({"max_radius": 0.01}, "max_radius is 0.01; expected 0.03"),
+        ({"finetune_batch_size": 0}, "finetune_batch_size is 0; expected 1 or more"),
+        ({"crop_padding": -1}, "crop_padding is -1; expected 0 or more"),
+        ({"final": "retrain", "finetune_epochs": 0}, "leaves random weights"),
+        ({"final": "retrain", "batch_size": 1}, "the auxiliary head normalises over the batch"),
         ({"epochs": 0, "batch_size": 0}, "epochs is 0.*; batch_size is 0"),
     ],
 )

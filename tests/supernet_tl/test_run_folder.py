@@ -96,3 +96,37 @@ def test_a_damaged_run_card_is_explained(tmp_path: Path) -> None:
         run_folder(tmp_path / "run", "search", SETTINGS),
     ):
         pass
+
+
+def test_overwriting_continues_an_unfinished_run_of_the_same_settings(tmp_path: Path) -> None:
+    with run_folder(tmp_path / "run", "search", SETTINGS, overwrite=True) as run:
+        run.write_json("splits.json", [1])
+    with run_folder(tmp_path / "run", "search", SETTINGS, overwrite=True) as run:
+        assert run.continued
+
+
+def test_a_run_whose_removal_was_interrupted_can_still_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with run_folder(tmp_path / "run", "search", SETTINGS) as run:
+        for name in ("a.json", "z.json"):
+            run.write_json(name, 1)
+        run.finish()
+    unlink = Path.unlink
+
+    def stop_at_z(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "z.json":
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", stop_at_z)
+        with (
+            pytest.raises(KeyboardInterrupt),
+            run_folder(tmp_path / "run", "search", SETTINGS, overwrite=True),
+        ):
+            pass
+    (tmp_path / "run" / ".run.json.123.tmp").write_text("half")
+    with run_folder(tmp_path / "run", "search", SETTINGS) as run:
+        assert not run.continued
+        assert not run.has("z.json")

@@ -48,7 +48,7 @@ def test_a_source_can_be_chosen_by_name_by_id_at_random_or_as_the_mixture(
         ("nearest", {"channels": 4}, "its channels is 2, not 4"),
         ("mixture", {"num_cells": 5}, "none of the zoo's 1 mixture entries"),
         ("far", {"image_size": 16}, "the zoo entry 'far' cannot be used here: its image_size is 8, not 16"),
-        ("nearest", {"embed_size": 48}, "embedded with image_size 32, the target's with 48"),
+        ("nearest", {"embed_size": 48}, r"image_size=32 .*, the target's by '.* image_size=48"),
         ("best", {}, "'best' names no entry of the zoo; expected one of nearest, mixture, random"),
     ],
 )
@@ -81,3 +81,78 @@ def test_entries_that_do_not_fit_are_named_when_others_do(
 def test_an_empty_zoo_says_how_to_fill_it(tmp_path: Path, stripes: Callable[..., ImageSet], quiet: Control) -> None:
     with pytest.raises(zoo_store.ZooNotFoundError, match="no such folder"):
         supernet_tl.select(stripes("target"), tmp_path / "missing", control=quiet)
+
+
+def _with_card(zoo_path: Path, folder: Path, **changes: Any) -> zoo_store.Zoo:
+    """A copy of the zoo with one more entry: 'near' under a changed card, as other people may write it."""
+    import shutil
+
+    shutil.copytree(zoo_path, folder)
+    zoo = zoo_store.Zoo(folder)
+    near = next(entry_id for entry_id, card in zoo.cards().items() if card["name"] == "near")
+    entry = zoo.get(near)
+    card = {**entry.card, "name": "foreign", **changes}
+    zoo.add(zoo_store.ZooEntry(entry.state, entry.sketch, {k: v for k, v in card.items() if v is not None}))
+    return zoo
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"space": None}, "its card does not tell space"),
+        ({"image_size": [8, 8]}, r"its image_size is \[8, 8\]; only square images"),
+        ({"space": "mine"}, "its space 'mine' is none of s1"),
+    ],
+)
+def test_entries_of_other_peoples_making_are_left_out_with_a_reason(
+    changes: dict[str, Any],
+    reason: str,
+    zoo_path: Path,
+    tmp_path: Path,
+    stripes: Callable[..., ImageSet],
+    quiet: Control,
+) -> None:
+    zoo = _with_card(zoo_path, tmp_path / "zoo", **changes)
+    found = supernet_tl.select(stripes("target", seed=1), zoo, control=quiet)
+    assert found.card["name"] == "near"
+    (told,) = found.excluded.values()
+    with pytest.raises(ValueError, match=reason):
+        raise ValueError(told)
+    with pytest.raises(SelectionError, match=reason):
+        supernet_tl.select(stripes("target", seed=1), zoo, "foreign", control=quiet)
+
+
+def test_a_space_that_only_bears_a_known_name_is_refused(
+    zoo_path: Path, tmp_path: Path, stripes: Callable[..., ImageSet], quiet: Control
+) -> None:
+    import darts
+
+    swapped = darts.S1.to_dict()
+    swapped["reduction"][0] = swapped["reduction"][0][::-1]  # the same tensors, other ops
+    zoo = _with_card(zoo_path, tmp_path / "zoo", space=swapped)
+    found = supernet_tl.select(stripes("target", seed=1), zoo, control=quiet)
+    assert list(found.excluded.values()) == ["its space is called 's1' but has other primitives"]
+
+
+@pytest.mark.parametrize("embedder", ["tf_efficientnet_lite0", None])
+def test_a_card_may_name_its_embedder_briefly_or_not_at_all(
+    embedder: str | None, zoo_path: Path, tmp_path: Path, stripes: Callable[..., ImageSet], quiet: Control
+) -> None:
+    zoo = _with_card(zoo_path, tmp_path / "zoo", embedder=embedder)
+    found = supernet_tl.select(stripes("target", seed=1), zoo, control=quiet)
+    assert len(found.ranking) == 3
+
+
+def test_a_damaged_entry_does_not_stand_in_the_way_of_the_others(
+    zoo_path: Path, tmp_path: Path, stripes: Callable[..., ImageSet], quiet: Control
+) -> None:
+    import shutil
+
+    shutil.copytree(zoo_path, tmp_path / "zoo")
+    zoo = zoo_store.Zoo(tmp_path / "zoo")
+    far = next(entry_id for entry_id, card in zoo.cards().items() if card["name"] == "far")
+    (tmp_path / "zoo" / far / "card.json").write_text("{")
+    found = supernet_tl.select(stripes("target", seed=1), zoo, control=quiet)
+    assert found.card["name"] == "near"
+    assert far in found.excluded
+    assert "card.json" in found.excluded[far]

@@ -1,0 +1,84 @@
+"""What a transfer needs to know of a zoo entry, read from a card that anyone may have written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import darts
+import zoo_store
+
+
+@dataclass(frozen=True)
+class EntryFacts:
+    """The settings that a supernet was pretrained with.
+
+    Attributes:
+        space: name of a search space of :data:`darts.SPACES`.
+        channels: of the supernet's first cells.
+        num_cells: of the supernet.
+        image_size: pixels a side.
+    """
+
+    space: str
+    channels: int
+    num_cells: int
+    image_size: int
+
+    @classmethod
+    def of(cls, card: Mapping[str, Any]) -> EntryFacts:
+        """The facts of a card.
+
+        Raises:
+            ValueError: with the reason why the entry cannot be used, as a clause.
+        """
+        missing = [key for key in ("space", "channels", "num_cells", "image_size") if card.get(key) is None]
+        if missing:
+            raise ValueError(f"its card does not tell {', '.join(missing)}")
+        if not isinstance(card["image_size"], int):
+            raise ValueError(f"its image_size is {card['image_size']!r}; only square images are supported")
+        return cls(_space_name(card["space"]), card["channels"], card["num_cells"], card["image_size"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The facts by the names of the recipe's settings."""
+        return asdict(self)
+
+
+def _space_name(space: str | Mapping[str, Any]) -> str:
+    name = space if isinstance(space, str) else str(space.get("name"))
+    if name not in darts.SPACES:
+        raise ValueError(f"its space {name!r} is none of {', '.join(darts.SPACES)}")
+    if isinstance(space, Mapping) and "normal" in space and darts.SearchSpace.from_dict(space) != darts.SPACES[name]:
+        raise ValueError(f"its space is called {name!r} but has other primitives")
+    return name
+
+
+def embedder_of(card: Mapping[str, Any]) -> dict[str, Any]:
+    """The card's embedder as an object, whatever its form; empty when it names none."""
+    embedder = card.get("embedder")
+    return {"name": embedder} if isinstance(embedder, str) else dict(embedder or {})
+
+
+def data_of(card: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The card's data as a list, whatever its form."""
+    data = card.get("data")
+    return [data] if isinstance(data, Mapping) else list(data or [])
+
+
+def readable_cards(zoo: zoo_store.Zoo) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
+    """The cards of a zoo's entries, and of damaged entries the reason why they cannot be read.
+
+    Raises:
+        ZooNotFoundError: there is no such folder.
+    """
+    if not zoo.path.is_dir():
+        zoo.cards()  # says so
+    cards: dict[str, Mapping[str, Any]] = {}
+    damaged: dict[str, str] = {}
+    for entry_id in zoo:
+        try:
+            cards[entry_id] = zoo.card(entry_id)
+        except (zoo_store.CorruptEntryError, zoo_store.SchemaVersionError) as error:
+            damaged[entry_id] = str(error)
+    return cards, damaged
