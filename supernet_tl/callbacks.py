@@ -118,7 +118,7 @@ class SearchPictures(Callback):
         genotype = pl_module.genotype()
         mixing = pl_module.supernet.mixing_weights()
         for logger in loggers:
-            writer, step = logger.experiment, trainer.global_step
+            writer, step = logger.experiment, trainer.fit_loop.total_batch_idx
             for cell, weights in zip(("normal", "reduction"), mixing, strict=True):
                 writer.add_image(f"mixing_weights/{cell}", _heat_map(weights.detach().cpu()), step, dataformats="HWC")
             writer.add_text("genotype", "\n\n".join(str(genotype).splitlines()), step)

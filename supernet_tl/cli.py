@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from argparse import HelpFormatter
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import get_type_hints
+from importlib import metadata
+from types import MappingProxyType
+from typing import Any, get_type_hints
 
 from jsonargparse import ArgumentParser
 
 from supernet_tl.conflicts import refuse_conflicting_packages
-from supernet_tl.recipe import Recipe
+from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe
 
 _LIGHTNING_VERBS = {
     "fit": "a plain Lightning run of the search, from recipes (LightningCLI)",
@@ -66,6 +69,8 @@ def build_parser() -> ArgumentParser:
     """The parser of all verbs but Lightning's."""
     parser = ArgumentParser(
         prog="supernet-tl",
+        version=metadata.version("supernet-tl"),
+        formatter_class=HelpFormatter,
         description="Supernet transfer learning: pick the pretrained supernet whose source data lies nearest, search "
         "on from its weights and architecture, keep a small trained network.",
         epilog="Plain Lightning runs: "
@@ -81,7 +86,7 @@ def build_parser() -> ArgumentParser:
     verbs.add_subcommand("search", _search_parser(), help="the same from scratch: the baseline")
     verbs.add_subcommand("predict", _predict_parser(), help="classify images with the network of a run")
     verbs.add_subcommand("report", _report_parser(), help="write the report of a run again, compared with others")
-    zoo = ArgumentParser(description="Look at a zoo of pretrained supernets.")
+    zoo = ArgumentParser(formatter_class=HelpFormatter, description="Look at a zoo of pretrained supernets.")
     verbs.add_subcommand("zoo", zoo, help="look at a zoo: list, show, verify")
     _add_zoo_actions(zoo)  # a second level is added after the first is in place
     return parser
@@ -100,7 +105,7 @@ def _pretrain_parser() -> ArgumentParser:
     parser.add_argument("--zoo", type=str, required=True, metavar="DIR", help="folder of the zoo; made when missing")
     parser.add_argument("--mixture", action="store_true", help="one supernet for all sources together (algorithm 3)")
     parser.add_argument("--output", type=str, metavar="DIR", help="folder of the runs (default: ZOO/.runs)")
-    return _with_recipe(parser)
+    return _with_recipe(parser, PRETRAIN_DEFAULTS)
 
 
 def _select_parser() -> ArgumentParser:
@@ -160,16 +165,18 @@ def _add_zoo_actions(parser: ArgumentParser) -> None:
         ("show", "the card of one entry, or of all"),
         ("verify", "read every byte and say what is wrong"),
     ):
-        action = ArgumentParser(description=f"Zoo: {text}.")
+        action = ArgumentParser(formatter_class=HelpFormatter, description=f"Zoo: {text}.")
         action.add_argument("zoo", type=str, metavar="ZOO", help="folder of the zoo")
         if name == "show":
-            action.add_argument("entry", type=str, nargs="?", metavar="ENTRY", help="an id, its beginning, or a name")
+            action.add_argument(
+                "entry", type=str, nargs="?", metavar="ENTRY", help="an id, its first 6 or more characters, or a name"
+            )
         action.add_argument("--json", action="store_true", help="print JSON")
         actions.add_subcommand(name, action, help=text)
 
 
 def _verb(description: str) -> ArgumentParser:
-    parser = ArgumentParser(description=description)
+    parser = ArgumentParser(formatter_class=HelpFormatter, description=description)
     parser.add_argument("--config", action="config", help="YAML file with settings; repeatable, later ones win")
     return parser
 
@@ -208,7 +215,7 @@ def _with_behaviour(parser: ArgumentParser) -> ArgumentParser:
     return parser
 
 
-def _with_recipe(parser: ArgumentParser) -> ArgumentParser:
+def _with_recipe(parser: ArgumentParser, other_defaults: Mapping[str, Any] = MappingProxyType({})) -> ArgumentParser:
     """Offer every setting of the recipe as a hyphenated switch; what is not given keeps its default."""
     parser.add_argument(
         "--drop-small-classes", action="store_true", help="leave classes with fewer than four images out"
@@ -220,7 +227,8 @@ def _with_recipe(parser: ArgumentParser) -> ArgumentParser:
     ordered = sorted(fields(Recipe), key=lambda field: _COMMON.index(field.name) if field.name in _COMMON else 99)
     for field in ordered:
         group = common if field.name in _COMMON else more
-        default = "" if field.default is None else f" (default: {field.default})"
+        value = other_defaults.get(field.name, field.default)
+        default = "" if value is None else f" (default: {value})"
         group.add_argument(
             f"--{field.name.replace('_', '-')}",
             type=kinds[field.name] | None,

@@ -12,7 +12,6 @@ from rich.progress import (
     Progress,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
@@ -25,11 +24,13 @@ class StageProgress:
     Args:
         title: names the stage.
         quiet: show nothing.
+        transient: leave no line behind when the stage is done.
     """
 
-    def __init__(self, title: str, *, quiet: bool = False) -> None:
+    def __init__(self, title: str, *, quiet: bool = False, transient: bool = False) -> None:
         self.title = title
         self.quiet = quiet
+        self.transient = transient
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
@@ -39,13 +40,13 @@ class StageProgress:
             return
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
-            TimeElapsedColumn(),
             TextColumn("left"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[status]}", markup=False),
             console=CONSOLE,
+            transient=self.transient,
         )
         self._task = self._progress.add_task(self.title, total=total, status="")
         self._progress.start()
@@ -82,7 +83,7 @@ def counted(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int],
         title: names the work.
         quiet: show nothing.
     """
-    bar = StageProgress(title, quiet=quiet)
+    bar = StageProgress(title, quiet=quiet, transient=True)
     started = False
 
     def report(done: int, total: int) -> None:

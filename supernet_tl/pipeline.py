@@ -134,6 +134,7 @@ def transfer(
         else:
             chosen = _select(store, control.prepare(images, recipe, splits), select, recipe, required, control)
             run.write_json("ranking.json", chosen.to_dict())
+        control.say(str(chosen))
         if chosen.has_seen(images.fingerprint()):
             control.say(f"note: {chosen.card.get('name')} was pretrained on these very images, test images included")
         seconds = {"selection": time.perf_counter() - started}
@@ -209,6 +210,7 @@ def _scratch_beside(run: RunFolder, data: PreparedData, recipe: Recipe, control:
     path = run.path / "scratch"
     settings = {"recipe": recipe.to_dict(), "target": data.image_sets[0].fingerprint()}
     if not is_finished(path):
+        control.say("the same from scratch, to compare with")
         with run_folder(path, "search", settings) as scratch:
             _adapt(scratch, data, recipe, control, None, None, {}, keep=True)
     return path

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import CombinedLoader
 from torch import Tensor
 from torch.utils.data import DataLoader, SequentialSampler
 
@@ -26,6 +26,9 @@ from supernet_tl.data import (
 )
 from supernet_tl.quiet import quiet_lightning
 from supernet_tl.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lightning.pytorch.utilities import CombinedLoader
 
 Loader = DataLoader[tuple[Tensor, Tensor]]
 
@@ -85,6 +88,8 @@ class PreparedData:
             name: loader(half, self._sampler(half, seed, recipe), recipe.batch_size, drop_last=True)
             for name, (half, seed) in halves.items()
         }
+        from lightning.pytorch.utilities import CombinedLoader
+
         with quiet_lightning():
             return CombinedLoader(loaders, "max_size_cycle")
 

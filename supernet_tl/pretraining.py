@@ -19,12 +19,9 @@ from supernet_tl.data import ImageSet
 from supernet_tl.entry_facts import data_of, embedder_of, readable_cards
 from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import mix
-from supernet_tl.recipe import Recipe, digest
+from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe, digest
 from supernet_tl.run_folder import run_folder
 from supernet_tl.summary import pretraining_summary
-
-HELD_OUT = {"test_frac": 0.1, "validation_frac": 0.1}
-"""A source is there to be learnt from: less is held out than of a target."""
 
 
 def pretrain(
@@ -73,7 +70,7 @@ def pretrain(
     settings = dict(
         space=space, channels=channels, num_cells=num_cells, epochs=epochs, embedder=embedder, seed=seed, **given
     )
-    recipe = Recipe.from_options({**HELD_OUT, **settings})
+    recipe = Recipe.from_options({**PRETRAIN_DEFAULTS, **settings})
     listed = [sources] if isinstance(sources, str | os.PathLike | ImageSet) else list(sources)
     if not listed:
         raise RecipeError("no sources were given; expected at least one folder, pocket:NAME or image set.")

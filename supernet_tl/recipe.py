@@ -127,6 +127,9 @@ class Recipe:
         return dataclasses.asdict(self)
 
 
+PRETRAIN_DEFAULTS = {"test_frac": 0.1, "validation_frac": 0.1}
+"""A source is there to be learnt from: less is held out than of a target."""
+
 _TRANSFER_ONLY = frozenset(
     {
         "finetune_epochs",

@@ -61,6 +61,17 @@ class Selection:
         """Space, channels, cells and image size of the chosen supernet."""
         return EntryFacts.of(self.card).to_dict()
 
+    def __str__(self) -> str:
+        """The chosen source and the next, in a line."""
+        listed = [
+            f"{self.cards[entry_id].get('name')} ({entry_id[:12]}) at "
+            + (f"squared distance {result.squared:.4g}" if result.squared < 0 else f"distance {result.distance:.4g}")
+            for entry_id, result in self.ranking
+        ]
+        chosen = listed[self.ranking.names.index(self.entry_id)]
+        others = [text for text in listed if text != chosen]
+        return f"starting from {chosen}" + (f"; others: {', '.join(others[:3])}" if others else "")
+
     def has_seen(self, fingerprint: str) -> bool:
         """Whether the chosen supernet was pretrained on these very images."""
         return any(data.get("fingerprint") == fingerprint for data in data_of(self.card))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -91,6 +92,9 @@ def _transfer(config: Namespace) -> None:
         **_settings(config),
     )
     _show_result(result.summary, Path(config.output), as_json=bool(config.json))
+    if config.with_scratch and not config.json:
+        scratch = Path(config.output) / "scratch"
+        _show_result(read_json(scratch / "summary.json"), scratch, as_json=False)
 
 
 def _search(config: Namespace) -> None:
@@ -124,7 +128,9 @@ def _report(config: Namespace) -> None:
     from supernet_tl.report import build_report
 
     compared: dict[str, Path] = {}
-    for run in map(Path, config.compare):
+    beside = Path(config.run) / "scratch"
+    runs = [*([beside] if (beside / "summary.json").is_file() else []), *map(Path, config.compare)]
+    for run in {run.resolve(): run for run in runs}.values():
         label = _start_of(run)
         compared[label if label not in compared else f"{label} ({run.resolve().name})"] = run
     _OUT.print(str(build_report(Path(config.run), compared)), soft_wrap=True)
@@ -177,7 +183,7 @@ def _show_cards(cards: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         _print_json({entry_id: dict(card) for entry_id, card in cards.items()})
         return
-    table = _table("entry", "source", "kind", "space", "channels", "cells", "classes", "test accuracy")
+    table = _table("entry", "source", "kind", "space", "channels", "cells", "classes", "test")
     for entry_id, card in cards.items():
         space = card.get("space")
         accuracy = (card.get("metrics") or {}).get("test_accuracy")
@@ -216,7 +222,7 @@ def _show_result(summary: dict[str, Any], output: Path, *, as_json: bool) -> Non
 
 
 def _table(*columns: str, title: str | None = None) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, no_wrap=column == "entry")
     return table

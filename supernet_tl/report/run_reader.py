@@ -109,6 +109,7 @@ def _source(source: Fields | None) -> Source | None:
         select=source.text("select"),
         datasets=tuple(_dataset(card) for card in source.objects("data")),
         validation_accuracy=None if metrics is None else metrics.number_or_none("validation_accuracy"),
+        has_seen_target=source.flag("has_seen_target"),
     )
 
 

@@ -56,6 +56,7 @@ class Source:
         select: how it was chosen: ``nearest``, ``mixture``, ``random``, or the name that was asked for.
         datasets: what it was pretrained on.
         validation_accuracy: of the pretrained supernet on its own source, a fraction; None when its card has none.
+        has_seen_target: whether it was pretrained on the target's very images, test images included.
     """
 
     entry: str
@@ -64,6 +65,7 @@ class Source:
     select: str
     datasets: tuple[Dataset, ...]
     validation_accuracy: float | None
+    has_seen_target: bool
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,7 @@ def write_run(
         if source is None
         else {
             "select": select,
+            "has_seen_target": False,
             "entry": "ab" * 32,
             "name": source,
             "kind": "mixture" if "+" in source else "single",
