@@ -7,7 +7,6 @@ source drawn at random. Finished parts are kept, so that an interrupted demonstr
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import time
 from collections.abc import Sequence
@@ -172,38 +171,38 @@ def _line(outcomes: Sequence[Outcome], everything: Sequence[Outcome]) -> Line:
 def show(lines: Sequence[Line]) -> None:
     """Print the table."""
     table = Table(
-        caption="val: validation accuracy of the supernet; test: test accuracy of the final network.\n"
-        f"Epochs to a validation accuracy of {ACCURACY}, and to the best of the search from scratch\n"
-        "(with the seconds of search that it took).",
+        caption="A line for each seed. val: the supernet's validation accuracy; test: the final network's.\n"
+        f"Epochs to a validation accuracy of {ACCURACY}, and to the best of the search from\n"
+        "scratch with its time in seconds; — where it was not reached.",
         caption_justify="left",
         box=SIMPLE_HEAD,
     )
     for column in ("target", "start", "source"):
         table.add_column(column, no_wrap=True)
-    for column in ("val", "test", f"to {ACCURACY}", "to best", "seconds"):
+    for column in ("val", "test", f"to {ACCURACY}", "to best", "time"):
         table.add_column(column, justify="right")
     for line in lines:
         table.add_row(
             line.target.removeprefix("pocket:"),
             line.start,
-            ", ".join(sorted({source for source in line.sources if source})) or "—",
-            _mean(line.supernet_validation),
-            _mean(line.network_test),
-            _listed(line.epochs_to_accuracy),
-            _listed(line.epochs_to_scratch_best),
-            _listed([None if value is None else round(value, 1) for value in line.seconds_to_scratch_best]),
+            _a_line_each([source or "—" for source in line.sources]),
+            _a_line_each([f"{value:.3f}" for value in line.supernet_validation]),
+            _a_line_each([f"{value:.3f}" for value in line.network_test]),
+            _a_line_each(_or_dash(line.epochs_to_accuracy, "d")),
+            _a_line_each(_or_dash(line.epochs_to_scratch_best, "d")),
+            _a_line_each(_or_dash(line.seconds_to_scratch_best, ".1f")),
             end_section=line.start == STARTS[-1],
         )
     Console().print(table)
 
 
-def _mean(values: Sequence[float]) -> str:
-    spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.3f}{spread}"
+def _a_line_each(values: Sequence[str]) -> str:
+    """One line for each seed."""
+    return "\n".join(values)
 
 
-def _listed(values: Sequence[float | None]) -> str:
-    return ", ".join("never" if value is None else f"{value:g}" for value in values)
+def _or_dash(values: Sequence[float | None], form: str) -> list[str]:
+    return ["—" if value is None else format(value, form) for value in values]
 
 
 def main() -> int:
