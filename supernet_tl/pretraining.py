@@ -20,7 +20,7 @@ from supernet_tl.entry_facts import data_of, embedder_of, readable_cards
 from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import mix
 from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe, digest
-from supernet_tl.run_folder import run_folder
+from supernet_tl.run_folder import is_finished, run_folder
 from supernet_tl.summary import pretraining_summary
 
 
@@ -103,12 +103,17 @@ def _pretrain_one(
 ) -> zoo_store.ZooEntry:
     name = "+".join(images.name for images in group)
     fingerprints = [images.fingerprint() for images in group]
+    settings = {"recipe": recipe.to_dict(), "data": fingerprints}
+    folder = None if runs is None else runs / f"{_file_name(name)}-{digest(settings)[:12]}"
     known = None if zoo is None else _already_there(zoo, recipe, fingerprints, control)
     if zoo is not None and known is not None:
         control.say(f"{name}: already in the zoo as {known[:12]}; nothing to do")
+        if (
+            folder is not None and folder.exists() and not is_finished(folder)
+        ):  # stopped right after the entry was added
+            with run_folder(folder, "pretraining", settings) as run:
+                run.finish()
         return zoo.get(known)
-    settings = {"recipe": recipe.to_dict(), "data": fingerprints}
-    folder = None if runs is None else runs / f"{_file_name(name)}-{digest(settings)[:12]}"
     # The folder's name says what the run is, so a finished one whose entry is gone may be made anew.
     with run_folder(folder, "pretraining", settings, overwrite=control.overwrite, replace_finished=True) as run:
         if run.continued:
