@@ -5,11 +5,13 @@ Every stage leaves its product in the run's folder and is not repeated when the 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as save_tensors
 from torch.optim.lr_scheduler import CosineAnnealingLR
@@ -18,7 +20,7 @@ import darts
 import zoo_store
 from supernet_tl import adapters
 from supernet_tl.control import Control
-from supernet_tl.errors import DivergedError
+from supernet_tl.errors import DivergedError, NetworkFileError
 from supernet_tl.files import write_whole
 from supernet_tl.history import EpochRow, read_csv, write_csv
 from supernet_tl.network_file import Classifier, load_classifier, save_classifier
@@ -99,8 +101,14 @@ def search_supernet(
     warm = None if source is None else darts.warm_start(module.supernet, source.state)
     marker, metrics = run.path / SUPERNET_FILE, run.path / METRICS_FILE
     if marker.exists():
-        module.supernet.load_state_dict(load_file(marker))
-        return Searched(module, [row for row in read_csv(metrics) if row.stage == "search"], warm)
+        try:
+            module.supernet.load_state_dict(load_file(marker))
+            return Searched(module, [row for row in read_csv(metrics) if row.stage == "search"], warm)
+        except (SafetensorError, RuntimeError, TypeError, ValueError, OSError) as error:
+            control.say(f"{marker.name} or {metrics.name} of {run.path} is damaged ({error}); searching again")
+            for product in (marker, metrics):
+                product.unlink(missing_ok=True)
+            return search_supernet(run, data, recipe, control, source=source, title=title)
     history = run_stage(
         module,
         data.search_loader(recipe),
@@ -112,6 +120,7 @@ def search_supernet(
         title=title,
         quiet=control.quiet,
     )
+    _require_finite(module.supernet, "the search", f"weight_lr={recipe.weight_lr:g}", "--weight-lr")
     write_csv(metrics, history.rows)
     write_whole(run.path / MIXING_FILE, save_tensors(history.mixing()))
     write_whole(marker, save_tensors(adapters.plain_state(module.supernet)))
@@ -129,7 +138,11 @@ def train_final(
     folder, metrics = run.path / "network", run.path / METRICS_FILE
     rows = read_csv(metrics)
     if (folder / "network.json").exists():
-        return Trained(load_classifier(folder), [row for row in rows if row.stage == stage], recipe.seed)
+        try:
+            return Trained(load_classifier(folder), [row for row in rows if row.stage == stage], recipe.seed)
+        except NetworkFileError as error:
+            control.say(f"{error} Training it again.")
+            shutil.rmtree(folder)
     genotype = darts.discretize(supernet.space, supernet.normal_alpha, supernet.reduction_alpha)
     run.write_json("genotype.json", genotype.to_dict())
     network = _untrained_network(data, recipe, supernet, genotype)
@@ -148,14 +161,18 @@ def train_final(
             quiet=control.quiet,
         ).rows
         write_csv(metrics, [*(row for row in rows if row.stage == "search"), *final_rows])
-    if not all(torch.isfinite(tensor).all() for tensor in network.state_dict().values()):
-        raise DivergedError(
-            f"training the final network diverged: it has weights that are not finite after {recipe.finetune_epochs} "
-            f"epochs at finetune_lr={recipe.finetune_lr:g}. Lower --finetune-lr and begin anew with --overwrite."
-        )
+    _require_finite(network, "training the final network", f"finetune_lr={recipe.finetune_lr:g}", "--finetune-lr")
     classifier = Classifier(network.eval(), data.class_names, data.normalisations[0], recipe.image_size)
     save_classifier(folder, classifier, {"data": adapters.data_cards(data)})
     return Trained(classifier, final_rows, recipe.seed)
+
+
+def _require_finite(net: torch.nn.Module, what: str, setting: str, switch: str) -> None:
+    if not all(torch.isfinite(tensor).all() for tensor in net.state_dict().values()):
+        raise DivergedError(
+            f"{what} diverged: weights or statistics are not finite at {setting}. Lower {switch} and begin anew in "
+            "another --output."
+        )
 
 
 def _search_module(data: PreparedData, recipe: Recipe) -> SearchModule:

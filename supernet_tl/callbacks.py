@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from supernet_tl.console import StageProgress
+from supernet_tl.errors import RunFolderError
 from supernet_tl.history import EpochRow, finite_or_none
 from supernet_tl.search_module import SearchModule
 
@@ -102,7 +103,14 @@ class EpochCheckpoint(Checkpoint):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save next to the old checkpoint, then take its place."""
         temporary = self.path.with_name(f"{self.path.name}.tmp")
-        trainer.save_checkpoint(temporary)
+        try:
+            trainer.save_checkpoint(temporary)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise RunFolderError(
+                f"the checkpoint {self.path} cannot be written: {error.strerror or error}. The one before it is kept; "
+                "make room and repeat the command to continue."
+            ) from error
         if trainer.is_global_zero:
             os.replace(temporary, self.path)
 

@@ -155,6 +155,7 @@ def _report_parser() -> ArgumentParser:
         default=[],
         help="another run, such as a search; repeatable",
     )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
 
 

@@ -133,12 +133,12 @@ def transfer(
             chosen = Selection.from_dict(run.read_json("ranking.json"), store)
         else:
             chosen = _select(store, control.prepare(images, recipe, splits), select, recipe, required, control)
-            run.write_json("ranking.json", chosen.to_dict())
+        source = store.get(chosen.entry_id)  # whole, before the run is tied to it
+        run.write_json("ranking.json", chosen.to_dict())
         control.say(str(chosen))
         if chosen.has_seen(images.fingerprint()):
             control.say(f"note: {chosen.card.get('name')} was pretrained on these very images, test images included")
         seconds = {"selection": time.perf_counter() - started}
-        source = store.get(chosen.entry_id)
         recipe = recipe.replace(**chosen.adopted())
         data = control.prepare(images, recipe, splits)
         return _adapt(

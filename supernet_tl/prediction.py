@@ -16,7 +16,7 @@ from supernet_tl.adapters import torch_device
 from supernet_tl.control import Control
 from supernet_tl.data.decode import read_rgb, to_square
 from supernet_tl.data.errors import CorruptImagesError, DecodeError, EmptySourceError, ImageProblem, SourceNotFoundError
-from supernet_tl.data.folders import IMAGE_SUFFIXES, is_clutter, is_image_name
+from supernet_tl.data.folders import IMAGE_SUFFIXES, is_clutter, is_image_name, readable
 from supernet_tl.data.meta_album import is_meta_album, open_meta_album
 from supernet_tl.data.stores import FileStore
 from supernet_tl.files import write_whole
@@ -72,8 +72,8 @@ class Predictions:
 def predict(network: Path, images: Path, *, control: Control | None = None, output: Path | None = None) -> Predictions:
     """Classify the images of a folder.
 
-    Labels are taken from labels.csv in a Meta-Album folder, and elsewhere from an image's folder where that bears the
-    name of one of the network's classes.
+    Labels are taken from labels.csv in a Meta-Album folder, and elsewhere from the outermost folder of an image that
+    bears the name of one of the network's classes; where none does, from the name of the folder given.
 
     Args:
         network: the folder ``network`` of a run.
@@ -153,5 +153,8 @@ def _labelled_files(images: Path, classifier: Classifier) -> tuple[list[Path], l
         raise EmptySourceError(
             f"{images} holds no images; expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}, at any depth."
         )
-    parents = [{*path.relative_to(images).parts[:-1], images.name} & known for path in files]
-    return files, [next(iter(names)) if len(names) == 1 else None for names in parents]
+    folders = [[readable(part) for part in path.relative_to(images).parts[:-1]] for path in files]
+    labels = [next((name for name in names if name in known), None) for names in folders]
+    if not any(labels) and readable(images.resolve().name) in known:  # the images of one class
+        labels = [readable(images.resolve().name)] * len(files)
+    return files, labels

@@ -146,8 +146,8 @@ def _already_there(zoo: zoo_store.Zoo, recipe: Recipe, fingerprints: list[str], 
         return None
     identity = adapters.embedder_for(recipe.embedder, recipe.embed_size, control.device).identity
     cards, damaged = readable_cards(zoo)
-    for reason in damaged.values():
-        control.say(f"the zoo has a damaged entry: {reason}")
+    for entry_id, reason in damaged.items():
+        control.say(f"the zoo has a damaged entry, folder {zoo.path / entry_id}: {reason}")
     for entry_id, card in cards.items():
         same_data = [part.get("fingerprint") for part in data_of(card)] == fingerprints
         same_embedder = embedder_of(card).get("weights_sha256") == identity.weights_sha256

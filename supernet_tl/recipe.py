@@ -200,6 +200,13 @@ def _ranges(recipe: Recipe) -> list[str]:
         for name in names
         if getattr(recipe, name) < low
     ]
+    if recipe.seed >= 2**62:
+        faults.append(f"seed is {recipe.seed}; expected a number below 2 ** 62")
+    if recipe.test_frac + recipe.validation_frac >= 1 or not recipe.test_frac or not recipe.validation_frac:
+        faults.append(
+            f"test_frac {recipe.test_frac} and validation_frac {recipe.validation_frac} leave a split empty; expected "
+            "both above 0 and less than 1 together"
+        )
     faults += [
         f"{name} is {getattr(recipe, name)}; expected a number from 0 to 1"
         for name in _FRACTIONS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from supernet_tl.files import read_json, write_json
 SCHEMA = 1
 _CARD = "run.json"
 _LOCK = ".lock"
+_ASIDE = ".replaced"
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,18 @@ class RunFolder:
         write_json(self.path / name, values)
 
     def read_json(self, name: str) -> Any:
-        """Read a product."""
-        return read_json(self.path / name)
+        """Read a product.
+
+        Raises:
+            RunFolderError: it is damaged.
+        """
+        try:
+            return read_json(self.path / name)
+        except ValueError as error:
+            raise RunFolderError(
+                f"{self.path / name} is damaged ({error}), so the run cannot be continued; choose another --output, or "
+                "delete the folder."
+            ) from error
 
     def finish(self) -> None:
         """Mark the run as finished and drop the checkpoints that could have continued it."""
@@ -83,8 +95,12 @@ def run_folder(
     except Timeout:
         raise RunFolderError(f"{path} is in use by another process; wait for it or choose another --output.") from None
     try:
+        _settle_replacement(path)
         continued = _claim(path, verb, settings, overwrite, replace_finished)
-        yield RunFolder(path, continued)
+        try:
+            yield RunFolder(path, continued)
+        finally:
+            _settle_replacement(path)
     finally:
         lock.release()
 
@@ -102,7 +118,7 @@ def _card(verb: str, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _claim(path: Path, verb: str, settings: dict[str, Any], overwrite: bool, replace_finished: bool) -> bool:
-    others = sorted(item.name for item in path.iterdir() if item.name != _LOCK and not _is_temporary(item.name))
+    others = _names(path)
     if others in ([], [_CARD]):  # new, or a run that ended before it left anything
         write_json(path / _CARD, _card(verb, settings))
         return False
@@ -113,8 +129,6 @@ def _claim(path: Path, verb: str, settings: dict[str, Any], overwrite: bool, rep
         )
     try:
         card = read_json(path / _CARD)
-        if card.get("clearing"):
-            return _begin_anew(path, others, verb, settings)
         found_verb, found, finished = card["verb"], card["settings"], card["finished"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if overwrite:
@@ -140,18 +154,37 @@ def _claim(path: Path, verb: str, settings: dict[str, Any], overwrite: bool, rep
 
 
 def _begin_anew(path: Path, names: list[str], verb: str, settings: dict[str, Any]) -> bool:
-    """Remove a run; should this be interrupted, the folder still says that it was being cleared."""
-    write_json(path / _CARD, {"clearing": True})
-    for name in names:
-        item = path / name
-        if name == _CARD:
-            continue
-        if item.is_dir() and not item.is_symlink():
-            shutil.rmtree(item)
-        else:
-            item.unlink()
+    """Put a run aside; it is deleted once the new one has left something, and put back should that never be.
+
+    The old ``run.json`` goes last: where it lies tells an interrupted move from a finished one.
+    """
+    aside = path / _ASIDE
+    aside.mkdir()
+    for name in sorted(names, key=lambda name: name == _CARD):
+        os.replace(path / name, aside / name)
     write_json(path / _CARD, _card(verb, settings))
     return False
+
+
+def _settle_replacement(path: Path) -> None:
+    """Delete the run that was put aside, or put it back where the new one has left nothing."""
+    aside = path / _ASIDE
+    if not aside.is_dir():
+        return
+    moved_whole = (aside / _CARD).exists()
+    if moved_whole and [name for name in _names(path) if name != _CARD]:
+        shutil.rmtree(aside)
+        return
+    for item in sorted(aside.iterdir(), key=lambda item: item.name == _CARD):
+        os.replace(item, path / item.name)
+    aside.rmdir()
+
+
+def _names(path: Path) -> list[str]:
+    """What the folder holds of a run, without locks and what was being written when a process died."""
+    return sorted(
+        item.name for item in path.iterdir() if item.name not in (_LOCK, _ASIDE) and not _is_temporary(item.name)
+    )
 
 
 def _is_temporary(name: str) -> bool:

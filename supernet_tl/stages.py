@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from supernet_tl.callbacks import EpochCheckpoint, History, ProgressReport, SearchPictures
 from supernet_tl.classification_module import ClassificationModule
-from supernet_tl.console import StageProgress
+from supernet_tl.console import StageProgress, say
 from supernet_tl.prepared_data import Loader
 from supernet_tl.quiet import quiet_lightning
 
@@ -53,6 +53,9 @@ def run_stage(
     """
     checkpoint = folder / "checkpoints" / f"{stage}.ckpt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    if checkpoint.exists() and not _is_readable(checkpoint):
+        say(f"{checkpoint} is damaged; beginning this stage again", quiet=quiet)
+        checkpoint.unlink()
     history = History(stage)
     bar = ProgressReport(StageProgress(title or stage, quiet=quiet), history)
     with quiet_lightning(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
@@ -91,6 +94,14 @@ def accuracy_on(module: ClassificationModule, loader: Loader, device: str) -> fl
         )
         (found,) = trainer.test(module, loader, verbose=False)
     return float(found["test_accuracy"])
+
+
+def _is_readable(checkpoint: Path) -> bool:
+    try:
+        torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except Exception:  # whatever torch makes of damaged bytes; the stage is then begun again, and said to be
+        return False
+    return True
 
 
 @contextmanager

@@ -119,7 +119,8 @@ def _predict(config: Namespace) -> None:
         table.add_row(row.path, row.predicted, f"{row.probability:.3f}", row.label or "—")
     _OUT.print(table)
     if found.accuracy is not None:
-        _OUT.print(f"accuracy on labelled images: {found.accuracy:.4f}")
+        labelled = sum(row.label is not None for row in found.rows)
+        _OUT.print(f"accuracy on the {labelled} of {len(found.rows)} images that are labelled: {found.accuracy:.4f}")
     if found.skipped:
         _OUT.print(f"unreadable images skipped: {len(found.skipped)}")
 
@@ -133,7 +134,11 @@ def _report(config: Namespace) -> None:
     for run in {run.resolve(): run for run in runs}.values():
         label = _start_of(run)
         compared[label if label not in compared else f"{label} ({run.resolve().name})"] = run
-    _OUT.print(str(build_report(Path(config.run), compared)), soft_wrap=True)
+    page = build_report(Path(config.run), compared)
+    if config.json:
+        _print_json({"report": str(page), "compared": {label: str(run) for label, run in compared.items()}})
+    else:
+        _OUT.print(str(page), soft_wrap=True)
 
 
 def _start_of(run: Path) -> str:
@@ -167,7 +172,11 @@ def _zoo(config: Namespace) -> None:
         for reason in damaged.values():
             say(f"damaged: {reason}")
         return
+    for reason in damaged.values():
+        say(f"damaged: {reason}")
     wanted = [_find(zoo, cards, options.entry)] if options.entry is not None else list(cards)
+    if not set(wanted) <= set(cards):
+        raise SelectionError(damaged[wanted[0]])
     _print_json({entry_id: cards[entry_id] for entry_id in wanted})
 
 

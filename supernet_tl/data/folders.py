@@ -154,7 +154,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _class_names(root: Path, folders: list[Path]) -> list[str]:
-    names = [_readable(folder.name) for folder in folders]
+    names = [readable(folder.name) for folder in folders]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise LayoutError(
@@ -164,7 +164,7 @@ def _class_names(root: Path, folders: list[Path]) -> list[str]:
     return names
 
 
-def _readable(name: str) -> str:
+def readable(name: str) -> str:
     """A folder's name as text: UTF-8, or Latin-1 where it is not UTF-8; accents composed, whichever system wrote it."""
     raw = os.fsencode(name)
     try:

@@ -110,6 +110,20 @@ def test_predictions_of_single_files_and_unlabelled_folders_have_no_accuracy(
     assert (len(found["predictions"]), found["accuracy"]) == (1, None)
 
 
+def test_labels_are_found_however_the_folders_names_are_encoded_and_nested(
+    trained: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def labels(images: Path) -> list[str | None]:
+        assert main(["predict", "--network", str(trained), "--images", str(images), "--json", *CPU]) == 0
+        return [row["label"] for row in json.loads(capsys.readouterr().out)["predictions"]]
+
+    named_like_a_class = tmp_path / "stripe1"
+    shutil.copytree(folder, named_like_a_class)
+    capsys.readouterr()
+    assert labels(named_like_a_class) == [f"stripe{index // 16}" for index in range(48)]
+    assert labels(folder / "stripe2") == ["stripe2"] * 16
+
+
 def test_names_with_brackets_and_bytes_that_are_no_text_are_shown(
     trained: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

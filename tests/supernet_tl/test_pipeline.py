@@ -284,6 +284,29 @@ def test_a_final_network_that_diverges_is_an_error_and_not_a_result(
         supernet_tl.search(stripes("t"), **settings)
 
 
+@pytest.mark.parametrize(
+    "product", ["supernet.safetensors", "metrics.csv", "network/network.safetensors", "checkpoints/finetune.ckpt"]
+)
+def test_a_damaged_product_of_a_stopped_run_is_made_again(
+    product: str, stripes: Callable[..., ImageSet], tiny: dict[str, Any], quiet: Control, tmp_path: Path
+) -> None:
+    settings = {**tiny, "finetune_epochs": 1, "control": quiet}
+    whole = supernet_tl.search(stripes("t"), output=tmp_path / "run", **settings)
+    card = tmp_path / "run" / "run.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), "finished": False}))
+    damaged = tmp_path / "run" / product
+    damaged.parent.mkdir(exist_ok=True)
+    if product.startswith("checkpoints"):
+        (tmp_path / "run" / "network" / "network.json").unlink()
+        damaged.write_bytes(b"no checkpoint")
+    else:
+        damaged.write_bytes(damaged.read_bytes()[:-30])
+    again = supernet_tl.search(stripes("t"), output=tmp_path / "run", **settings)
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, again.network.state_dict()[name]), name
+    assert again.metrics == whole.metrics
+
+
 def test_a_mixture_of_the_same_images_or_of_the_same_names_is_refused(
     stripes: Callable[..., ImageSet], quiet: Control
 ) -> None:

@@ -105,28 +105,66 @@ def test_overwriting_continues_an_unfinished_run_of_the_same_settings(tmp_path: 
         assert run.continued
 
 
-def test_a_run_whose_removal_was_interrupted_can_still_be_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with run_folder(tmp_path / "run", "search", SETTINGS) as run:
+def _finished_run(path: Path) -> dict[str, bytes]:
+    with run_folder(path, "search", SETTINGS) as run:
         for name in ("a.json", "z.json"):
             run.write_json(name, 1)
         run.finish()
-    unlink = Path.unlink
+    return {item.name: item.read_bytes() for item in path.iterdir() if item.name != ".lock"}
 
-    def stop_at_z(path: Path, missing_ok: bool = False) -> None:
-        if path.name == "z.json":
+
+def test_a_run_is_put_back_when_the_one_that_was_to_replace_it_leaves_nothing(tmp_path: Path) -> None:
+    before = _finished_run(tmp_path / "run")
+    with (
+        pytest.raises(ValueError, match="a typing error"),
+        run_folder(tmp_path / "run", "transfer", {"select": "nope"}, overwrite=True),
+    ):
+        raise ValueError("a typing error")
+    assert {item.name: item.read_bytes() for item in (tmp_path / "run").iterdir() if item.name != ".lock"} == before
+
+
+def test_a_run_is_deleted_once_its_replacement_has_left_something(tmp_path: Path) -> None:
+    _finished_run(tmp_path / "run")
+    with run_folder(tmp_path / "run", "transfer", {}, overwrite=True) as run:
+        run.write_json("splits.json", [])
+    assert {item.name for item in (tmp_path / "run").iterdir()} == {".lock", "run.json", "splits.json"}
+
+
+@pytest.mark.parametrize("name", ["a.json", "z.json", "run.json"])
+def test_a_run_survives_an_interruption_while_it_is_put_aside(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    before = _finished_run(tmp_path / "run")
+    replace = os.replace
+
+    def stop(source: Path, target: Path) -> None:
+        if Path(source).name == name and Path(target).parent.name == ".replaced":
             raise KeyboardInterrupt
-        unlink(path, missing_ok)
+        replace(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", stop_at_z)
-        with (
-            pytest.raises(KeyboardInterrupt),
-            run_folder(tmp_path / "run", "search", SETTINGS, overwrite=True),
-        ):
+        patch.setattr(os, "replace", stop)
+        with pytest.raises(KeyboardInterrupt), run_folder(tmp_path / "run", "search", {}, overwrite=True):
             pass
+    with (
+        pytest.raises(RunFolderError, match="holds a finished search; nothing was changed"),
+        run_folder(tmp_path / "run", "search", SETTINGS),
+    ):
+        pass
+    assert {item.name: item.read_bytes() for item in (tmp_path / "run").iterdir() if item.name != ".lock"} == before
+
+
+def test_what_was_being_written_when_a_process_died_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".run.json.123.tmp").write_text("half")
     with run_folder(tmp_path / "run", "search", SETTINGS) as run:
         assert not run.continued
-        assert not run.has("z.json")
+
+
+def test_a_damaged_product_is_named(tmp_path: Path) -> None:
+    with run_folder(tmp_path / "run", "search", SETTINGS) as run:
+        (run.path / "splits.json").write_text("[1, ")
+        with pytest.raises(RunFolderError, match=r"splits.json is damaged .* choose another --output"):
+            run.read_json("splits.json")
