@@ -18,7 +18,7 @@ import darts
 import ot_select
 import zoo_store
 from ot_select.embed import Embedder, parse_embedder
-from supernet_tl.data import ImageSet, Progress
+from supernet_tl.data import ImageSet, Progress, Splits
 from supernet_tl.errors import SelectionError
 from supernet_tl.prepared_data import PreparedData
 from supernet_tl.recipe import Recipe
@@ -45,26 +45,32 @@ def embedder_for(spec: str, image_size: int, device: str) -> Embedder:
     return Embedder(name, weights=weights, image_size=image_size, device=str(torch_device(device)))
 
 
-def sketch_of(data: PreparedData, recipe: Recipe, device: str, progress: Progress | None = None) -> ot_select.Sketch:
+def sketch_of(
+    image_sets: Sequence[ImageSet],
+    all_splits: Sequence[Splits],
+    recipe: Recipe,
+    device: str,
+    progress: Progress | None = None,
+) -> ot_select.Sketch:
     """Embed the search images of a dataset, or of each source of a mixture in equal parts.
 
     At most ``recipe.sketch_rows`` images are embedded, drawn in proportion to the classes.
     """
     embedder = embedder_for(recipe.embedder, recipe.embed_size, device)
-    quota = max(2, recipe.sketch_rows // len(data.image_sets))
+    quota = max(2, recipe.sketch_rows // len(image_sets))
     features: list[Tensor] = []
     labels: list[str] = []
-    for images, splits in zip(data.image_sets, data.splits, strict=True):
+    for images, splits in zip(image_sets, all_splits, strict=True):
         rows = _proportional(np.asarray(splits.search), images.labels, quota, recipe.seed)
         pixels = images.pixels(recipe.embed_size, rows.tolist())
         features.append(embedder.embed(pixels, progress))
-        prefix = f"{images.name}/" if len(data.image_sets) > 1 else ""
+        prefix = f"{images.name}/" if len(image_sets) > 1 else ""
         labels += [prefix + images.class_names[label] for label in images.labels[rows]]
     cloud = ot_select.LabelledCloud(torch.cat(features), labels)
     return ot_select.sketch(cloud, embedder=embedder.identity, max_samples=recipe.sketch_rows, seed=recipe.seed)
 
 
-def thumbnails(images: Sequence[ImageSet], splits: Sequence[Any], num: int = _NUM_THUMBNAILS) -> Tensor:
+def thumbnails(images: Sequence[ImageSet], splits: Sequence[Splits], num: int = _NUM_THUMBNAILS) -> Tensor:
     """A few search images, classes in turn: uint8 (n, 3, 48, 48)."""
     parts = []
     for image_set, split in zip(images, splits, strict=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +18,7 @@ from supernet_tl.adapters import plain_state
 from supernet_tl.data import Normalisation
 from supernet_tl.errors import NetworkFileError
 from supernet_tl.files import read_json, write_json, write_whole
+from supernet_tl.seeds import own_random_numbers
 
 SCHEMA = 1
 WEIGHTS_FILE = "network.safetensors"
@@ -62,7 +62,7 @@ class Classifier:
         device = next(self.network.parameters()).device
         self.network.eval()
         probabilities = [torch.empty(0, len(self.class_names))]
-        with torch.inference_mode(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        with torch.inference_mode(), own_random_numbers():
             torch.manual_seed(0)  # ops that draw noise give the same prediction each time
             for batch in torch.split(images, batch_size):
                 logits = cast(Tensor, self.network(self.normalisation(batch.to(device))))
@@ -148,9 +148,3 @@ def load_classifier(folder: Path) -> Classifier:
         if isinstance(error, NetworkFileError):
             raise
         raise NetworkFileError(f"{folder} does not hold a whole network ({error}). Copy the folder again.") from error
-
-
-def top_class(probabilities: Tensor, class_names: Sequence[str]) -> list[tuple[str, float]]:
-    """The likeliest class of each row and its probability."""
-    values, indices = probabilities.max(dim=-1)
-    return [(class_names[index], value) for value, index in zip(values.tolist(), indices.tolist(), strict=True)]

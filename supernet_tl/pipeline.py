@@ -24,7 +24,7 @@ from supernet_tl.control import Control, Source
 from supernet_tl.data import ImageSet, Splits
 from supernet_tl.files import write_whole
 from supernet_tl.network_file import Classifier
-from supernet_tl.prepared_data import PreparedData
+from supernet_tl.prepared_data import PreparedData, split
 from supernet_tl.recipe import Recipe
 from supernet_tl.run_folder import RunFolder, is_finished, run_folder
 from supernet_tl.selection import ADOPTED, Selection, select_entry, zoo_default
@@ -78,8 +78,8 @@ def select(
     """
     control, store = control or Control(), adapters.open_zoo(zoo)
     recipe, required = _transfer_recipe(store, options)
-    data = control.prepare(control.open(target), recipe)
-    return _select(store, data, select, recipe, required, control)
+    images = control.open(target)
+    return _select(store, images, split(images, recipe), select, recipe, required, control)
 
 
 def transfer(
@@ -128,11 +128,11 @@ def transfer(
     settings = {"recipe": recipe.to_dict(), "required": required, "select": select, "target": images.fingerprint()}
     with run_folder(_path(output), "transfer", settings, overwrite=control.overwrite) as run:
         _say_continued(run, control)
-        splits, started = _stored_splits(run, images), time.perf_counter()
+        splits, started = _stored_splits(run, images) or split(images, recipe), time.perf_counter()
         if run.has("ranking.json"):
             chosen = Selection.from_dict(run.read_json("ranking.json"), store)
         else:
-            chosen = _select(store, control.prepare(images, recipe, splits), select, recipe, required, control)
+            chosen = _select(store, images, splits, select, recipe, required, control)
         source = store.get(chosen.entry_id)  # whole, before the run is tied to it
         run.write_json("ranking.json", chosen.to_dict())
         control.say(str(chosen))
@@ -218,14 +218,15 @@ def _scratch_beside(run: RunFolder, data: PreparedData, recipe: Recipe, control:
 
 def _select(
     zoo: zoo_store.Zoo,
-    data: PreparedData,
+    images: ImageSet,
+    splits: Splits,
     select: str,
     recipe: Recipe,
     required: Mapping[str, Any],
     control: Control,
 ) -> Selection:
     with counted("embedding the target", quiet=control.quiet) as progress:
-        sketch = adapters.sketch_of(data, recipe, control.device, progress)
+        sketch = adapters.sketch_of([images], [splits], recipe, control.device, progress)
     with counted("measuring distances", quiet=control.quiet) as progress:
         chosen = select_entry(zoo, sketch, select, recipe, required, progress)
     for entry_id, reason in chosen.excluded.items():

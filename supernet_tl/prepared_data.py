@@ -110,6 +110,18 @@ def evaluation_loader(images: ImageTensors, batch_size: int = 256) -> Loader:
     return loader(images, SequentialSampler(images), batch_size, drop_last=False)
 
 
+def split(images: ImageSet, recipe: Recipe) -> Splits:
+    """The four splits that the recipe draws of an image set; no image is read."""
+    return make_splits(
+        images.labels,
+        recipe.seed,
+        official_test=images.official_test,
+        test_frac=recipe.test_frac,
+        validation_frac=recipe.validation_frac,
+        max_search_images=recipe.max_search_images,
+    )
+
+
 def prepare(
     images: ImageSet, recipe: Recipe, splits: Splits | None = None, progress: Progress | None = None
 ) -> PreparedData:
@@ -121,15 +133,7 @@ def prepare(
         splits: stored splits of the same images; made from the recipe when absent.
         progress: called while images are decoded.
     """
-    if splits is None:
-        splits = make_splits(
-            images.labels,
-            recipe.seed,
-            official_test=images.official_test,
-            test_frac=recipe.test_frac,
-            validation_frac=recipe.validation_frac,
-            max_search_images=recipe.max_search_images,
-        )
+    splits = split(images, recipe) if splits is None else splits
     parts = {name: np.asarray(getattr(splits, name)) for name in ("weight", "architecture", "validation", "test")}
     pixels = images.pixels(recipe.image_size, np.concatenate(list(parts.values())).tolist(), progress)
     bounds = np.cumsum([0, *map(len, parts.values())])

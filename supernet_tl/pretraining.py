@@ -123,7 +123,7 @@ def _pretrain_one(
         run.write_json("splits.json", [splits.to_dict() for splits in data.splits])
         searched = search_supernet(run, data, recipe, control, title=f"pretraining {name}")
         with counted(f"embedding {name}", quiet=control.quiet) as progress:
-            sketch = adapters.sketch_of(data, recipe, control.device, progress)
+            sketch = adapters.sketch_of(data.image_sets, data.splits, recipe, control.device, progress)
         entry = adapters.entry_of(
             data,
             recipe,

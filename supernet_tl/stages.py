@@ -16,6 +16,7 @@ from supernet_tl.classification_module import ClassificationModule
 from supernet_tl.console import StageProgress, say
 from supernet_tl.prepared_data import Loader
 from supernet_tl.quiet import quiet_lightning
+from supernet_tl.seeds import own_random_numbers
 
 
 def run_stage(
@@ -58,7 +59,7 @@ def run_stage(
         checkpoint.unlink()
     history = History(stage)
     bar = ProgressReport(StageProgress(title or stage, quiet=quiet), history)
-    with quiet_lightning(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with quiet_lightning(), own_random_numbers():
         trainer = Trainer(
             max_epochs=num_epochs,
             logger=TensorBoardLogger(folder / "logs", name=stage, version=""),
@@ -83,7 +84,7 @@ def run_stage(
 
 def accuracy_on(module: ClassificationModule, loader: Loader, device: str) -> float:
     """Accuracy on the images of a loader, a fraction; ops that draw noise draw it by the module's seed."""
-    with quiet_lightning(), torch.random.fork_rng(devices=range(torch.cuda.device_count())), _interruptible():
+    with quiet_lightning(), own_random_numbers(), _interruptible():
         torch.manual_seed(module.seed)
         trainer = Trainer(
             logger=False,
