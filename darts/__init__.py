@@ -4,6 +4,7 @@ from darts.bilevel import AlphaGradient, SearchStep, assign_alpha_gradient, firs
 from darts.complexity import count_macs, count_parameters
 from darts.discrete_net import DiscreteNetwork
 from darts.discretize import discretize
+from darts.entropy import mean_entropy
 from darts.errors import DartsError, GenotypeError, ShapeError, SpaceError, WarmStartError
 from darts.genotype import Genotype
 from darts.perturb import clamp_and_normalise, perturb_adversarial, perturb_random, perturbation_radius
@@ -42,6 +43,7 @@ __all__ = [
     "count_parameters",
     "discretize",
     "first_order_gradient",
+    "mean_entropy",
     "perturb_adversarial",
     "perturb_random",
     "perturbation_radius",

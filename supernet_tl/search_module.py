@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 import darts
 from supernet_tl.classification_module import ClassificationModule
 from supernet_tl.data import Augmentation
+from supernet_tl.divergence import require_finite_loss
 from supernet_tl.errors import RecipeError
 
 SearchBatch = dict[str, tuple[Tensor, Tensor]]
@@ -48,6 +49,8 @@ class SearchModule(ClassificationModule):
 
     Source: SmoothDARTS (Chen & Hsieh 2020, arXiv:2002.05283), algorithm 1.
     """
+
+    rate_setting = "--weight-lr (`fit`: --model.weight_optimizer.init_args.lr)"
 
     def __init__(
         self,
@@ -109,6 +112,7 @@ class SearchModule(ClassificationModule):
         weight_optimizer, arch_optimizer = cast(tuple[LightningOptimizer, LightningOptimizer], self.optimizers())
         images, labels = self.augmented(batch["architecture"])
         gradient = darts.first_order_gradient(self.supernet, F.cross_entropy, images, labels)
+        require_finite_loss(self, "architecture", gradient.loss, batch_idx)
         darts.assign_alpha_gradient(self.supernet, gradient)
         arch_optimizer.step()
         self.log_mean("arch_loss", gradient.loss, len(labels))
@@ -119,6 +123,7 @@ class SearchModule(ClassificationModule):
         images, labels = self.augmented(batch["weight"])
         logits = self.supernet(images, mixing=mixing)
         loss = F.cross_entropy(logits, labels)
+        require_finite_loss(self, "weight", loss, batch_idx)
         weight_optimizer.zero_grad(set_to_none=True)
         self.manual_backward(loss)
         self.clip_gradients(weight_optimizer.optimizer, self.max_gradient_norm, "norm")
