@@ -59,8 +59,8 @@ class StopRule(Callback):
             rank_zero_info(f"The training in this checkpoint had stopped early: {reason}.")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say why training ended."""
-        if (reason := self.reason()) is not None:
+        """Say why training ended early."""
+        if (reason := self.reason()) is not None and trainer.current_epoch != trainer.max_epochs:
             rank_zero_info(f"Training stopped after epoch {trainer.current_epoch} of {trainer.max_epochs}: {reason}.")
 
 
