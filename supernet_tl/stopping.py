@@ -33,6 +33,8 @@ class ArchitectureRow(NamedTuple):
 def has_settled(rows: Sequence[ArchitectureRow], num_epochs: int, entropy_tolerance: float) -> bool:
     """Whether the last epochs changed neither the genotype nor, by as much as the tolerance, the entropy.
 
+    Which of a node's two edges is the stronger does not count: the architecture is the same.
+
     Args:
         rows: of every epoch so far, led by the state before the first.
         num_epochs: how many epochs must have passed so.
@@ -41,8 +43,12 @@ def has_settled(rows: Sequence[ArchitectureRow], num_epochs: int, entropy_tolera
     """
     if len(rows) <= num_epochs:
         return False
-    genotypes, entropies = zip(*rows[-num_epochs - 1 :], strict=True)
-    return len(set(genotypes)) == 1 and max(entropies) - min(entropies) < entropy_tolerance
+    recent = rows[-num_epochs - 1 :]
+    architectures = {
+        tuple(frozenset(row.genotype.edges(reduction=reduction)) for reduction in (False, True)) for row in recent
+    }
+    entropies = [row.entropy for row in recent]
+    return len(architectures) == 1 and max(entropies) - min(entropies) < entropy_tolerance
 
 
 class StopRule(Callback):

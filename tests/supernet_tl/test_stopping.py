@@ -37,12 +37,15 @@ RULES: dict[str, Callable[[], StopRule]] = {
 Run = tuple[SearchModule, History]
 
 
-def _genotype(primitive: str) -> darts.Genotype:
-    cell = tuple((primitive, source) for _ in range(4) for source in (0, 1))
-    return darts.Genotype(normal=cell, reduction=cell)
+def _genotype(normal: str, reduction: str, sources: tuple[int, int] = (0, 1)) -> darts.Genotype:
+    cells = [tuple((primitive, source) for _ in range(4) for source in sources) for primitive in (normal, reduction)]
+    return darts.Genotype(*cells)
 
 
-A, B = _genotype("skip_connect"), _genotype("sep_conv_3x3")
+A = _genotype("skip_connect", "skip_connect")
+A_SWAPPED = _genotype("skip_connect", "skip_connect", sources=(1, 0))
+B = _genotype("sep_conv_3x3", "skip_connect")
+C = _genotype("skip_connect", "sep_conv_3x3")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,8 @@ A, B = _genotype("skip_connect"), _genotype("sep_conv_3x3")
         ([A, A], [0.5, 0.5], 2, False),  # one epoch of two
         ([A, A, A], [0.5, 0.5, 0.5], 2, True),
         ([A, B], [0.5, 0.5], 1, False),  # the epoch changed the genotype
+        ([A, C], [0.5, 0.5], 1, False),  # in either cell type
+        ([A, A_SWAPPED], [0.5, 0.5], 1, True),  # other edges are the stronger ones, of the same architecture
         ([B, A, A], [0.5, 0.5, 0.5], 2, False),  # the first of the two did
         ([A, B, A], [0.5, 0.5, 0.5], 2, False),  # there and back is a change
         ([B, B, A, A, A], [0.9, 0.1, 0.5, 0.5, 0.5], 2, True),  # what was before does not count
@@ -107,11 +112,19 @@ def _expected_last_epoch(rule: str, history: History) -> int:
         accuracies = [row.validation_accuracy or 0.0 for row in history.rows]
         best = [accuracies.index(max(accuracies[: epoch + 1])) for epoch in range(EPOCHS)]
         return next(epoch + 1 for epoch in range(EPOCHS) if epoch - best[epoch] == 2)
-    genotypes = [
-        darts.discretize(darts.S1, normal.log(), reduction.log())
-        for normal, reduction in zip(history.normal_mixing, history.reduction_mixing, strict=True)
-    ]
-    return next(epoch for epoch in range(2, EPOCHS) if len(set(genotypes[epoch - 2 : epoch + 1])) == 1)
+    architectures = []
+    for normal, reduction in zip(history.normal_mixing, history.reduction_mixing, strict=True):
+        genotype = darts.discretize(darts.S1, normal.log(), reduction.log())
+        architectures.append(
+            tuple(
+                sorted(cell[node : node + 2]) for cell in (genotype.normal, genotype.reduction) for node in (0, 2, 4, 6)
+            )
+        )
+    return next(
+        epoch
+        for epoch in range(2, EPOCHS)
+        if architectures[epoch - 2] == architectures[epoch - 1] == architectures[epoch]
+    )
 
 
 def _without_time(rows: Sequence[EpochRow]) -> list[dict[str, Any]]:
