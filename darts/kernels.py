@@ -8,6 +8,7 @@ export, the stock operation itself is what runs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -26,31 +27,15 @@ def in_fast_layout(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last) if slow_on_stock_kernels(images) else images
 
 
-def has_phases(x: Tensor) -> bool:
-    """Whether a map (batch, channels, h, w) can be split by :func:`to_phases`: h and w are even."""
-    return x.shape[-2] % 2 == 0 and x.shape[-1] % 2 == 0
+def concatenate(maps: Sequence[Tensor]) -> Tensor:
+    """Concatenate maps along the channels; each gets a gradient of its own, dense in memory.
 
-
-def to_phases(x: Tensor) -> Tensor:
-    """Split a map by the parity of rows and columns: a convolution of dilation 2 becomes an undilated one.
+    The stock operation hands out slices of one gradient, on which the kernels that follow are slow.
 
     Args:
-        x: shape (batch, channels, h, w), h and w even.
-
-    Returns:
-        Shape (4 * batch, channels, h / 2, w / 2), channels last in memory.
+        maps: shapes (batch, channels of each, h, w).
     """
-    batch, channels, height, width = x.shape
-    rows = x.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2, channels)
-    phases = rows.permute(2, 4, 0, 1, 3, 5).reshape(4 * batch, height // 2, width // 2, channels)
-    return phases.permute(0, 3, 1, 2)
-
-
-def from_phases(phases: Tensor) -> Tensor:
-    """Undo :func:`to_phases`."""
-    batch, channels, height, width = phases.shape[0] // 4, *phases.shape[1:]
-    rows = phases.permute(0, 2, 3, 1).reshape(2, 2, batch, height, width, channels)
-    return rows.permute(2, 3, 0, 4, 1, 5).reshape(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+    return _Concatenate.apply(*maps)  # type: ignore[no-any-return]
 
 
 def depthwise_conv2d(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> Tensor:
@@ -66,14 +51,10 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, stride: int = 1, dilation: int =
         Shape (batch, channels, ceil(h / stride), ceil(w / stride)).
     """
     if not slow_on_stock_kernels(x):
-        return F.conv2d(x, weight, None, stride, dilation * (weight.shape[-1] // 2), dilation, x.shape[1])
-    if dilation == 2 and stride == 2:  # such a kernel reads even rows and columns only
-        return depthwise_conv2d(x[:, :, ::2, ::2], weight)
-    if dilation == 2 and not has_phases(x):
-        return F.conv2d(x, weight, None, stride, dilation * (weight.shape[-1] // 2), dilation, x.shape[1])
-    if dilation == 2:
-        return from_phases(depthwise_conv2d(to_phases(x), weight))
-    return _DepthwiseConv2d.apply(x, weight, stride)  # type: ignore[no-any-return]
+        return _convolve(x, weight, stride, dilation)
+    if stride == dilation == 2:  # such a kernel reads even rows and columns only
+        x, stride, dilation = x[:, :, ::2, ::2], 1, 1
+    return _DepthwiseConv2d.apply(x, weight, stride, dilation)  # type: ignore[no-any-return]
 
 
 def avg_pool_3x3(x: Tensor, stride: int) -> Tensor:
@@ -98,50 +79,84 @@ def _inverse_counts(height: int, width: int, stride: int, dtype: torch.dtype) ->
         )
 
 
+def _convolve(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
+    return F.conv2d(x, weight, None, stride, dilation * (weight.shape[-1] // 2), dilation, x.shape[1])
+
+
+class _Concatenate(torch.autograd.Function):
+    """Concatenation along the channels."""
+
+    @staticmethod
+    def forward(*maps: Tensor) -> Tensor:
+        return torch.cat(maps, dim=1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.num_channels = [x.shape[1] for x in inputs]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        layout = (
+            torch.channels_last
+            if gradient.is_contiguous(memory_format=torch.channels_last)
+            else torch.contiguous_format
+        )
+        return tuple(part.contiguous(memory_format=layout) for part in torch.split(gradient, ctx.num_channels, dim=1))
+
+
 class _DepthwiseConv2d(torch.autograd.Function):
-    """Depthwise convolution without dilation, whose gradients use kernels that are fast on a CPU."""
+    """Depthwise convolution whose gradients use kernels that are fast on a CPU."""
 
     @staticmethod
-    def forward(x: Tensor, weight: Tensor, stride: int) -> Tensor:
-        return F.conv2d(x, weight, None, stride, weight.shape[-1] // 2, 1, x.shape[1])
+    def forward(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
+        return _convolve(x, weight, stride, dilation)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
-        x, weight, ctx.stride = inputs
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int, int], output: Tensor) -> None:
+        x, weight, ctx.stride, ctx.dilation = inputs
         ctx.save_for_backward(x, weight)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x, weight = ctx.saved_tensors
-        for_x = _gradient_of_input(gradient, x, weight, ctx.stride) if ctx.needs_input_grad[0] else None
-        for_weight = _gradient_of_kernel(gradient, x, weight, ctx.stride) if ctx.needs_input_grad[1] else None
-        return for_x, for_weight, None
+        for_x = for_weight = None
+        if ctx.needs_input_grad[0]:
+            for_x = _gradient_of_input(gradient, x, weight, ctx.stride, ctx.dilation)
+        if ctx.needs_input_grad[1]:
+            for_weight = _gradient_of_kernel(gradient, x, weight, ctx.stride, ctx.dilation)
+        return for_x, for_weight, None, None
 
 
-def _gradient_of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+def _gradient_of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
     if stride == 1:  # the forward kernels are faster than the backward ones
-        return F.conv2d(gradient, weight.flip(2, 3), None, 1, weight.shape[-1] // 2, 1, x.shape[1])
-    return _stock_backward(gradient, x, weight, stride, weight.shape[-1] // 2, of_input=True)
+        return _convolve(gradient, weight.flip(2, 3), stride, dilation)
+    return _stock_backward(gradient, x, weight, stride, of_input=True)
 
 
-def _gradient_of_kernel(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    if stride != 1 or weight.shape[-1] != 5 or x.shape[-1] < 2:
-        return _stock_backward(gradient, x, weight, stride, weight.shape[-1] // 2, of_input=False)
+def _gradient_of_kernel(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
+    if dilation == 2:  # each of the four parities of rows and columns is a map on which the kernel is not dilated
+        return _gradient_of_kernel(_parities(gradient), _parities(x), weight, stride, 1)
+    if weight.shape[-1] != 5 or stride != 1 or x.shape[-1] < 2:
+        return _stock_backward(gradient, x, weight, stride)
     # There is a fast kernel for up to three columns: the inner three at once, and an outer one from the shifted map.
-    inner = _stock_backward(gradient, x, weight[..., 1:4], 1, (2, 1), of_input=False)
-    left, right = (
-        _stock_backward(gradient, F.pad(x, shift), weight[..., :1], 1, (2, 0), of_input=False)
-        for shift in ((2, -2), (-2, 2))
-    )
-    return torch.cat([left, inner, right], dim=-1)
+    left, right = (_stock_backward(gradient, F.pad(x, shift), weight[..., :1], stride) for shift in ((2, -2), (-2, 2)))
+    return torch.cat([left, _stock_backward(gradient, x, weight[..., 1:4], stride), right], dim=-1)
 
 
-def _stock_backward(
-    gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int | tuple[int, int], *, of_input: bool
-) -> Tensor:
-    pad = [padding, padding] if isinstance(padding, int) else list(padding)
+def _parities(x: Tensor) -> Tensor:
+    """The maps of even and odd rows and columns, (4 * batch, channels, h / 2, w / 2); odd sizes are filled with 0."""
+    if x.shape[-1] % 2 or x.shape[-2] % 2:
+        x = F.pad(x, (0, x.shape[-1] % 2, 0, x.shape[-2] % 2))
+    batch, channels, height, width = x.shape
+    rows = x.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2, channels)
+    maps = rows.permute(2, 4, 0, 1, 3, 5).reshape(4 * batch, height // 2, width // 2, channels)
+    return maps.permute(0, 3, 1, 2)
+
+
+def _stock_backward(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, *, of_input: bool = False) -> Tensor:
+    padding = [size // 2 for size in weight.shape[2:]]
     mask = [of_input, not of_input, False]
     found = torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, [stride, stride], pad, [1, 1], False, [0, 0], x.shape[1], mask
+        gradient, x, weight, None, [stride, stride], padding, [1, 1], False, [0, 0], x.shape[1], mask
     )
     return found[0] if of_input else found[1]  # type: ignore[no-any-return]

@@ -71,16 +71,11 @@ class Op(nn.Module):
         node.add_scaled(weight, self(state.x))
 
 
-class SepConv(nn.Sequential, Op):
-    """Separable convolution, applied twice; the first application carries the stride."""
-
-    def __init__(self, channels: int, kernel_size: int, stride: int, *, affine: bool) -> None:
-        super().__init__(
-            *_separable(channels, kernel_size, stride, 1, affine), *_separable(channels, kernel_size, 1, 1, affine)
-        )
+class SeparableConv(nn.Sequential, Op):
+    """Separable convolutions with their ReLUs and normalisations."""
 
     def mix(self, state: SharedState, weight: Tensor, node: NodeSum) -> None:
-        """As :meth:`Op.mix`; the ReLU is the state's, and the weight the last normalisation's scale."""
+        """As :meth:`Op.mix`; the first ReLU is the state's, and the weight the last normalisation's scale."""
         _, *layers, norm = self
         x = state.relu
         for layer in layers:
@@ -88,24 +83,20 @@ class SepConv(nn.Sequential, Op):
         node.add(scaled_norm(norm, x, weight))
 
 
-class DilConv(nn.Sequential, Op):
+class SepConv(SeparableConv):
+    """Separable convolution, applied twice; the first application carries the stride."""
+
+    def __init__(self, channels: int, kernel_size: int, stride: int, *, affine: bool) -> None:
+        super().__init__(
+            *_separable(channels, kernel_size, stride, 1, affine), *_separable(channels, kernel_size, 1, 1, affine)
+        )
+
+
+class DilConv(SeparableConv):
     """Separable convolution with dilation 2, applied once."""
 
     def __init__(self, channels: int, kernel_size: int, stride: int, *, affine: bool) -> None:
         super().__init__(*_separable(channels, kernel_size, stride, 2, affine))
-
-    def mix(self, state: SharedState, weight: Tensor, node: NodeSum) -> None:
-        """As :meth:`Op.mix`; where it is faster, without the dilation on a map whose pixels are rearranged."""
-        _, depthwise, pointwise, norm = self
-        assert isinstance(depthwise, DepthwiseConv2d)
-        if not kernels.slow_on_stock_kernels(state.x) or not kernels.has_phases(state.x):
-            node.add(scaled_norm(norm, pointwise(depthwise(state.relu)), weight))
-        elif depthwise.stride[0] == 2:
-            undilated = kernels.depthwise_conv2d(state.relu_even, depthwise.weight)
-            node.add(scaled_norm(norm, pointwise(undilated), weight))
-        else:
-            undilated = kernels.depthwise_conv2d(state.relu_phases, depthwise.weight)
-            node.add_phases(scaled_norm(norm, pointwise(undilated), weight))
 
 
 class FactorizedReduce(Op):

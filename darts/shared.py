@@ -49,16 +49,6 @@ class SharedState:
         """The state after a ReLU."""
         return self.x.relu()
 
-    @cached_property
-    def relu_phases(self) -> Tensor:
-        """The same, split by the parity of rows and columns (:func:`darts.kernels.to_phases`)."""
-        return kernels.to_phases(self.relu)
-
-    @cached_property
-    def relu_even(self) -> Tensor:
-        """The even rows and columns after a ReLU: all that a dilated convolution of stride 2 reads."""
-        return self.relu[:, :, ::2, ::2].contiguous(memory_format=torch.channels_last)
-
     def pooled(self, kind: PoolKind, stride: int) -> Tensor:
         """The state after a 3x3 pool."""
         if (kind, stride) not in self._pooled:
@@ -80,29 +70,21 @@ class SharedState:
 
 
 class NodeSum:
-    """The sum of a node's incoming edges as it grows; terms are overwritten, so each must belong to it alone."""
+    """The sum of a node's incoming edges as it grows; it is updated in place."""
 
     def __init__(self) -> None:
         self._sum: Tensor | None = None
-        self._phases: Tensor | None = None
 
     def add(self, term: Tensor) -> None:
-        """Add a map (batch, channels, h, w)."""
+        """Add a map (batch, channels, h, w) that nobody else uses: it may be overwritten."""
         self._sum = term if self._sum is None else self._sum.add_(term)
 
     def add_scaled(self, weight: Tensor, term: Tensor) -> None:
-        """Add ``weight * term``, ``weight`` a scalar; the term may be shared."""
+        """Add ``weight * term``, ``weight`` a scalar; others may use the term."""
         self._sum = weight * term if self._sum is None else self._sum.addcmul_(weight, term)
-
-    def add_phases(self, term: Tensor) -> None:
-        """Add a map that is split by phases."""
-        self._phases = term if self._phases is None else self._phases.add_(term)
 
     def total(self) -> Tensor:
         """The node."""
-        if self._phases is not None:
-            self.add(kernels.from_phases(self._phases))
-            self._phases = None
         assert self._sum is not None, "every edge of a search space offers a primitive other than 'none'"
         return self._sum
 

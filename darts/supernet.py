@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from darts.kernels import in_fast_layout
+from darts.kernels import concatenate, in_fast_layout
 from darts.macro import CellPlan, check_images, make_stem, plan_cells
 from darts.primitives import FactorizedReduce, Op, ReluConvBn, make_op
 from darts.shared import NodeSum, SharedState
@@ -100,7 +100,7 @@ class Cell(nn.Module):
                 edge, row = next(edges)
                 edge(state, row, node)
             states.append(SharedState(node.total()))
-        return torch.cat([state.x for state in states[NUM_INPUTS:]], dim=1)
+        return concatenate([state.x for state in states[NUM_INPUTS:]])
 
 
 class Supernet(nn.Module):
