@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import torch
 import darts
 import supernet_tl
 import zoo_store
+from supernet_tl.cli import main
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet, Splits
 from supernet_tl.data_module import SearchData
@@ -107,30 +106,32 @@ def test_an_entry_made_before_the_newer_settings_is_not_made_again(
     assert list(zoo) == [old]
 
 
-def _fit(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+@pytest.mark.filterwarnings("ignore::jsonargparse._deprecated.JsonargparseDeprecationWarning")
+def test_a_lightning_run_takes_the_channels_from_the_data_and_holds_its_image_size_against_the_stem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["supernet-tl"])  # LightningCLI warns of a command line beside its arguments
+    recipes = Path(__file__).parents[2] / "recipes" / "search"
     settings = {
-        **{"trainer.max_epochs": 1, "trainer.accelerator": "cpu", "trainer.default_root_dir": folder},
-        **{"model.channels": 2, "model.num_cells": 3, "model.stem": "imagenet"},
-        **{"data.target": "pocket:digits", "data.batch_size": 8, "data.max_search_images": 40},
+        "trainer.max_epochs": 1,
+        "trainer.log_every_n_steps": 1,
+        "trainer.default_root_dir": tmp_path,
+        "model.channels": 2,
+        "model.stem": "imagenet",
+        "data.batch_size": 8,
+        "data.max_search_images": 40,
+        "data.image_size": 32,
+        "data.in_channels": 1,
     }
-    given = [f"--{name}={value}" for name, value in settings.items()]
-    command = [sys.executable, "-m", "supernet_tl.cli", "fit", *given, *more]
-    return subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-
-
-def test_a_lightning_run_takes_the_channels_from_the_data(tmp_path: Path) -> None:
-    found = _fit(tmp_path, "--data.in_channels=1")
-    assert found.returncode == 0, found.stderr[-3000:]
+    fit = ["fit", f"--config={recipes / 'base.yaml'}", f"--config={recipes / 'tiny.yaml'}"]
+    fit += [f"--{name}={value}" for name, value in settings.items()]
+    assert main(fit) == 0
     (checkpoint,) = tmp_path.rglob("*.ckpt")
     state = torch.load(checkpoint, weights_only=True)["state_dict"]
     assert state["classifier.stem.0.weight"].shape == (3, 1, 3, 3)
     assert state["classifier.stem.3.weight"].shape == (6, 3, 3, 3)
-
-
-def test_a_lightning_run_holds_the_size_of_the_images_against_the_stem(tmp_path: Path) -> None:
-    found = _fit(tmp_path, "--data.image_size=40")
-    assert found.returncode == 1
-    assert "image_size is 40; expected a multiple of 16" in found.stderr
+    assert main([*fit, "--data.image_size=40"]) == 1
+    assert "image_size is 40; expected a multiple of 16" in capsys.readouterr().err
 
 
 def test_the_data_module_refuses_a_size_that_its_stem_cannot_take() -> None:
