@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +13,7 @@ from darts.errors import ShapeError
 Stem = Literal["cifar", "imagenet"]
 """How images become the first map: at their own size, or at a quarter of it for large images."""
 
-STEM_STRIDES: dict[Stem, int] = {"cifar": 1, "imagenet": 4}
+STEM_STRIDES: Mapping[Stem, int] = {"cifar": 1, "imagenet": 4}
 """By how much each stem divides height and width."""
 
 STEM_MULTIPLIER = 3
