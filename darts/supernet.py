@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
+from darts.kernels import in_fast_layout
 from darts.macro import CellPlan, Stem, check_images, make_stem, plan_cells
-from darts.primitives import FactorizedReduce, ReluConvBn, make_op
+from darts.primitives import FactorizedReduce, Op, ReluConvBn, make_op
+from darts.shared import NodeSum, SharedState
 from darts.space import NUM_INPUTS, SearchSpace
 
 ALPHA_NAMES = ("normal_alpha", "reduction_alpha")
@@ -38,24 +40,27 @@ class MixingWeights(NamedTuple):
         return MixingWeights(self.normal.detach(), self.reduction.detach())
 
 
+ScalarRows = Sequence[Sequence[Tensor]]
+"""A matrix taken apart: a scalar for each primitive of each edge."""
+
+
 class MixedOp(nn.Module):
-    """All candidate ops of one edge; the output is their weighted sum (DARTS, equation 2)."""
+    """All candidate ops of one edge; what they add to a node is their weighted sum (DARTS, equation 2)."""
 
     def __init__(self, primitives: tuple[str, ...], channels: int, stride: int) -> None:
         super().__init__()
         self.ops = nn.ModuleList(make_op(name, channels, stride, affine=False, pool_norm=True) for name in primitives)
 
-    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
-        """Mix the candidates.
+    def forward(self, state: SharedState, weights: Sequence[Tensor], node: NodeSum) -> None:
+        """Add the weighted ops of this edge to a node.
 
         Args:
-            x: shape (batch, channels, h, w).
-            weights: shape (num_primitives,).
+            state: the source, of shape (batch, channels, h, w).
+            weights: a scalar for each primitive.
+            node: the target.
         """
-        mixed = weights[0] * self.ops[0](x)
-        for weight, op in zip(weights[1:], self.ops[1:], strict=True):
-            mixed = mixed + weight * op(x)
-        return cast(Tensor, mixed)
+        for weight, op in zip(weights, self.ops, strict=True):
+            cast(Op, op).mix(state, weight, node)
 
 
 class Cell(nn.Module):
@@ -65,7 +70,7 @@ class Cell(nn.Module):
         super().__init__()
         self.reduction = plan.reduction
         self.num_nodes = space.num_nodes
-        self.preprocess0: nn.Module = (
+        self.preprocess0: FactorizedReduce | ReluConvBn = (
             FactorizedReduce(plan.before_previous, plan.channels, affine=False)
             if plan.previous_reduces
             else ReluConvBn(plan.before_previous, plan.channels, affine=False)
@@ -76,23 +81,26 @@ class Cell(nn.Module):
             for (source, _), primitives in zip(space.edges, space.primitives(reduction=plan.reduction), strict=True)
         )
 
-    def forward(self, before_previous: Tensor, previous: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, before_previous: SharedState, previous: SharedState, weights: ScalarRows) -> Tensor:
         """Compute the nodes and concatenate them along the channels.
 
         Args:
             before_previous: output of the cell before the previous one.
             previous: output of the previous cell.
-            weights: mixing weights of this cell type, shape (num_edges, num_primitives).
+            weights: mixing weights of this cell type, (num_edges, num_primitives).
         """
-        states = [self.preprocess0(before_previous), self.preprocess1(previous)]
-        edge = 0
+        states = [
+            SharedState(self.preprocess0.after_relu(before_previous.relu)),
+            SharedState(self.preprocess1.after_relu(previous.relu)),
+        ]
+        edges = zip(self.edges, weights, strict=True)
         for _ in range(self.num_nodes):
-            node = self.edges[edge](states[0], weights[edge])
-            for offset, state in enumerate(states[1:], start=1):
-                node = node + self.edges[edge + offset](state, weights[edge + offset])
-            edge += len(states)
-            states.append(node)
-        return torch.cat(states[NUM_INPUTS:], dim=1)
+            node = NodeSum()
+            for state in states:
+                edge, row = next(edges)
+                edge(state, row, node)
+            states.append(SharedState(node.total()))
+        return torch.cat([state.x for state in states[NUM_INPUTS:]], dim=1)
 
 
 class Supernet(nn.Module):
@@ -173,9 +181,24 @@ class Supernet(nn.Module):
             ShapeError: images of another shape, or too few and too small to train on.
         """
         check_images(images, self.in_channels, self.stem_name, training=self.training)
-        mixing = self.mixing_weights() if mixing is None else mixing
-        before_previous = previous = self.stem(images)
+        return self.classify(self.stem(in_fast_layout(images)), mixing)
+
+    def classify(self, stem_output: Tensor, mixing: MixingWeights | None = None) -> Tensor:
+        """What :meth:`forward` does after the stem, which mixing weights do not touch.
+
+        Args:
+            stem_output: ``self.stem(images)``, shape (batch, 3 * channels, h, w).
+            mixing: as in :meth:`forward`.
+        """
+        normal, reduction = (taken_apart(matrix) for matrix in (mixing or self.mixing_weights()))
+        before_previous = previous = SharedState(stem_output)
         for cell in self.cells:
-            weights = mixing.reduction if cell.reduction else mixing.normal
-            before_previous, previous = previous, cell(before_previous, previous, weights)
-        return cast(Tensor, self.classifier(self.pool(previous).flatten(1)))
+            output = cell(before_previous, previous, reduction if cell.reduction else normal)
+            before_previous, previous = previous, SharedState(output)
+        return cast(Tensor, self.classifier(self.pool(previous.x).flatten(1)))
+
+
+def taken_apart(matrix: Tensor) -> ScalarRows:
+    """A matrix as scalars, by a single differentiable step whatever the number of cells that use them."""
+    scalars = matrix.flatten().unbind()
+    return [scalars[start : start + matrix.shape[1]] for start in range(0, len(scalars), matrix.shape[1])]

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import darts
+from benchmarks.plain_search import PlainSupernet
 
 GenotypeOf = Callable[[dict[str, Any]], darts.Genotype]
 
@@ -28,14 +29,24 @@ def test_every_space_can_be_searched_behind_the_imagenet_stem(space: darts.Searc
     assert net.eval()(images[:1]).shape == (1, 5)
 
 
-def test_the_imagenet_stem_quarters_the_image_and_both_inputs_of_the_first_cell_are_its_output() -> None:
-    net = _imagenet_net()
-    seen: list[tuple[Tensor, ...]] = []
-    net.cells[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[:2]))
-    net(torch.randn(2, 3, 32, 48))
-    before_previous, previous = seen[0]
-    assert torch.equal(before_previous, previous)
-    assert previous.shape == (2, 12, 8, 12)
+def test_the_imagenet_stem_quarters_the_image() -> None:
+    assert _imagenet_net().stem(torch.randn(2, 3, 32, 48)).shape == (2, 12, 8, 12)
+
+
+@pytest.mark.parametrize("in_channels", [1, 3])
+def test_logits_and_gradients_behind_the_imagenet_stem_equal_those_of_the_plain_twin(in_channels: int) -> None:
+    # Oracle: the plain, paper-like twin in the same state, in float64.
+    net = _imagenet_net(darts.S5, in_channels).double()
+    plain = PlainSupernet(darts.S5, 5, 4, 3, in_channels, stem="imagenet").double()
+    plain.load_state_dict(net.state_dict())
+    images, labels = torch.randn(2, in_channels, 32, 48, dtype=torch.float64), torch.tensor([0, 4])
+    gradients = []
+    for twin in (net, plain):
+        logits = twin(images)
+        parameters = dict(twin.named_parameters())
+        found = torch.autograd.grad(F.cross_entropy(logits, labels), list(parameters.values()))
+        gradients.append({"logits": logits, **dict(zip(parameters, found, strict=True))})
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-9, atol=1e-10)
 
 
 def test_the_cells_are_the_same_whatever_the_stem() -> None:

@@ -1,0 +1,147 @@
+"""The few operations whose stock CPU kernels are slow in training, computed another way with the same result.
+
+In training with float32 on a CPU, most of the time of the stock kernels goes into the backward of dilated and of 5x5
+depthwise convolutions, for which there are no fast ones, and into average pooling. Everything here equals the stock
+operation up to rounding. Elsewhere than on a CPU, under autocast, and while a graph is traced for compilation or
+export, the stock operation itself is what runs.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def slow_on_stock_kernels(x: Tensor) -> bool:
+    """Whether a map is processed where the operations of this module are faster than the stock ones."""
+    return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
+
+
+def in_fast_layout(images: Tensor) -> Tensor:
+    """Images with channels last in memory where a CPU works on them: every map that follows keeps the layout."""
+    return images.contiguous(memory_format=torch.channels_last) if slow_on_stock_kernels(images) else images
+
+
+def has_phases(x: Tensor) -> bool:
+    """Whether a map (batch, channels, h, w) can be split by :func:`to_phases`: h and w are even."""
+    return x.shape[-2] % 2 == 0 and x.shape[-1] % 2 == 0
+
+
+def to_phases(x: Tensor) -> Tensor:
+    """Split a map by the parity of rows and columns: a convolution of dilation 2 becomes an undilated one.
+
+    Args:
+        x: shape (batch, channels, h, w), h and w even.
+
+    Returns:
+        Shape (4 * batch, channels, h / 2, w / 2), channels last in memory.
+    """
+    batch, channels, height, width = x.shape
+    rows = x.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2, channels)
+    phases = rows.permute(2, 4, 0, 1, 3, 5).reshape(4 * batch, height // 2, width // 2, channels)
+    return phases.permute(0, 3, 1, 2)
+
+
+def from_phases(phases: Tensor) -> Tensor:
+    """Undo :func:`to_phases`."""
+    batch, channels, height, width = phases.shape[0] // 4, *phases.shape[1:]
+    rows = phases.permute(0, 2, 3, 1).reshape(2, 2, batch, height, width, channels)
+    return rows.permute(2, 3, 0, 4, 1, 5).reshape(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+
+
+def depthwise_conv2d(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> Tensor:
+    """Convolve every channel with its own odd kernel, padded so that stride 1 keeps height and width.
+
+    Args:
+        x: shape (batch, channels, h, w).
+        weight: shape (channels, 1, k, k).
+        stride: 1 or 2.
+        dilation: 1 or 2.
+
+    Returns:
+        Shape (batch, channels, ceil(h / stride), ceil(w / stride)).
+    """
+    if not slow_on_stock_kernels(x):
+        return F.conv2d(x, weight, None, stride, dilation * (weight.shape[-1] // 2), dilation, x.shape[1])
+    if dilation == 2 and stride == 2:  # such a kernel reads even rows and columns only
+        return depthwise_conv2d(x[:, :, ::2, ::2], weight)
+    if dilation == 2 and not has_phases(x):
+        return F.conv2d(x, weight, None, stride, dilation * (weight.shape[-1] // 2), dilation, x.shape[1])
+    if dilation == 2:
+        return from_phases(depthwise_conv2d(to_phases(x), weight))
+    return _DepthwiseConv2d.apply(x, weight, stride)  # type: ignore[no-any-return]
+
+
+def avg_pool_3x3(x: Tensor, stride: int) -> Tensor:
+    """Mean of each 3x3 window; positions beyond the border do not count.
+
+    Args:
+        x: shape (batch, channels, h, w).
+        stride: 1 or 2.
+    """
+    if not slow_on_stock_kernels(x):
+        return F.avg_pool2d(x, 3, stride, padding=1, count_include_pad=False)
+    ones = x.new_ones(x.shape[1], 1, 3, 3)
+    return depthwise_conv2d(x, ones, stride) * _inverse_counts(x.shape[-2], x.shape[-1], stride, x.dtype)
+
+
+@lru_cache(maxsize=64)
+def _inverse_counts(height: int, width: int, stride: int, dtype: torch.dtype) -> Tensor:
+    """One over the number of positions inside the border, for each window."""
+    with torch.no_grad():
+        return 1 / F.conv2d(
+            torch.ones(1, 1, height, width, dtype=dtype), torch.ones(1, 1, 3, 3, dtype=dtype), None, stride, 1
+        )
+
+
+class _DepthwiseConv2d(torch.autograd.Function):
+    """Depthwise convolution without dilation, whose gradients use kernels that are fast on a CPU."""
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+        return F.conv2d(x, weight, None, stride, weight.shape[-1] // 2, 1, x.shape[1])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
+        x, weight, ctx.stride = inputs
+        ctx.save_for_backward(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x, weight = ctx.saved_tensors
+        for_x = _gradient_of_input(gradient, x, weight, ctx.stride) if ctx.needs_input_grad[0] else None
+        for_weight = _gradient_of_kernel(gradient, x, weight, ctx.stride) if ctx.needs_input_grad[1] else None
+        return for_x, for_weight, None
+
+
+def _gradient_of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    if stride == 1:  # the forward kernels are faster than the backward ones
+        return F.conv2d(gradient, weight.flip(2, 3), None, 1, weight.shape[-1] // 2, 1, x.shape[1])
+    return _stock_backward(gradient, x, weight, stride, weight.shape[-1] // 2, of_input=True)
+
+
+def _gradient_of_kernel(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    if stride != 1 or weight.shape[-1] != 5 or x.shape[-1] < 2:
+        return _stock_backward(gradient, x, weight, stride, weight.shape[-1] // 2, of_input=False)
+    # There is a fast kernel for up to three columns: the inner three at once, and an outer one from the shifted map.
+    inner = _stock_backward(gradient, x, weight[..., 1:4], 1, (2, 1), of_input=False)
+    left, right = (
+        _stock_backward(gradient, F.pad(x, shift), weight[..., :1], 1, (2, 0), of_input=False)
+        for shift in ((2, -2), (-2, 2))
+    )
+    return torch.cat([left, inner, right], dim=-1)
+
+
+def _stock_backward(
+    gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int | tuple[int, int], *, of_input: bool
+) -> Tensor:
+    pad = [padding, padding] if isinstance(padding, int) else list(padding)
+    mask = [of_input, not of_input, False]
+    found = torch.ops.aten.convolution_backward(
+        gradient, x, weight, None, [stride, stride], pad, [1, 1], False, [0, 0], x.shape[1], mask
+    )
+    return found[0] if of_input else found[1]  # type: ignore[no-any-return]
