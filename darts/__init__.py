@@ -6,6 +6,7 @@ from darts.discrete_net import DiscreteNetwork
 from darts.discretize import discretize
 from darts.errors import DartsError, GenotypeError, ShapeError, SpaceError, WarmStartError
 from darts.genotype import Genotype
+from darts.macro import STEM_STRIDES, Stem, size_multiple
 from darts.perturb import clamp_and_normalise, perturb_adversarial, perturb_random, perturbation_radius
 from darts.primitives import PRIMITIVES
 from darts.space import SearchSpace, cell_edges
@@ -22,6 +23,7 @@ __all__ = [
     "S4",
     "S5",
     "SPACES",
+    "STEM_STRIDES",
     "AlphaGradient",
     "DartsError",
     "DiscreteNetwork",
@@ -32,6 +34,7 @@ __all__ = [
     "SearchStep",
     "ShapeError",
     "SpaceError",
+    "Stem",
     "Supernet",
     "WarmStartError",
     "WarmStartReport",
@@ -46,5 +49,6 @@ __all__ = [
     "perturb_random",
     "perturbation_radius",
     "search_step",
+    "size_multiple",
     "warm_start",
 ]

@@ -14,8 +14,8 @@ class GenotypeError(DartsError):
 
 
 class ShapeError(DartsError):
-    """A tensor or a size that does not fit the network."""
+    """A tensor, a size or a stem that does not fit the network."""
 
 
 class WarmStartError(DartsError):
-    """A source state that does not belong to a supernet of this space, width and depth."""
+    """A source state that does not belong to a supernet of this space, width, depth and stem."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from darts.kernels import concatenate, in_fast_layout
-from darts.macro import CellPlan, check_images, make_stem, plan_cells
+from darts.macro import CellPlan, Stem, check_images, make_stem, plan_cells
 from darts.primitives import FactorizedReduce, Op, ReluConvBn, make_op
 from darts.shared import NodeSum, SharedState
 from darts.space import NUM_INPUTS, SearchSpace
@@ -116,9 +116,11 @@ class Supernet(nn.Module):
         num_cells: cells stacked, at least 3.
         in_channels: of the images.
         generator: of the initial alphas, normal with standard deviation 1e-3; the global one when absent.
+        stem: ``cifar`` keeps the size of the images, ``imagenet`` quarters it (see :func:`darts.macro.make_stem`);
+            the attribute ``stem_name`` tells which it is, ``stem`` is the module.
 
     Raises:
-        ShapeError: a size that cannot be built (see :func:`darts.macro.plan_cells`).
+        ShapeError: a size or a stem that cannot be built (see :func:`darts.macro.plan_cells`).
 
     Source: DARTS (Liu et al. 2019, arXiv:1806.09055), sections 2.1 and 3.1.
     """
@@ -131,6 +133,7 @@ class Supernet(nn.Module):
         num_cells: int = 8,
         in_channels: int = 3,
         generator: torch.Generator | None = None,
+        stem: Stem = "cifar",
     ) -> None:
         super().__init__()
         self.space = space
@@ -138,8 +141,9 @@ class Supernet(nn.Module):
         self.channels = channels
         self.num_cells = num_cells
         self.in_channels = in_channels
+        self.stem_name = stem
         plans = plan_cells(channels, num_cells, space.num_nodes)
-        self.stem = make_stem(in_channels, channels)
+        self.stem = make_stem(stem, in_channels, channels)
         self.cells = nn.ModuleList(Cell(space, plan) for plan in plans)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(space.num_nodes * plans[-1].channels, num_classes)
@@ -167,16 +171,16 @@ class Supernet(nn.Module):
         """Class logits.
 
         Args:
-            images: shape (batch, in_channels, h, w), h and w multiples of 4.
+            images: shape (batch, in_channels, h, w), h and w multiples of 4, or of 16 with the imagenet stem.
             mixing: weights of the candidate ops; :meth:`mixing_weights` when absent.
 
         Returns:
             Shape (batch, num_classes).
 
         Raises:
-            ShapeError: images of another shape.
+            ShapeError: images of another shape, or too few and too small to train on.
         """
-        check_images(images, self.in_channels)
+        check_images(images, self.in_channels, self.stem_name, training=self.training)
         return self.classify(self.stem(in_fast_layout(images)), mixing)
 
     def classify(self, stem_output: Tensor, mixing: MixingWeights | None = None) -> Tensor:

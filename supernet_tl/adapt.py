@@ -181,6 +181,8 @@ def _search_module(data: PreparedData, recipe: Recipe) -> SearchModule:
         space=recipe.space,
         channels=recipe.channels,
         num_cells=recipe.num_cells,
+        in_channels=data.in_channels,
+        stem=recipe.stem,
         weight_optimizer=_sgd(recipe, recipe.weight_lr),
         arch_optimizer=partial(
             torch.optim.Adam, lr=recipe.arch_lr, betas=(0.5, 0.999), weight_decay=recipe.arch_weight_decay
@@ -224,4 +226,6 @@ def _untrained_network(
             recipe.retrain_channels,
             recipe.retrain_num_cells,
             auxiliary=recipe.auxiliary_weight > 0,
+            in_channels=data.in_channels,
+            stem=recipe.stem,
         )

@@ -20,7 +20,7 @@ class ClassificationModule(LightningModule):
     Everything random follows from (seed, epoch), so that a run resumed at an epoch goes on as if never stopped.
 
     Args:
-        network: takes images (b, 3, s, s), in evaluation mode gives logits (b, num_classes).
+        network: takes images (b, c, s, s), in evaluation mode gives logits (b, num_classes).
         num_classes: of the dataset.
         augmentation: of training batches; none when absent.
         seed: of augmentation and whatever else is random in training.
@@ -42,7 +42,7 @@ class ClassificationModule(LightningModule):
         return max(self.trainer.max_epochs or 0, self.current_epoch + 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (batch, num_classes) of normalised images (batch, 3, s, s)."""
+        """Logits (batch, num_classes) of normalised images (batch, c, s, s)."""
         logits: Tensor = self.classifier(images.contiguous(memory_format=torch.channels_last))
         return logits
 

@@ -8,7 +8,7 @@ from lightning.pytorch import LightningDataModule
 
 from supernet_tl.control import Control
 from supernet_tl.prepared_data import Loader, PreparedData, evaluation_loader
-from supernet_tl.recipe import Recipe
+from supernet_tl.recipe import Recipe, Stem
 
 
 class SearchData(LightningDataModule):
@@ -16,7 +16,9 @@ class SearchData(LightningDataModule):
 
     Args:
         target: a folder, a Meta-Album folder, or ``pocket:NAME``.
-        image_size: pixels a side, a multiple of 4.
+        image_size: pixels a side; a multiple of 4, and of 16 with the imagenet stem.
+        in_channels: of the images: 3, or 1 to turn them grey.
+        stem: of the network that sees the images; the search's own in LightningCLI runs.
         batch_size: images of each half in a step.
         seed: of splits and batches.
         test_frac: share of the images for the test split.
@@ -30,6 +32,8 @@ class SearchData(LightningDataModule):
         self,
         target: str,
         image_size: int = 32,
+        in_channels: int = 3,
+        stem: Stem = "cifar",
         batch_size: int = 64,
         seed: int = 0,
         test_frac: float = 0.2,
@@ -41,6 +45,8 @@ class SearchData(LightningDataModule):
         super().__init__()
         self.recipe = Recipe(
             image_size=image_size,
+            in_channels=in_channels,
+            stem=stem,
             batch_size=batch_size,
             seed=seed,
             test_frac=test_frac,
@@ -50,6 +56,7 @@ class SearchData(LightningDataModule):
         control = Control(skip_corrupt=skip_corrupt, drop_small_classes=drop_small_classes)
         self.image_set = control.open(target)
         self.num_classes = len(self.image_set.class_names)
+        self.in_channels = in_channels
         self._control = control
         self._data: PreparedData | None = None
 

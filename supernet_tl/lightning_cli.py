@@ -15,11 +15,13 @@ VERBS = ("fit", "validate", "test")
 
 
 class SearchCLI(LightningCLI):
-    """LightningCLI for :class:`SearchModule` on :class:`SearchData`; the number of classes comes from the data."""
+    """LightningCLI for :class:`SearchModule` on :class:`SearchData`; classes and channels come from the data."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link what the two sides share."""
-        parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
+        for name in ("num_classes", "in_channels"):
+            parser.link_arguments(f"data.{name}", f"model.{name}", apply_on="instantiate")
+        parser.link_arguments("model.stem", "data.stem")
 
     def before_instantiate_classes(self) -> None:
         """Refuse to evaluate random weights."""

@@ -23,6 +23,7 @@ from supernet_tl.data import (
     Splits,
     loader,
     make_splits,
+    to_grey,
 )
 from supernet_tl.quiet import quiet_lightning
 from supernet_tl.recipe import Recipe
@@ -61,6 +62,11 @@ class PreparedData:
     def num_classes(self) -> int:
         """Outputs of the head."""
         return len(self.class_names)
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the images: 3, or 1 for grey."""
+        return self.weight.images.shape[1]
 
     @property
     def search(self) -> ImageTensors:
@@ -129,13 +135,15 @@ def prepare(
 
     Args:
         images: the set.
-        recipe: gives image size, split sizes and seed.
+        recipe: gives image size, channels, split sizes and seed.
         splits: stored splits of the same images; made from the recipe when absent.
         progress: called while images are decoded.
     """
     splits = split(images, recipe) if splits is None else splits
     parts = {name: np.asarray(getattr(splits, name)) for name in ("weight", "architecture", "validation", "test")}
     pixels = images.pixels(recipe.image_size, np.concatenate(list(parts.values())).tolist(), progress)
+    if recipe.in_channels == 1:
+        pixels = to_grey(pixels)
     bounds = np.cumsum([0, *map(len, parts.values())])
     num_search = int(bounds[2])
     normalisation = Normalisation.of(pixels[:num_search])

@@ -15,6 +15,7 @@ from supernet_tl.errors import RecipeError
 Perturbation = Literal["random", "none"]
 Final = Literal["inherit", "retrain"]
 Flip = Literal["auto", "yes", "no"]
+Stem = Literal["cifar", "imagenet"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,9 @@ class Recipe:
         space: name of the search space.
         channels: of the supernet's first cells.
         num_cells: of the supernet.
-        image_size: pixels a side that networks see; a multiple of 4.
+        image_size: pixels a side that networks see; a multiple of 4, and of 16 with the imagenet stem.
+        in_channels: of the images that networks see: 3, or 1 to turn them grey.
+        stem: of all networks: ``cifar`` for small images; ``imagenet`` quarters the image before the first cell.
         epochs: of the bilevel search.
         finetune_epochs: of training the final network.
         batch_size: images of a search step's weight batch, and as many of its architecture batch.
@@ -63,6 +66,8 @@ class Recipe:
     channels: int = 16
     num_cells: int = 8
     image_size: int = 32
+    in_channels: int = 3
+    stem: Stem = "cifar"
     epochs: int = 50
     finetune_epochs: int = 50
     batch_size: int = 64
@@ -121,6 +126,17 @@ class Recipe:
     def pretraining_settings(self) -> dict[str, Any]:
         """The settings that a pretrained supernet depends on, without those of the final network and of selection."""
         return {name: value for name, value in self.to_dict().items() if name not in _TRANSFER_ONLY}
+
+    def same_pretraining(self, stored: Any) -> bool:
+        """Whether the pretraining settings of a zoo entry are this recipe's.
+
+        A setting that did not exist when the entry was made counts as the default, which is what was done then.
+
+        Args:
+            stored: what :meth:`pretraining_settings` gave; anything else is not this recipe's.
+        """
+        defaults = Recipe().pretraining_settings()
+        return isinstance(stored, Mapping) and {**defaults, **stored} == self.pretraining_settings()
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain JSON values."""
@@ -181,6 +197,8 @@ def _choices(recipe: Recipe) -> list[str]:
         "perturbation": get_args(Perturbation),
         "final": get_args(Final),
         "flip": get_args(Flip),
+        "stem": get_args(Stem),
+        "in_channels": (1, 3),
         "balance": ("source", "image"),
         "preset": (None, "paper"),
     }
@@ -238,14 +256,26 @@ def _ranges(recipe: Recipe) -> list[str]:
         faults.append(
             "the auxiliary head normalises over the batch; expected a batch of 2 or more, or auxiliary_weight 0"
         )
-    if recipe.image_size < 8 or recipe.image_size % 4:
-        faults.append(
-            f"image_size is {recipe.image_size}; expected a multiple of 4, at least 8: two cells halve the map"
-        )
     for name in ("channels", "retrain_channels"):
         if getattr(recipe, name) < 2 or getattr(recipe, name) % 2:
             faults.append(f"{name} is {getattr(recipe, name)}; expected a positive even number")
     return faults
+
+
+def _image_sizes(recipe: Recipe) -> list[str]:
+    from darts import size_multiple
+
+    if _types(recipe) or recipe.stem not in get_args(Stem):
+        return []
+    size, multiple = recipe.image_size, size_multiple(recipe.stem)
+    if size % multiple == 0 and size >= 2 * multiple:
+        return []
+    below = size // multiple * multiple
+    nearest = sorted({max(below, 2 * multiple), max(below + multiple, 2 * multiple)})
+    return [
+        f"image_size is {size}; expected a multiple of {multiple}, at least {2 * multiple}, because the {recipe.stem} "
+        f"stem and two reductions divide it by {multiple}, such as {' or '.join(map(str, nearest))}"
+    ]
 
 
 _AT_LEAST = {
@@ -256,4 +286,4 @@ _AT_LEAST = {
 }
 _AT_LEAST_IF_GIVEN = {"finetune_batch_size": 1, "crop_padding": 0, "max_search_images": 2}
 _FRACTIONS = ("weight_momentum", "max_radius", "drop_path_prob", "test_frac", "validation_frac")
-_RULES = (_types, _choices, _ranges)
+_RULES = (_types, _choices, _ranges, _image_sizes)

@@ -35,6 +35,8 @@ class SearchModule(ClassificationModule):
         space: name of the search space.
         channels: of the supernet's first cells.
         num_cells: of the supernet.
+        in_channels: of the images.
+        stem: of the supernet.
         weight_optimizer: over the weights only.
         arch_optimizer: over the alphas only.
         weight_scheduler: stepped once an epoch; cosine from the optimizer's rate down to 0.001 over ``max_epochs`` when
@@ -55,6 +57,8 @@ class SearchModule(ClassificationModule):
         space: str = "s1",
         channels: int = 16,
         num_cells: int = 8,
+        in_channels: int = 3,
+        stem: darts.Stem = "cifar",
         weight_optimizer: OptimizerCallable = DEFAULT_WEIGHT_OPTIMIZER,
         arch_optimizer: OptimizerCallable = DEFAULT_ARCH_OPTIMIZER,
         weight_scheduler: LRSchedulerCallable | None = None,
@@ -67,7 +71,7 @@ class SearchModule(ClassificationModule):
     ) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            supernet = darts.Supernet(darts.SPACES[space], num_classes, channels, num_cells)
+            supernet = darts.Supernet(darts.SPACES[space], num_classes, channels, num_cells, in_channels, stem=stem)
         super().__init__(supernet, num_classes, augmentation, seed)
         self.automatic_optimization = False
         self.weight_optimizer = weight_optimizer

@@ -19,6 +19,7 @@ from supernet_tl.data.errors import (
     SplitError,
     TooFewClassesError,
 )
+from supernet_tl.data.grey import to_grey
 from supernet_tl.data.image_set import ImageSet, Progress
 from supernet_tl.data.pocket import POCKET_NAMES, open_pocket
 from supernet_tl.data.resolve import open_image_set
@@ -62,4 +63,5 @@ __all__ = [
     "make_splits",
     "open_image_set",
     "open_pocket",
+    "to_grey",
 ]
