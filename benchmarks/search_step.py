@@ -5,9 +5,10 @@ timed in turn, step by step, in one process with one torch thread, so that a bus
 raw time is kept and medians are compared. The plain arm is :mod:`benchmarks.plain_search`, NCHW and float32; ours is
 ``darts.search_step`` on a channels_last network, as the search runs it.
 
-Peak memory is that of a fresh process for each arm, which builds it and takes two steps. On a CPU: the highest
-resident size (``VmHWM``, which unlike ``ru_maxrss`` a process does not inherit from its parent) less the resident
-size before the arm was built. On a GPU: ``torch.cuda.max_memory_allocated``.
+Peak memory is that of a fresh process for each arm, which first takes a step of a tiny network, so that all libraries
+are loaded, then builds the arm and takes two steps. On a CPU: the highest resident size (``VmHWM``, which unlike
+``ru_maxrss`` a process does not inherit from its parent) less the resident size before the arm was built. On a GPU:
+``torch.cuda.max_memory_allocated``.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from benchmarks.plain_search import Method
 from benchmarks.search_arms import ARMS, CASES, TOLERANCE, ArmName, Case, Setting, Step, check_agreement, prepare
 
 DEFAULT_CASES = ("s1-large", "s5-small", "s1-small")
+TINY = Case("s5", channels=2, num_cells=3, batch_size=2, num_classes=2)
+"""What a process warms up on before its memory is measured."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +117,7 @@ def _resident_bytes(field: Literal["VmHWM", "VmRSS"]) -> int | None:
 
 def _peak_of_this_process(name: ArmName, case: Case, method: Method, setting: Setting) -> int | None:
     prepare()
+    ARMS[name](TINY, method, dataclasses.replace(setting, image_size=32))()
     before = _resident_bytes("VmRSS")
     step = ARMS[name](case, method, setting)
     for _ in range(2):

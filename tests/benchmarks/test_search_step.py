@@ -52,11 +52,11 @@ def test_the_report_keeps_every_raw_time_and_divides_plain_by_ours(
 def test_peak_memory_is_that_of_the_arm_without_the_libraries() -> None:
     # Oracle: a separable convolution keeps at least four maps for its backward pass, and the first cell has fourteen
     # of them; from above, all that a process holds after importing the libraries (some 300 MB).
-    case = Case("s2", channels=4, num_cells=3, batch_size=64, num_classes=3)
+    case = Case("s2", channels=4, num_cells=3, batch_size=16, num_classes=3)
     peak = search_step.peak_memory("plain", case, "plain", Setting())
     if peak is None:
         pytest.skip("this system does not tell a process its peak memory")
-    one_map = 4 * 64 * 4 * 32 * 32
+    one_map = 4 * 16 * 4 * 32 * 32
     assert 14 * 4 * one_map < peak < 250e6
 
 
