@@ -18,7 +18,7 @@ MakeBatch = Callable[[int, int, int], Batch]
 Net = darts.Supernet | PlainSupernet
 
 NUM_CLASSES = 3
-SHAPES = {"8x8": (3, 8, 8), "last map 3x3": (3, 12, 12), "grey, last map 3x5": (1, 12, 20)}
+SHAPES = {"last map 3x3": (3, 12, 12), "grey, last map 3x5": (1, 12, 20)}
 
 
 def _noise_of_the_shape(x: Tensor) -> Tensor:
