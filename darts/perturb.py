@@ -117,8 +117,8 @@ def perturb_adversarial(
                 )
             )
         loss_after = mean_loss(forward(moved), criterion, batch, num_micro_batches=num_micro_batches)
-    # In older PyTorch (its issue 112583) passes without gradients leave casts of the weights in autocast's cache through
-    # which no gradient flows to the weights afterwards.
+    # Older PyTorch (its issue 112583): passes without gradients leave casts of the weights in autocast's cache, through
+    # which no gradient reaches the weights afterwards.
     torch.clear_autocast_cache()
     if average is not None:
         loss_before, loss_after = average((loss_before, loss_after))

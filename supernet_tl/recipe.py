@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args
 
 from supernet_tl.errors import RecipeError
 
-Perturbation = Literal["random", "none"]
+Perturbation = Literal["random", "adversarial", "none"]
+Order = Literal["first", "unrolled"]
 Final = Literal["inherit", "retrain"]
 Flip = Literal["auto", "yes", "no"]
 
@@ -29,6 +30,8 @@ class Recipe:
         epochs: of the bilevel search.
         finetune_epochs: of training the final network.
         batch_size: images of a search step's weight batch, and as many of its architecture batch.
+        num_micro_batches: parts that a search step takes each batch in, to fit it into memory; apart from batch
+            normalisation, which sees one part at a time, the numbers stay those of the whole batch.
         seed: of splits, initial weights, batches, augmentation and perturbation.
         weight_lr: SGD's first learning rate; cosine down to ``weight_lr_min``.
         weight_lr_min: see ``weight_lr``.
@@ -36,8 +39,13 @@ class Recipe:
         weight_decay: of SGD, on weights only.
         arch_lr: Adam's constant learning rate for the alphas.
         arch_weight_decay: L2 penalty on the alphas inside Adam.
-        perturbation: SmoothDARTS random perturbation of the weight step's mixing weights, or none.
+        order: of the alphas' gradient: ``first`` holds the weights fixed, ``unrolled`` looks ahead by the step they
+            would take (DARTS second order, about three times the time of a step).
+        perturbation: SmoothDARTS: in the weight step the mixing weights are moved at ``random``, or ``adversarial``,
+            to raise the loss (about four times the time of a step), or ``none``.
         max_radius: the perturbation's radius grows from 0.03 towards this.
+        attack_steps: gradient steps of the adversarial perturbation.
+        random_start: begin the adversarial perturbation at a random point.
         max_gradient_norm: weight gradients are clipped to this norm.
         flip: mirror images at random; ``auto`` asks the data's card whether a mirrored image keeps its class.
         crop_padding: furthest random shift in pixels; an eighth of the image when absent.
@@ -66,6 +74,7 @@ class Recipe:
     epochs: int = 50
     finetune_epochs: int = 50
     batch_size: int = 64
+    num_micro_batches: int = 1
     seed: int = 0
     weight_lr: float = 0.025
     weight_lr_min: float = 0.001
@@ -73,8 +82,11 @@ class Recipe:
     weight_decay: float = 3e-4
     arch_lr: float = 3e-4
     arch_weight_decay: float = 1e-3
+    order: Order = "first"
     perturbation: Perturbation = "random"
     max_radius: float = 0.3
+    attack_steps: int = 7
+    random_start: bool = True
     max_gradient_norm: float = 5.0
     flip: Flip = "auto"
     crop_padding: int | None = None
@@ -122,6 +134,17 @@ class Recipe:
         """The settings that a pretrained supernet depends on, without those of the final network and of selection."""
         return {name: value for name, value in self.to_dict().items() if name not in _TRANSFER_ONLY}
 
+    def pretrains_like(self, stored: object) -> bool:
+        """Whether the settings that an entry was pretrained with are this recipe's.
+
+        Args:
+            stored: what :meth:`pretraining_settings` gave then; settings that it is too old to name stood at what is
+                now their default.
+        """
+        defaults = Recipe().pretraining_settings()
+        added = {name: defaults[name] for name in _ADDED}
+        return isinstance(stored, Mapping) and {**added, **stored} == self.pretraining_settings()
+
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain JSON values."""
         return dataclasses.asdict(self)
@@ -147,6 +170,10 @@ _TRANSFER_ONLY = frozenset(
 )
 
 
+_ADDED = ("order", "attack_steps", "random_start", "num_micro_batches")
+"""Settings of pretraining that the first entries do not name."""
+
+
 def digest(values: Any) -> str:
     """SHA-256 in hexadecimal of plain JSON values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, allow_nan=False).encode()).hexdigest()
@@ -162,8 +189,9 @@ def _types(recipe: Recipe) -> list[str]:
         value, kind = getattr(recipe, field.name), str(field.type)
         if value is None and "None" in kind:
             continue
-        expected = next((name for name in ("int", "float", "str") if kind.startswith(name)), None)
+        expected = next((name for name in ("bool", "int", "float", "str") if kind.startswith(name)), None)
         good = {
+            "bool": isinstance(value, bool),
             "int": isinstance(value, int) and not isinstance(value, bool),
             "float": isinstance(value, int | float) and not isinstance(value, bool),
             "str": isinstance(value, str),
@@ -178,6 +206,7 @@ def _choices(recipe: Recipe) -> list[str]:
 
     choices = {
         "space": tuple(SPACES),
+        "order": get_args(Order),
         "perturbation": get_args(Perturbation),
         "final": get_args(Final),
         "flip": get_args(Flip),
@@ -222,7 +251,12 @@ def _ranges(recipe: Recipe) -> list[str]:
         for name, low in _AT_LEAST_IF_GIVEN.items()
         if getattr(recipe, name) is not None and getattr(recipe, name) < low
     ]
-    if recipe.perturbation == "random" and recipe.max_radius < 0.03:
+    if recipe.num_micro_batches > recipe.batch_size:
+        faults.append(
+            f"num_micro_batches is {recipe.num_micro_batches}; expected no more than the batch_size of "
+            f"{recipe.batch_size}, for a part holds at least one image"
+        )
+    if recipe.perturbation != "none" and recipe.max_radius < 0.03:
         faults.append(
             f"max_radius is {recipe.max_radius}; expected 0.03 (the first epoch's) or more, or perturbation 'none'"
         )
@@ -250,7 +284,7 @@ def _ranges(recipe: Recipe) -> list[str]:
 
 _AT_LEAST = {
     0: ("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr", "weight_lr_min", "auxiliary_weight"),
-    1: ("epochs", "batch_size", "embed_size", "num_draws"),
+    1: ("epochs", "batch_size", "num_micro_batches", "attack_steps", "embed_size", "num_draws"),
     2: ("sketch_rows",),
     3: ("num_cells", "retrain_num_cells"),
 }
