@@ -17,5 +17,13 @@ class ShapeError(DartsError):
     """A tensor, a size or a stem that does not fit the network."""
 
 
+class BatchError(DartsError):
+    """A batch that cannot be cut as asked."""
+
+
+class OptimizerError(DartsError):
+    """An optimizer whose step the unrolled gradient cannot follow."""
+
+
 class WarmStartError(DartsError):
     """A source state that does not belong to a supernet of this space, width, depth and stem."""

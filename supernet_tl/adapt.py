@@ -190,8 +190,12 @@ def _search_module(data: PreparedData, recipe: Recipe) -> SearchModule:
         weight_scheduler=partial(
             CosineAnnealingLR, T_max=recipe.epochs, eta_min=min(recipe.weight_lr_min, recipe.weight_lr)
         ),
+        order=recipe.order,
         perturbation=recipe.perturbation,
         max_radius=recipe.max_radius,
+        attack_steps=recipe.attack_steps,
+        random_start=recipe.random_start,
+        num_micro_batches=recipe.num_micro_batches,
         max_gradient_norm=recipe.max_gradient_norm,
         augmentation=data.augmentation(recipe),
         seed=recipe.seed,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_only
 
 from supernet_tl.control import Control
+from supernet_tl.data import WHOLE, Shard
 from supernet_tl.prepared_data import Loader, PreparedData, evaluation_loader
 from supernet_tl.recipe import Recipe, Stem
 
@@ -19,7 +21,7 @@ class SearchData(LightningDataModule):
         image_size: pixels a side; a multiple of 4, and of 16 with the imagenet stem.
         in_channels: of the images: 3, or 1 to turn them grey.
         stem: of the network that sees the images; the search's own in LightningCLI runs.
-        batch_size: images of each half in a step.
+        batch_size: images of each half in a step, in each process: two processes take twice as many.
         seed: of splits and batches.
         test_frac: share of the images for the test split.
         validation_frac: share of the images for the validation split.
@@ -53,7 +55,8 @@ class SearchData(LightningDataModule):
             validation_frac=validation_frac,
             max_search_images=max_search_images,
         )
-        control = Control(skip_corrupt=skip_corrupt, drop_small_classes=drop_small_classes)
+        first_process = getattr(rank_zero_only, "rank", 0) == 0
+        control = Control(quiet=not first_process, skip_corrupt=skip_corrupt, drop_small_classes=drop_small_classes)
         self.image_set = control.open(target)
         self.num_classes = len(self.image_set.class_names)
         self.in_channels = in_channels
@@ -67,14 +70,19 @@ class SearchData(LightningDataModule):
             self._data = self._control.prepare(self.image_set, self.recipe)
         return self._data
 
+    @property
+    def shard(self) -> Shard:
+        """The part of the images that belongs to this process."""
+        return WHOLE if self.trainer is None else Shard(self.trainer.global_rank, self.trainer.world_size)
+
     def train_dataloader(self) -> Any:
         """Batches ``{"weight": (images, labels), "architecture": (images, labels)}``."""
-        return self.data.search_loader(self.recipe)
+        return self.data.search_loader(self.recipe, self.shard)
 
     def val_dataloader(self) -> Loader:
         """The validation split."""
-        return evaluation_loader(self.data.validation)
+        return evaluation_loader(self.data.validation, shard=self.shard)
 
     def test_dataloader(self) -> Loader:
         """The test split."""
-        return evaluation_loader(self.data.test)
+        return evaluation_loader(self.data.test, shard=self.shard)

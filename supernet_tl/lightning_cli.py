@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
@@ -12,6 +13,27 @@ from supernet_tl.quiet import without_harmless_warnings
 from supernet_tl.search_module import SearchModule
 
 VERBS = ("fit", "validate", "test")
+
+_OWN_SETTINGS: tuple[tuple[str, tuple[Any, ...], str], ...] = (
+    (
+        "accumulate_grad_batches",
+        (None, 1),
+        "but a search step has two optimizers, between which the trainer cannot accumulate. Raise --data.batch_size as "
+        "many times instead, and take each batch in as many parts with --model.num_micro_batches.",
+    ),
+    (
+        "gradient_clip_val",
+        (None, 0, 0.0),
+        "but only the weights' gradient is to be clipped, never that of the alphas. Give --model.max_gradient_norm "
+        "instead.",
+    ),
+    (
+        "use_distributed_sampler",
+        (None, False),
+        "but the data shares its images between processes itself, each half by its own order. Leave it out.",
+    ),
+)
+"""Trainer's settings, what they may be, and what to do instead."""
 
 
 class SearchCLI(LightningCLI):
@@ -24,8 +46,11 @@ class SearchCLI(LightningCLI):
         parser.link_arguments("model.stem", "data.stem")
 
     def before_instantiate_classes(self) -> None:
-        """Refuse to evaluate random weights."""
+        """Refuse to evaluate random weights, and trainer's settings that the search has settings of its own for."""
         config = self.config[self.subcommand]
+        for name, found, instead in _OWN_SETTINGS:
+            if config.trainer.get(name) not in found:
+                raise RecipeError(f"trainer.{name} is {config.trainer[name]}, {instead}")
         if self.subcommand != "fit" and not config.get("ckpt_path") and not config.model.get("init_from"):
             raise RecipeError(
                 f"`{self.subcommand}` was given no weights, and a random network has nothing to show; give "
@@ -41,6 +66,7 @@ def main(arguments: Sequence[str]) -> None:
             SearchData,
             args=list(arguments),
             auto_configure_optimizers=False,
+            trainer_defaults={"use_distributed_sampler": False},
             seed_everything_default=0,
             save_config_kwargs={"overwrite": True},
         )

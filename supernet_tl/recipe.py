@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args
 
 from supernet_tl.errors import RecipeError
 
-Perturbation = Literal["random", "none"]
+Perturbation = Literal["random", "adversarial", "none"]
+Order = Literal["first", "unrolled"]
 Final = Literal["inherit", "retrain"]
 Flip = Literal["auto", "yes", "no"]
 Stem = Literal["cifar", "imagenet"]
@@ -32,6 +33,8 @@ class Recipe:
         epochs: of the bilevel search.
         finetune_epochs: of training the final network.
         batch_size: images of a search step's weight batch, and as many of its architecture batch.
+        num_micro_batches: parts that a search step takes each batch in, to fit it into memory; apart from batch
+            normalisation, which sees one part at a time, the numbers stay those of the whole batch.
         seed: of splits, initial weights, batches, augmentation and perturbation.
         weight_lr: SGD's first learning rate; cosine down to ``weight_lr_min``.
         weight_lr_min: see ``weight_lr``.
@@ -39,8 +42,13 @@ class Recipe:
         weight_decay: of SGD, on weights only.
         arch_lr: Adam's constant learning rate for the alphas.
         arch_weight_decay: L2 penalty on the alphas inside Adam.
-        perturbation: SmoothDARTS random perturbation of the weight step's mixing weights, or none.
+        order: of the alphas' gradient: ``first`` holds the weights fixed, ``unrolled`` looks ahead by the step they
+            would take (DARTS second order, about three times the time of a step).
+        perturbation: SmoothDARTS: in the weight step the mixing weights are moved at ``random``, or ``adversarial``,
+            to raise the loss (about four times the time of a step), or ``none``.
         max_radius: the perturbation's radius grows from 0.03 towards this.
+        attack_steps: gradient steps of the adversarial perturbation.
+        random_start: begin the adversarial perturbation at a random point.
         max_gradient_norm: weight gradients are clipped to this norm.
         flip: mirror images at random; ``auto`` asks the data's card whether a mirrored image keeps its class.
         crop_padding: furthest random shift in pixels; an eighth of the image when absent.
@@ -71,6 +79,7 @@ class Recipe:
     epochs: int = 50
     finetune_epochs: int = 50
     batch_size: int = 64
+    num_micro_batches: int = 1
     seed: int = 0
     weight_lr: float = 0.025
     weight_lr_min: float = 0.001
@@ -78,8 +87,11 @@ class Recipe:
     weight_decay: float = 3e-4
     arch_lr: float = 3e-4
     arch_weight_decay: float = 1e-3
+    order: Order = "first"
     perturbation: Perturbation = "random"
     max_radius: float = 0.3
+    attack_steps: int = 7
+    random_start: bool = True
     max_gradient_norm: float = 5.0
     flip: Flip = "auto"
     crop_padding: int | None = None
@@ -163,6 +175,7 @@ _TRANSFER_ONLY = frozenset(
 )
 
 
+
 def digest(values: Any) -> str:
     """SHA-256 in hexadecimal of plain JSON values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, allow_nan=False).encode()).hexdigest()
@@ -178,8 +191,9 @@ def _types(recipe: Recipe) -> list[str]:
         value, kind = getattr(recipe, field.name), str(field.type)
         if value is None and "None" in kind:
             continue
-        expected = next((name for name in ("int", "float", "str") if kind.startswith(name)), None)
+        expected = next((name for name in ("bool", "int", "float", "str") if kind.startswith(name)), None)
         good = {
+            "bool": isinstance(value, bool),
             "int": isinstance(value, int) and not isinstance(value, bool),
             "float": isinstance(value, int | float) and not isinstance(value, bool),
             "str": isinstance(value, str),
@@ -194,6 +208,7 @@ def _choices(recipe: Recipe) -> list[str]:
 
     choices = {
         "space": tuple(SPACES),
+        "order": get_args(Order),
         "perturbation": get_args(Perturbation),
         "final": get_args(Final),
         "flip": get_args(Flip),
@@ -240,7 +255,12 @@ def _ranges(recipe: Recipe) -> list[str]:
         for name, low in _AT_LEAST_IF_GIVEN.items()
         if getattr(recipe, name) is not None and getattr(recipe, name) < low
     ]
-    if recipe.perturbation == "random" and recipe.max_radius < 0.03:
+    if recipe.num_micro_batches > recipe.batch_size:
+        faults.append(
+            f"num_micro_batches is {recipe.num_micro_batches}; expected no more than the batch_size of "
+            f"{recipe.batch_size}, for a part holds at least one image"
+        )
+    if recipe.perturbation != "none" and recipe.max_radius < 0.03:
         faults.append(
             f"max_radius is {recipe.max_radius}; expected 0.03 (the first epoch's) or more, or perturbation 'none'"
         )
@@ -280,7 +300,7 @@ def _image_sizes(recipe: Recipe) -> list[str]:
 
 _AT_LEAST = {
     0: ("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr", "weight_lr_min", "auxiliary_weight"),
-    1: ("epochs", "batch_size", "embed_size", "num_draws"),
+    1: ("epochs", "batch_size", "num_micro_batches", "attack_steps", "embed_size", "num_draws"),
     2: ("sketch_rows",),
     3: ("num_cells", "retrain_num_cells"),
 }

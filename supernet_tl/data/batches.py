@@ -260,11 +260,16 @@ def loader(dataset: ImageTensors, sampler: Order, batch_size: int, *, drop_last:
         batch_size: images in a batch; see ``FullBatches`` for the last one.
         drop_last: leave an incomplete last batch out (training); the loader never gives zero batches.
     """
+    return batch_loader(dataset, FullBatches(sampler, batch_size, drop_last))
+
+
+def batch_loader(dataset: ImageTensors, batches: Sampler[list[int]]) -> DataLoader[Batch]:
+    """The given batches of a dataset that is in memory."""
     if len(dataset) == 0:
         raise BatchError("a loader was asked for over 0 images; expected at least 1. Give another split.")
     return DataLoader(
         dataset,
-        batch_sampler=FullBatches(sampler, batch_size, drop_last),
+        batch_sampler=batches,
         collate_fn=identity,
         generator=torch.Generator(),  # unused, but without it every epoch would draw from the global generator
     )
