@@ -6,6 +6,7 @@ from typing import Any
 
 from lightning.pytorch import LightningDataModule
 
+from supernet_tl.checkpoints import ORIGIN, require_same_origin
 from supernet_tl.control import Control
 from supernet_tl.prepared_data import Loader, PreparedData, evaluation_loader
 from supernet_tl.recipe import Recipe
@@ -71,3 +72,20 @@ class SearchData(LightningDataModule):
     def test_dataloader(self) -> Loader:
         """The test split."""
         return evaluation_loader(self.data.test)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What decides which image is in which split; kept in every checkpoint."""
+        recipe = self.recipe
+        return {
+            ORIGIN: {
+                "images": self.image_set.fingerprint(),
+                "data.seed": recipe.seed,
+                "data.test_frac": recipe.test_frac,
+                "data.validation_frac": recipe.validation_frac,
+                "data.max_search_images": recipe.max_search_images,
+            }
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Refuse other images or splits: what was trained on must not be what is tested on."""
+        require_same_origin(state_dict, self.state_dict()[ORIGIN])

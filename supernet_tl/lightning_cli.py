@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from supernet_tl.callbacks import EpochCheckpoint
+from supernet_tl.checkpoints import last_checkpoint, require_checkpoint
 from supernet_tl.data_module import SearchData
-from supernet_tl.errors import RecipeError
+from supernet_tl.errors import RecipeError, RunFolderError
 from supernet_tl.quiet import without_harmless_warnings
 from supernet_tl.search_module import SearchModule
 
@@ -15,30 +22,73 @@ VERBS = ("fit", "validate", "test")
 
 
 class SearchCLI(LightningCLI):
-    """LightningCLI for :class:`SearchModule` on :class:`SearchData`; the number of classes comes from the data."""
+    """LightningCLI for :class:`SearchModule` on :class:`SearchData`; the number of classes comes from the data.
+
+    One folder, ``--trainer.default_root_dir``, holds one run: ``checkpoints/last.ckpt``, which ``--ckpt_path last`` stands
+    for, and ``logs/``. A run that goes on adds to both; a new one begins in another folder.
+    """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link what the two sides share."""
         parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Find the checkpoint that is meant, and refuse one that cannot be read."""
+        super().parse_arguments(parser, args)
+        config = self.config[self.config.subcommand]
+        if config.ckpt_path == "last":
+            config.ckpt_path = str(last_checkpoint(_root(config.trainer)))
+        if config.ckpt_path and "://" not in config.ckpt_path:
+            require_checkpoint(Path(config.ckpt_path))
+
     def before_instantiate_classes(self) -> None:
-        """Refuse to evaluate random weights."""
+        """Refuse to evaluate random weights, and to write over the checkpoint of another run."""
         config = self.config[self.subcommand]
-        if self.subcommand != "fit" and not config.get("ckpt_path") and not config.model.get("init_from"):
-            raise RecipeError(
-                f"`{self.subcommand}` was given no weights, and a random network has nothing to show; give "
-                "--ckpt_path FILE of a run, or --model.init_from ZOO#ENTRY."
+        if config.ckpt_path:
+            return
+        if self.subcommand != "fit":
+            if not config.model.get("init_from"):
+                raise RecipeError(
+                    f"`{self.subcommand}` was given no weights, and a random network has nothing to show; give "
+                    "--ckpt_path FILE of a run, or --model.init_from ZOO#ENTRY."
+                )
+        elif (last := last_checkpoint(_root(config.trainer))).exists():
+            raise RunFolderError(
+                f"{last} is the checkpoint of a run; a new one would write over it. Go on with that run (--ckpt_path "
+                "last), or choose another --trainer.default_root_dir."
             )
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Keep the run's checkpoint and, unless the recipe has a logger of its own, its logs in its folder."""
+        settings = self.config_init[self.subcommand].trainer
+        root = _root(settings)
+        if settings.logger in (None, True):
+            kwargs["logger"] = TensorBoardLogger(root, name="logs", version=self.subcommand)
+        if settings.enable_checkpointing is not False and not settings.fast_dev_run:
+            kwargs["callbacks"] = [*(settings.callbacks or []), EpochCheckpoint(last_checkpoint(root))]
+        return super().instantiate_trainer(**kwargs)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run LightningCLI on the command line after ``supernet-tl``."""
+    """Run LightningCLI on the command line after ``supernet-tl``.
+
+    Raises:
+        RecipeError: settings that Lightning refuses.
+    """
     with without_harmless_warnings():
-        SearchCLI(
-            SearchModule,
-            SearchData,
-            args=list(arguments),
-            auto_configure_optimizers=False,
-            seed_everything_default=0,
-            save_config_kwargs={"overwrite": True},
-        )
+        try:
+            SearchCLI(
+                SearchModule,
+                SearchData,
+                args=list(arguments),
+                auto_configure_optimizers=False,
+                seed_everything_default=0,
+                save_config_kwargs={"overwrite": True},
+            )
+        except MisconfigurationException as error:
+            raise RecipeError(str(error)) from error
+
+
+def _root(trainer: Any) -> Path:
+    """The folder of the run."""
+    return Path(trainer.default_root_dir or ".")

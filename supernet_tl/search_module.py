@@ -86,6 +86,12 @@ class SearchModule(ClassificationModule):
         """The supernet that is searched."""
         return cast(darts.Supernet, self.classifier)
 
+    def origin(self) -> dict[str, Any]:
+        """Also the sizes of the supernet."""
+        net = self.supernet
+        sizes = {"channels": net.channels, "num_cells": net.num_cells, "num_classes": net.num_classes}
+        return {**super().origin(), "space": net.space.name, **sizes}
+
     @property
     def radius(self) -> float:
         """Radius of the perturbation in the current epoch."""
