@@ -4,7 +4,7 @@ from darts.bilevel import AlphaGradient, SearchStep, assign_alpha_gradient, firs
 from darts.complexity import count_macs, count_parameters
 from darts.discrete_net import DiscreteNetwork
 from darts.discretize import discretize
-from darts.errors import DartsError, GenotypeError, ShapeError, SpaceError, WarmStartError
+from darts.errors import DartsError, GenotypeError, ShapeError, SpaceError, StateError, WarmStartError
 from darts.genotype import Genotype
 from darts.perturb import clamp_and_normalise, perturb_adversarial, perturb_random, perturbation_radius
 from darts.primitives import PRIMITIVES
@@ -32,6 +32,7 @@ __all__ = [
     "SearchStep",
     "ShapeError",
     "SpaceError",
+    "StateError",
     "Supernet",
     "WarmStartError",
     "WarmStartReport",

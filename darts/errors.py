@@ -17,5 +17,9 @@ class ShapeError(DartsError):
     """A tensor or a size that does not fit the network."""
 
 
+class StateError(DartsError, RuntimeError):
+    """A state that belongs to another supernet; a RuntimeError too, as torch raises for such states."""
+
+
 class WarmStartError(DartsError):
     """A source state that does not belong to a supernet of this space, width and depth."""

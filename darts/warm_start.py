@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from darts.errors import WarmStartError
+from darts.state import StateDifference
 from darts.supernet import HEAD_PREFIX, Supernet
 
 
@@ -52,19 +53,12 @@ def warm_start(net: Supernet, source_state: Mapping[str, Tensor], *, keep_head: 
     """
     target_state = net.state_dict()
     copied = tuple(name for name in target_state if keep_head or not name.startswith(HEAD_PREFIX))
-    missing = [name for name in copied if name not in source_state]
-    misfits = [
-        f"{name} is {tuple(source_state[name].shape)}, expected {tuple(target_state[name].shape)}"
-        for name in copied
-        if name in source_state and source_state[name].shape != target_state[name].shape
-    ]
     surplus = [name for name in source_state if name.startswith("cells.") and name not in target_state]
-    if missing or misfits or surplus:
+    difference = StateDifference.between(source_state, {name: target_state[name] for name in copied}, surplus)
+    if difference:
         raise WarmStartError(
             f"the source state does not fit a supernet of space {net.space.name!r} with channels={net.channels} and "
-            f"num_cells={net.num_cells}: {len(missing)} tensors missing{_some(missing)}, "
-            f"{len(misfits)} of another shape{_some(misfits)}, "
-            f"{len(surplus)} of cells or ops that it does not have{_some(surplus)}. "
+            f"num_cells={net.num_cells}: {difference}. "
             "Build the supernet with the source's space, channels and num_cells, or choose another source."
         )
     with torch.no_grad():
@@ -72,7 +66,3 @@ def warm_start(net: Supernet, source_state: Mapping[str, Tensor], *, keep_head: 
             target_state[name].copy_(source_state[name])
     kept = tuple(name for name in target_state if name not in copied)
     return WarmStartReport(copied, kept, tuple(sorted(set(source_state) - set(copied))))
-
-
-def _some(items: list[str], limit: int = 3) -> str:
-    return f" ({'; '.join(items[:limit])}{'; …' if len(items) > limit else ''})" if items else ""
