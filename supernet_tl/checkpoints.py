@@ -21,16 +21,16 @@ def last_checkpoint(root: Path) -> Path:
     return root / "checkpoints" / "last.ckpt"
 
 
-def require_checkpoint(path: Path) -> None:
-    """Refuse a file from which no run can go on, before anything is built.
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint of this project; its tensors on the CPU.
 
     Raises:
         CheckpointError: there is no such file, its bytes are damaged, or it is no checkpoint of this project.
     """
     if not path.is_file():
         raise CheckpointError(
-            f"there is no checkpoint {path}; a run leaves checkpoints/last.ckpt in its --trainer.default_root_dir after "
-            "every epoch. Give the folder or the file of the run to go on with, or begin one without --ckpt_path."
+            f"there is no checkpoint {path}; a run leaves checkpoints/last.ckpt in its --trainer.default_root_dir "
+            "after every epoch. Give the folder or the file of the run to go on with, or begin one without --ckpt_path."
         )
     try:
         with zipfile.ZipFile(path) as archive:  # torch does not compare checksums; this does
@@ -42,6 +42,7 @@ def require_checkpoint(path: Path) -> None:
         raise _damaged(path, f"{damaged} has other bytes than were written")
     if not isinstance(content, dict) or ORIGIN not in content:
         raise _foreign(path)
+    return content
 
 
 def require_same_origin(
@@ -65,8 +66,8 @@ def require_same_origin(
         there = ", ".join(f"{name}={found[name]!r}" if name in found else f"no {name}" for name in others)
         here = ", ".join(f"{name}={expected[name]!r}" for name in others)
         raise CheckpointError(
-            f"{_named(path)} was made with {there}; this run has {here}. Go on with the images and settings that it was "
-            "made with, or begin a new run in another folder."
+            f"{_named(path)} was made with {there}; this run has {here}. Go on with the images and settings that it "
+            "was made with, or begin a new run in another folder."
         )
 
 
@@ -83,6 +84,6 @@ def _damaged(path: Path, reason: str) -> CheckpointError:
 
 def _foreign(path: str | os.PathLike[str] | None) -> CheckpointError:
     return CheckpointError(
-        f"{_named(path)} does not say what it was made with; expected one that this version of supernet-tl wrote. Go on "
-        "from another, or begin a new run in another folder (--model.init_from begins from a zoo entry)."
+        f"{_named(path)} does not say what it was made with; expected one that this version of supernet-tl wrote. Go "
+        "on from another, or begin a new run in another folder (--model.init_from begins from a zoo entry)."
     )

@@ -73,19 +73,21 @@ class SearchData(LightningDataModule):
         """The test split."""
         return evaluation_loader(self.data.test)
 
-    def state_dict(self) -> dict[str, Any]:
-        """What decides which image is in which split; kept in every checkpoint."""
+    def origin(self) -> dict[str, Any]:
+        """What decides which image is in which split: plain values by name."""
         recipe = self.recipe
         return {
-            ORIGIN: {
-                "images": self.image_set.fingerprint(),
-                "data.seed": recipe.seed,
-                "data.test_frac": recipe.test_frac,
-                "data.validation_frac": recipe.validation_frac,
-                "data.max_search_images": recipe.max_search_images,
-            }
+            "images": self.image_set.fingerprint(),
+            "data.seed": recipe.seed,
+            "data.test_frac": recipe.test_frac,
+            "data.validation_frac": recipe.validation_frac,
+            "data.max_search_images": recipe.max_search_images,
         }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Say in every checkpoint which images it was made with."""
+        return {ORIGIN: self.origin()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Refuse other images or splits: what was trained on must not be what is tested on."""
-        require_same_origin(state_dict, self.state_dict()[ORIGIN])
+        require_same_origin(state_dict, self.origin())

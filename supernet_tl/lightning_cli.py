@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from supernet_tl.callbacks import EpochCheckpoint
-from supernet_tl.checkpoints import last_checkpoint, require_checkpoint
+from supernet_tl.checkpoints import last_checkpoint, read_checkpoint, require_same_origin
 from supernet_tl.data_module import SearchData
 from supernet_tl.errors import RecipeError, RunFolderError
 from supernet_tl.quiet import without_harmless_warnings
@@ -24,8 +24,8 @@ VERBS = ("fit", "validate", "test")
 class SearchCLI(LightningCLI):
     """LightningCLI for :class:`SearchModule` on :class:`SearchData`; the number of classes comes from the data.
 
-    One folder, ``--trainer.default_root_dir``, holds one run: ``checkpoints/last.ckpt``, which ``--ckpt_path last`` stands
-    for, and ``logs/``. A run that goes on adds to both; a new one begins in another folder.
+    One folder, ``--trainer.default_root_dir``, holds one run: ``logs/`` and ``checkpoints/last.ckpt``, which
+    ``--ckpt_path last`` stands for. A run that goes on adds to both; a new one begins in another folder.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -33,13 +33,13 @@ class SearchCLI(LightningCLI):
         parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Find the checkpoint that is meant, and refuse one that cannot be read."""
+        """Find the checkpoint that is meant by ``last``."""
         super().parse_arguments(parser, args)
         config = self.config[self.config.subcommand]
         if config.ckpt_path == "last":
             config.ckpt_path = str(last_checkpoint(_root(config.trainer)))
-        if config.ckpt_path and "://" not in config.ckpt_path:
-            require_checkpoint(Path(config.ckpt_path))
+        if config.ckpt_path:
+            read_checkpoint(Path(config.ckpt_path))
 
     def before_instantiate_classes(self) -> None:
         """Refuse to evaluate random weights, and to write over the checkpoint of another run."""
@@ -56,6 +56,21 @@ class SearchCLI(LightningCLI):
             raise RunFolderError(
                 f"{last} is the checkpoint of a run; a new one would write over it. Go on with that run (--ckpt_path "
                 "last), or choose another --trainer.default_root_dir."
+            )
+
+    def after_instantiate_classes(self) -> None:
+        """Refuse the checkpoint of another or of a longer run, before anything in the run's folder is touched."""
+        path = self.config[self.subcommand].ckpt_path
+        if not path:
+            return
+        checkpoint = read_checkpoint(Path(path))
+        require_same_origin(checkpoint, self.model.origin(), path)
+        require_same_origin(checkpoint.get(SearchData.__qualname__, {}), self.datamodule.origin(), path)
+        num_epochs, found = self.trainer.max_epochs, checkpoint["epoch"] + 1
+        if self.subcommand == "fit" and num_epochs is not None and 0 <= num_epochs < found:
+            raise RecipeError(
+                f"the checkpoint {path} has {found} epochs behind it, and trainer.max_epochs is {num_epochs}; expected "
+                f"at least {found}. Give --trainer.max_epochs {found} or more."
             )
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
