@@ -11,6 +11,7 @@ from darts.errors import (
     OptimizerError,
     ShapeError,
     SpaceError,
+    StateError,
     WarmStartError,
 )
 from darts.genotype import Genotype
@@ -51,6 +52,7 @@ __all__ = [
     "SearchStep",
     "ShapeError",
     "SpaceError",
+    "StateError",
     "Stem",
     "Supernet",
     "WarmStartError",

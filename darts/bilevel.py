@@ -17,6 +17,7 @@ from torch.optim import SGD, Optimizer
 
 from darts.errors import OptimizerError
 from darts.gradients import Average, Batch, Criterion, Forward, LossGradient, loss_gradient
+from darts.modes import frozen
 from darts.supernet import Supernet
 
 DIFFERENCE_NORM = 1e-2
@@ -58,14 +59,15 @@ def first_order_gradient(
         num_micro_batches: parts that the batch is taken in, to save memory.
         average: over processes; one process when absent.
     """
-    found = loss_gradient(
-        net,
-        criterion,
-        (images, labels),
-        net.arch_parameters(),
-        num_micro_batches=num_micro_batches,
-        average=average,
-    )
+    with frozen(net.weight_parameters()):
+        found = loss_gradient(
+            net,
+            criterion,
+            (images, labels),
+            net.arch_parameters(),
+            num_micro_batches=num_micro_batches,
+            average=average,
+        )
     return AlphaGradient(found.loss, found.logits, *found.gradients)
 
 
@@ -124,7 +126,8 @@ def unrolled_gradient(
     def alpha_gradients(sign: int) -> tuple[Tensor, ...]:
         with torch.no_grad():
             moved = {one.name: one.weight + sign * unit * towards for one, towards in zip(held, direction, strict=True)}
-        return gradient(at(moved), weight_batch, alphas).gradients
+        with frozen(net.weight_parameters()):
+            return gradient(at(moved), weight_batch, alphas).gradients
 
     with torch.random.fork_rng(devices={alpha.device for alpha in alphas if alpha.is_cuda}):
         above = alpha_gradients(+1)

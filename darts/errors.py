@@ -25,5 +25,9 @@ class OptimizerError(DartsError):
     """An optimizer whose step the unrolled gradient cannot follow."""
 
 
+class StateError(DartsError, RuntimeError):
+    """A state that belongs to another supernet; a RuntimeError too, as torch raises for such states."""
+
+
 class WarmStartError(DartsError):
     """A source state that does not belong to a supernet of this space, width, depth and stem."""

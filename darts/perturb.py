@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from darts.gradients import Average, Criterion, Forward, loss_gradient, mean_loss
-from darts.modes import evaluating
+from darts.modes import evaluating, frozen
 from darts.supernet import MixingWeights, Supernet
 
 MIN_RADIUS = 0.03
@@ -97,12 +97,12 @@ def perturb_adversarial(
         average: over processes, so that all take the same steps; one process when absent.
     """
     mixing = mixing.detach()
-    batch = images, labels
 
     def forward(weights: MixingWeights) -> Forward:
-        return lambda images: net(images, mixing=weights)
+        return lambda first_map: net.classify(first_map, weights)
 
-    with evaluating(net):
+    with evaluating(net), frozen(net.parameters()):
+        batch = net.first_map(images), labels
         loss_before = mean_loss(forward(mixing), criterion, batch, num_micro_batches=num_micro_batches)
         moved = perturb_random(mixing, radius, generator) if random_start else mixing
         for _ in range(num_steps):

@@ -8,11 +8,13 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from darts.arch_shapes import check_mixing
 from darts.kernels import concatenate, in_fast_layout
 from darts.macro import CellPlan, Stem, check_images, make_stem, plan_cells
 from darts.primitives import FactorizedReduce, Op, ReluConvBn, make_op
 from darts.shared import NodeSum, SharedState
 from darts.space import NUM_INPUTS, SearchSpace
+from darts.state import CheckedState
 
 ALPHA_NAMES = ("normal_alpha", "reduction_alpha")
 """Names of the architecture parameters in a supernet's state."""
@@ -103,7 +105,7 @@ class Cell(nn.Module):
         return concatenate([state.x for state in states[NUM_INPUTS:]])
 
 
-class Supernet(nn.Module):
+class Supernet(CheckedState):
     """A network that holds every candidate op of a search space.
 
     The architecture parameters alpha are parameters and part of the state, yet never among
@@ -178,27 +180,37 @@ class Supernet(nn.Module):
             Shape (batch, num_classes).
 
         Raises:
-            ShapeError: images of another shape, or too few and too small to train on.
+            ShapeError: images or mixing weights of another shape, or images too few and too small to train on.
+        """
+        return self.classify(self.first_map(images), mixing)
+
+    def first_map(self, images: Tensor) -> Tensor:
+        """The stem's output, which no mixing weight changes: shape (batch, 3 * channels, h, w) for the cifar stem.
+
+        Raises:
+            ShapeError: as :meth:`forward`.
         """
         check_images(images, self.in_channels, self.stem_name, training=self.training)
-        return self.classify(self.stem(in_fast_layout(images)), mixing)
+        return cast(Tensor, self.stem(in_fast_layout(images)))
 
-    def classify(self, stem_output: Tensor, mixing: MixingWeights | None = None) -> Tensor:
-        """What :meth:`forward` does after the stem, which mixing weights do not touch.
+    def classify(self, first_map: Tensor, mixing: MixingWeights | None = None) -> Tensor:
+        """What :meth:`forward` does after the stem.
 
         Args:
-            stem_output: ``self.stem(images)``, shape (batch, 3 * channels, h, w).
+            first_map: what :meth:`first_map` gave.
             mixing: as in :meth:`forward`.
         """
-        normal, reduction = (taken_apart(matrix) for matrix in (mixing or self.mixing_weights()))
-        before_previous = previous = SharedState(stem_output)
+        mixing = self.mixing_weights() if mixing is None else mixing
+        check_mixing(self.space, mixing)
+        normal, reduction = (_taken_apart(matrix) for matrix in mixing)
+        before_previous = previous = SharedState(first_map)
         for cell in self.cells:
             output = cell(before_previous, previous, reduction if cell.reduction else normal)
             before_previous, previous = previous, SharedState(output)
         return cast(Tensor, self.classifier(self.pool(previous.x).flatten(1)))
 
 
-def taken_apart(matrix: Tensor) -> ScalarRows:
+def _taken_apart(matrix: Tensor) -> ScalarRows:
     """A matrix as scalars, by a single differentiable step whatever the number of cells that use them."""
     scalars = matrix.flatten().unbind()
     return [scalars[start : start + matrix.shape[1]] for start in range(0, len(scalars), matrix.shape[1])]

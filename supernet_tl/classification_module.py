@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics.classification import MulticlassAccuracy
 
+from supernet_tl.checkpoints import ORIGIN, require_same_origin
 from supernet_tl.data import Augmentation
 from supernet_tl.seeds import epoch_seed
 
@@ -41,6 +42,19 @@ class ClassificationModule(LightningModule):
     def num_epochs(self) -> int:
         """Epochs of the whole run, over which schedules are laid out."""
         return max(self.trainer.max_epochs or 0, self.current_epoch + 1)
+
+    def origin(self) -> dict[str, Any]:
+        """What a checkpoint and the module that goes on with it must have in common: plain values by name."""
+        return {"seed": self.seed}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Say what the checkpoint was made with."""
+        checkpoint[ORIGIN] = self.origin()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint that was made with something else, before any of it is taken over."""
+        path = None if self._trainer is None else self.trainer.ckpt_path
+        require_same_origin(checkpoint, self.origin(), path)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (batch, num_classes) of normalised images (batch, c, s, s)."""

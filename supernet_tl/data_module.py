@@ -7,6 +7,7 @@ from typing import Any
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_only
 
+from supernet_tl.checkpoints import ORIGIN, require_same_origin
 from supernet_tl.control import Control
 from supernet_tl.data import WHOLE, Shard
 from supernet_tl.prepared_data import Loader, PreparedData, evaluation_loader
@@ -86,3 +87,23 @@ class SearchData(LightningDataModule):
     def test_dataloader(self) -> Loader:
         """The test split."""
         return evaluation_loader(self.data.test, shard=self.shard)
+
+    def origin(self) -> dict[str, Any]:
+        """What decides which image is in which split: plain values by name."""
+        recipe = self.recipe
+        return {
+            "images": self.image_set.fingerprint(),
+            "data.seed": recipe.seed,
+            "data.test_frac": recipe.test_frac,
+            "data.validation_frac": recipe.validation_frac,
+            "data.max_search_images": recipe.max_search_images,
+            "data.in_channels": recipe.in_channels,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Say in every checkpoint which images it was made with."""
+        return {ORIGIN: self.origin()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Refuse other images or splits: what was trained on must not be what is tested on."""
+        require_same_origin(state_dict, self.origin())

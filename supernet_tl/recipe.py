@@ -175,7 +175,6 @@ _TRANSFER_ONLY = frozenset(
 )
 
 
-
 def digest(values: Any) -> str:
     """SHA-256 in hexadecimal of plain JSON values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, allow_nan=False).encode()).hexdigest()

@@ -132,6 +132,17 @@ class SearchModule(ClassificationModule):
         """The supernet that is searched."""
         return cast(darts.Supernet, self.classifier)
 
+    def origin(self) -> dict[str, Any]:
+        """Also the sizes of the supernet."""
+        net = self.supernet
+        sizes = ("channels", "num_cells", "num_classes", "in_channels")
+        return {
+            **super().origin(),
+            "space": net.space.name,
+            "stem": net.stem_name,
+            **{name: getattr(net, name) for name in sizes},
+        }
+
     @property
     def radius(self) -> float:
         """Radius of the perturbation in the current epoch."""
