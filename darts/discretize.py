@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from darts.arch_shapes import check_alphas
 from darts.errors import ShapeError
 from darts.genotype import EDGES_PER_NODE, CellGenotype, Genotype
 from darts.space import NUM_INPUTS, EdgePrimitives, SearchSpace
@@ -26,10 +27,8 @@ def discretize(space: SearchSpace, normal_alpha: Tensor, reduction_alpha: Tensor
 
     Source: DARTS (Liu et al. 2019, arXiv:1806.09055), section 2.4.
     """
+    check_alphas(space, normal_alpha, reduction_alpha)
     for name, alpha in (("normal_alpha", normal_alpha), ("reduction_alpha", reduction_alpha)):
-        expected = (space.num_edges, space.num_primitives)
-        if tuple(alpha.shape) != expected:
-            raise ShapeError(f"{name} has shape {tuple(alpha.shape)}; space {space.name!r} needs {expected}.")
         if not torch.isfinite(alpha).all():
             raise ShapeError(f"{name} has entries that are not finite; the search diverged, lower its learning rates.")
     return Genotype(

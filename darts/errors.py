@@ -14,8 +14,20 @@ class GenotypeError(DartsError):
 
 
 class ShapeError(DartsError):
-    """A tensor or a size that does not fit the network."""
+    """A tensor, a size or a stem that does not fit the network."""
+
+
+class BatchError(DartsError):
+    """A batch that cannot be cut as asked."""
+
+
+class OptimizerError(DartsError):
+    """An optimizer whose step the unrolled gradient cannot follow."""
+
+
+class StateError(DartsError, RuntimeError):
+    """A state that belongs to another supernet; a RuntimeError too, as torch raises for such states."""
 
 
 class WarmStartError(DartsError):
-    """A source state that does not belong to a supernet of this space, width and depth."""
+    """A source state that does not belong to a supernet of this space, width, depth and stem."""

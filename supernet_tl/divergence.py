@@ -76,17 +76,17 @@ def _learning_rate(trainer: Trainer) -> float:
 
 
 def _next(module: ClassificationModule) -> str:
-    checkpoint = _last_checkpoint(module.trainer)
+    checkpoint = _newest_checkpoint(module.trainer)
     advice = f"Lower {module.rate_setting} and begin anew, or look at the images of that batch"
     if checkpoint is None:
         return f"No checkpoint has been written yet. {advice}."
     return (
         f"The last checkpoint is {checkpoint}. {advice}; to go on from the checkpoint, repeat the command "
-        "(`fit`: with --ckpt_path)."
+        "(`fit`: with --ckpt_path last)."
     )
 
 
-def _last_checkpoint(trainer: Trainer) -> str | None:
+def _newest_checkpoint(trainer: Trainer) -> str | None:
     """The file written last, or else the one that the run was resumed from."""
     for callback in trainer.checkpoint_callbacks:
         # Lightning's own callback keeps the first only with save_last; without a metric the second is the newest.

@@ -13,12 +13,20 @@ class RunFolderError(SupernetTLError):
     """A run folder that is in use, or holds something else than what is to be continued."""
 
 
+class CheckpointError(SupernetTLError):
+    """A checkpoint that is missing, damaged, or belongs to another run than the one that is to go on with it."""
+
+
 class SelectionError(SupernetTLError):
     """A zoo from which no source can be taken for this target."""
 
 
 class DivergedError(SupernetTLError):
     """Training ended with numbers that are not finite."""
+
+
+class ProcessesDifferError(SupernetTLError):
+    """Processes that search one supernet hold different alphas."""
 
 
 class NetworkFileError(SupernetTLError):

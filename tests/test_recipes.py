@@ -50,7 +50,7 @@ def test_the_search_recipes_run_resume_and_evaluate(tmp_path: Path) -> None:
         return found.stdout + found.stderr
 
     run("fit", "--trainer.max_epochs", "1")
-    (checkpoint,) = tmp_path.rglob("last.ckpt")
-    resumed = run("fit", "--ckpt_path", str(checkpoint))
+    resumed = run("fit", "--ckpt_path", "last")
+    (checkpoint,) = tmp_path.rglob("*.ckpt")
     assert f"Restored all states from the checkpoint at {checkpoint}" in resumed
-    assert "test_accuracy" in run("test", "--ckpt_path", str(checkpoint))
+    assert "test_accuracy" in run("test", "--ckpt_path", "last")

@@ -34,8 +34,12 @@ def test_none_takes_weight_but_is_never_chosen() -> None:
 
 
 def test_alphas_of_another_space_are_refused() -> None:
-    with pytest.raises(darts.ShapeError, match=r"normal_alpha has shape \(14, 7\); space 's1' needs \(14, 2\)"):
+    with pytest.raises(
+        darts.ShapeError, match=r"normal_alpha has shape \(14, 7\), that of 's5'; space 's1' needs \(14, 2\): "
+    ):
         darts.discretize(darts.S1, torch.zeros(14, 7), torch.zeros(14, 2))
+    with pytest.raises(darts.ShapeError, match=r"reduction_alpha has shape \(5, 2\); .* or discretize in theirs"):
+        darts.discretize(darts.S1, torch.zeros(14, 2), torch.zeros(5, 2))
 
 
 def test_alphas_that_are_not_finite_are_refused() -> None:

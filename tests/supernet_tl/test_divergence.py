@@ -188,7 +188,7 @@ def test_a_plain_lightning_run_that_diverges_is_one_too_and_names_its_checkpoint
         f"data:\n  target: {folder}\n  batch_size: 8\n  max_search_images: 64\n"
     )
     assert main(["fit", *configs, "--config", str(tmp_path / "diverge.yaml")]) == 1
-    (checkpoint,) = tmp_path.rglob("last*.ckpt")
+    checkpoint = tmp_path / "checkpoints" / "last.ckpt"
     message = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("error: "))
     assert "loss is nan in epoch 2, step 2 of " in message
     assert f"The last checkpoint is {checkpoint}. Lower --weight-lr (`fit`: --model.weight_optimizer" in message
