@@ -135,10 +135,9 @@ class ArchitectureStability(StopRule):
             self._note(pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note what the epoch has made of it, and judge."""
+        """Note what the epoch has made of it, and judge; every process judges alike, because their alphas are equal."""
         self._note(pl_module)
-        settled = trainer.strategy.reduce_boolean_decision(self.reason() is not None, all=False)
-        trainer.should_stop = trainer.should_stop or settled
+        trainer.should_stop = trainer.should_stop or self.reason() is not None
 
     def state_dict(self) -> dict[str, Any]:
         """The rows as a checkpoint keeps them."""
