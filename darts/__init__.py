@@ -4,6 +4,7 @@ from darts.bilevel import AlphaGradient, assign_alpha_gradient, first_order_grad
 from darts.complexity import count_macs, count_parameters
 from darts.discrete_net import DiscreteNetwork
 from darts.discretize import discretize
+from darts.entropy import mean_entropy
 from darts.errors import (
     BatchError,
     DartsError,
@@ -65,6 +66,7 @@ __all__ = [
     "discretize",
     "first_order_gradient",
     "loss_gradient",
+    "mean_entropy",
     "micro_batches",
     "perturb_adversarial",
     "perturb_random",

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -20,6 +21,7 @@ import darts
 import zoo_store
 from supernet_tl import adapters
 from supernet_tl.control import Control
+from supernet_tl.divergence import is_finite
 from supernet_tl.errors import DivergedError, NetworkFileError
 from supernet_tl.files import write_whole
 from supernet_tl.history import EpochRow, read_csv, write_csv
@@ -29,6 +31,7 @@ from supernet_tl.recipe import Recipe
 from supernet_tl.run_folder import RunFolder
 from supernet_tl.search_module import SearchModule
 from supernet_tl.stages import accuracy_on, run_stage
+from supernet_tl.stopping import AccuracyPlateau, ArchitectureStability, StopRule
 from supernet_tl.train_module import TrainModule
 
 METRICS_FILE = "metrics.csv"
@@ -55,6 +58,11 @@ class Searched:
     def supernet(self) -> darts.Supernet:
         """The supernet."""
         return self.module.supernet
+
+    def stopped_early(self, recipe: Recipe) -> dict[str, Any] | None:
+        """The last ``epoch``, ``of`` how many, and the ``reason``; None for a search that ran them all."""
+        last = self.rows[-1]
+        return None if last.stopped is None else {"epoch": last.epoch, "of": recipe.epochs, "reason": last.stopped}
 
     def accuracies(self, data: PreparedData, device: str) -> dict[str, float | None]:
         """Accuracy after the last epoch; this touches the test images."""
@@ -96,7 +104,7 @@ def search_supernet(
     source: zoo_store.ZooEntry | None = None,
     title: str = "search",
 ) -> Searched:
-    """The bilevel search, warm-started from a source where one is given."""
+    """The bilevel search, warm-started from a source where one is given; what it leaves is the last epoch's state."""
     module = _search_module(data, recipe)
     warm = None if source is None else darts.warm_start(module.supernet, source.state)
     marker, metrics = run.path / SUPERNET_FILE, run.path / METRICS_FILE
@@ -117,9 +125,13 @@ def search_supernet(
         num_epochs=recipe.epochs,
         folder=run.path,
         device=control.device,
+        stop_rules=_stop_rules(recipe),
         title=title,
         quiet=control.quiet,
     )
+    last = history.rows[-1]
+    if last.stopped is not None:
+        control.say(f"{title}: stopped after epoch {last.epoch} of {recipe.epochs}: {last.stopped}")
     _require_finite(module.supernet, "the search", f"weight_lr={recipe.weight_lr:g}", "--weight-lr")
     write_csv(metrics, history.rows)
     write_whole(run.path / MIXING_FILE, save_tensors(history.mixing()))
@@ -168,7 +180,7 @@ def train_final(
 
 
 def _require_finite(net: torch.nn.Module, what: str, setting: str, switch: str) -> None:
-    if not all(torch.isfinite(tensor).all() for tensor in net.state_dict().values()):
+    if not is_finite(net):
         raise DivergedError(
             f"{what} diverged: weights or statistics are not finite at {setting}. Lower {switch} and begin anew in "
             "another --output."
@@ -200,6 +212,15 @@ def _search_module(data: PreparedData, recipe: Recipe) -> SearchModule:
         augmentation=data.augmentation(recipe),
         seed=recipe.seed,
     )
+
+
+def _stop_rules(recipe: Recipe) -> list[StopRule]:
+    rules: list[StopRule] = []
+    if recipe.patience is not None:
+        rules.append(AccuracyPlateau(recipe.patience))
+    if recipe.stable_epochs is not None:
+        rules.append(ArchitectureStability(recipe.stable_epochs, recipe.entropy_tolerance))
+    return rules
 
 
 def _train_module(network: darts.DiscreteNetwork, data: PreparedData, recipe: Recipe) -> TrainModule:

@@ -14,10 +14,12 @@ from lightning.pytorch.callbacks import Callback, Checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
+import darts
 from supernet_tl.console import StageProgress
 from supernet_tl.errors import RunFolderError
 from supernet_tl.history import EpochRow, finite_or_none
 from supernet_tl.search_module import SearchModule
+from supernet_tl.stopping import reason_to_stop
 
 _METRICS = ("train_loss", "train_accuracy", "arch_loss", "validation_loss", "validation_accuracy", "learning_rate")
 
@@ -25,7 +27,8 @@ _METRICS = ("train_loss", "train_accuracy", "arch_loss", "validation_loss", "val
 class History(Callback):
     """Keeps a row per epoch, and in a search the mixing weights before the first epoch and after each.
 
-    The record is part of the checkpoint, so a resumed run goes on with it.
+    The record is part of the checkpoint, so a resumed run goes on with it. Among the trainer's callbacks it comes after
+    the rules that may end the stage early.
 
     Args:
         stage: name of the rows' stage.
@@ -55,13 +58,14 @@ class History(Callback):
             for name in _METRICS
             if name in trainer.callback_metrics
         }
-        row = EpochRow(self.stage, trainer.current_epoch + 1, seconds, **found)
+        row = EpochRow(self.stage, trainer.current_epoch + 1, seconds, **found, stopped=reason_to_stop(trainer))
         if isinstance(pl_module, SearchModule):
             self._note_mixing(pl_module)
             row = dataclasses.replace(
                 row,
                 radius=pl_module.radius if pl_module.perturbation != "none" else None,
                 num_skip_connections=pl_module.genotype().count("skip_connect"),
+                entropy=float(darts.mean_entropy(pl_module.supernet.mixing_weights().detach())),
             )
         self.rows.append(row)
 
@@ -100,6 +104,11 @@ class EpochCheckpoint(Checkpoint):
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @property
+    def last_model_path(self) -> str:
+        """The file once it is written, by the name that Lightning's own callback has for it; empty before."""
+        return str(self.path) if self.path.exists() else ""
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save next to the old checkpoint, then take its place."""
         temporary = self.path.with_name(f"{self.path.name}.tmp")
@@ -116,7 +125,7 @@ class EpochCheckpoint(Checkpoint):
 
 
 class SearchPictures(Callback):
-    """Writes the search to TensorBoard: alpha heat maps, the genotype, the number of skip connections."""
+    """Writes the search to TensorBoard: alpha heat maps, the genotype, skip connections and entropy."""
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write this epoch's pictures."""
@@ -124,13 +133,14 @@ class SearchPictures(Callback):
         if not loggers or not isinstance(pl_module, SearchModule) or not trainer.is_global_zero:
             return
         genotype = pl_module.genotype()
-        mixing = pl_module.supernet.mixing_weights()
+        mixing = pl_module.supernet.mixing_weights().detach()
         for logger in loggers:
             writer, step = logger.experiment, trainer.fit_loop.total_batch_idx
             for cell, weights in zip(("normal", "reduction"), mixing, strict=True):
-                writer.add_image(f"mixing_weights/{cell}", _heat_map(weights.detach().cpu()), step, dataformats="HWC")
+                writer.add_image(f"mixing_weights/{cell}", _heat_map(weights.cpu()), step, dataformats="HWC")
             writer.add_text("genotype", "\n\n".join(str(genotype).splitlines()), step)
             writer.add_scalar("num_skip_connections", genotype.count("skip_connect"), step)
+            writer.add_scalar("entropy", float(darts.mean_entropy(mixing)), step)
 
 
 def _heat_map(weights: Tensor, pixels: int = 16) -> Tensor:

@@ -12,6 +12,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from supernet_tl.checkpoints import ORIGIN, require_same_origin
 from supernet_tl.data import Augmentation
+from supernet_tl.divergence import require_finite_state
 from supernet_tl.seeds import epoch_seed
 
 
@@ -26,7 +27,12 @@ class ClassificationModule(LightningModule):
         num_classes: of the dataset.
         augmentation: of training batches; none when absent.
         seed: of augmentation and whatever else is random in training.
+
+    Attributes:
+        rate_setting: how the command line calls the learning rate to lower when training diverges.
     """
+
+    rate_setting = "the learning rate"
 
     def __init__(self, network: nn.Module, num_classes: int, augmentation: Augmentation | None, seed: int) -> None:
         super().__init__()
@@ -67,6 +73,11 @@ class ClassificationModule(LightningModule):
         torch.manual_seed(epoch_seed(self.seed, self.current_epoch, f"network{of_process}"))
         self.generator.manual_seed(epoch_seed(self.seed, self.current_epoch, f"batches{of_process}"))
         self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], sync_dist=True)
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Go on from finite numbers only: at the end of an epoch, before they are validated and saved."""
+        if self.trainer.is_last_batch:
+            require_finite_state(self, batch_idx)
 
     def augmented(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """A training batch as the network is to see it."""

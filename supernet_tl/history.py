@@ -28,6 +28,8 @@ class EpochRow:
         learning_rate: of the weights.
         radius: of the perturbation; search only.
         num_skip_connections: in the genotype that the alphas stand for; search only.
+        entropy: of the mixing weights, in nats, averaged over the edges of both cell types; search only.
+        stopped: why the stage ended with this epoch although more were to come; None in every other row.
     """
 
     stage: str
@@ -41,6 +43,8 @@ class EpochRow:
     learning_rate: float | None = None
     radius: float | None = None
     num_skip_connections: int | None = None
+    entropy: float | None = None
+    stopped: str | None = None
 
 
 def write_csv(path: Path, rows: Iterable[EpochRow]) -> None:
@@ -60,12 +64,13 @@ def read_csv(path: Path) -> list[EpochRow]:
 
 
 def _row(values: dict[str, str]) -> EpochRow:
-    numbers: dict[str, float | int | None] = {
-        name: None if value == "" else (int(value) if name in ("epoch", "num_skip_connections") else float(value))
-        for name, value in values.items()
-        if name != "stage"
-    }
-    return EpochRow(stage=values["stage"], **numbers)  # type: ignore[arg-type]
+    return EpochRow(
+        **{name: None if value == "" else _KINDS.get(name, float)(value) for name, value in values.items()}  # type: ignore[arg-type]
+    )
+
+
+_KINDS: dict[str, type[str] | type[int]] = {"stage": str, "stopped": str, "epoch": int, "num_skip_connections": int}
+"""Of the columns that are not ``float``."""
 
 
 @dataclass(frozen=True)

@@ -124,16 +124,19 @@ def _pretrain_one(
         searched = search_supernet(run, data, recipe, control, title=f"pretraining {name}")
         with counted(f"embedding {name}", quiet=control.quiet) as progress:
             sketch = adapters.sketch_of(data.image_sets, data.splits, recipe, control.device, progress)
+        metrics: dict[str, float | None] = searched.accuracies(data, control.device)
+        if (stopped := searched.stopped_early(recipe)) is not None:
+            metrics["epochs"] = stopped["epoch"]
         entry = adapters.entry_of(
             data,
             recipe,
             searched.supernet,
             sketch,
-            metrics=searched.accuracies(data, control.device),
+            metrics=metrics,
             timings={"search_seconds": searched.rows[-1].seconds},
         )
         entry_id = zoo_store.content_id(entry) if zoo is None else zoo.add(entry)
-        run.write_json("summary.json", pretraining_summary(entry_id, entry, searched))
+        run.write_json("summary.json", pretraining_summary(entry_id, entry, recipe, searched))
         if zoo is not None:
             control.say(f"{name}: added to the zoo as {entry_id[:12]}")
         run.finish()

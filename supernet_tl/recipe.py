@@ -50,6 +50,11 @@ class Recipe:
         attack_steps: gradient steps of the adversarial perturbation.
         random_start: begin the adversarial perturbation at a random point.
         max_gradient_norm: weight gradients are clipped to this norm.
+        patience: epochs without a better validation accuracy after which the search ends; never when absent.
+            Fine-tuning runs all its epochs.
+        stable_epochs: epochs after which the search ends if they left the genotype as it was and the mixing weights'
+            mean entropy moved by less than ``entropy_tolerance``; never when absent.
+        entropy_tolerance: in nats; see ``stable_epochs``.
         flip: mirror images at random; ``auto`` asks the data's card whether a mirrored image keeps its class.
         crop_padding: furthest random shift in pixels; an eighth of the image when absent.
         test_frac: share of the images for the test split, where the data has no test part of its own.
@@ -93,6 +98,9 @@ class Recipe:
     attack_steps: int = 7
     random_start: bool = True
     max_gradient_norm: float = 5.0
+    patience: int | None = None
+    stable_epochs: int | None = None
+    entropy_tolerance: float = 0.01
     flip: Flip = "auto"
     crop_padding: int | None = None
     test_frac: float = 0.2
@@ -246,7 +254,7 @@ def _ranges(recipe: Recipe) -> list[str]:
     ]
     faults += [
         f"{name} is {getattr(recipe, name)}; expected more than 0"
-        for name in ("weight_lr", "finetune_lr", "max_gradient_norm")
+        for name in ("weight_lr", "finetune_lr", "max_gradient_norm", "entropy_tolerance")
         if getattr(recipe, name) <= 0
     ]
     faults += [
@@ -303,6 +311,12 @@ _AT_LEAST = {
     2: ("sketch_rows",),
     3: ("num_cells", "retrain_num_cells"),
 }
-_AT_LEAST_IF_GIVEN = {"finetune_batch_size": 1, "crop_padding": 0, "max_search_images": 2}
+_AT_LEAST_IF_GIVEN = {
+    "finetune_batch_size": 1,
+    "patience": 1,
+    "stable_epochs": 1,
+    "crop_padding": 0,
+    "max_search_images": 2,
+}
 _FRACTIONS = ("weight_momentum", "max_radius", "drop_path_prob", "test_frac", "validation_frac")
 _RULES = (_types, _choices, _ranges, _image_sizes)

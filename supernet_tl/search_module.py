@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 import darts
 from supernet_tl.classification_module import ClassificationModule
 from supernet_tl.data import Augmentation, Shard
+from supernet_tl.divergence import require_finite_loss
 from supernet_tl.errors import ProcessesDifferError, RecipeError
 from supernet_tl.prepared_data import refuse_unshared
 from supernet_tl.processes import mean_over_processes, ranks_that_differ, take_from_first
@@ -63,6 +64,8 @@ class SearchModule(ClassificationModule):
 
     Source: SmoothDARTS (Chen & Hsieh 2020, arXiv:2002.05283), algorithm 1.
     """
+
+    rate_setting = "--weight-lr (`fit`: --model.weight_optimizer.init_args.lr)"
 
     def __init__(
         self,
@@ -183,6 +186,7 @@ class SearchModule(ClassificationModule):
         weight_optimizer, arch_optimizer = cast(tuple[LightningOptimizer, LightningOptimizer], self.optimizers())
         arch_batch, weight_batch = self.augmented(batch["architecture"]), self.augmented(batch["weight"])
         gradient = self._alpha_gradient(weight_batch, arch_batch, weight_optimizer.optimizer)
+        require_finite_loss(self, "architecture", gradient.loss, batch_idx)
         darts.assign_alpha_gradient(self.supernet, gradient)
         arch_optimizer.step()
         self.log_mean("arch_loss", gradient.loss, len(arch_batch[1]))
@@ -190,6 +194,7 @@ class SearchModule(ClassificationModule):
         mixing = self._perturbed(self.supernet.mixing_weights().detach(), weight_batch)
         weight_optimizer.zero_grad(set_to_none=True)
         loss, logits = self._weight_backward(weight_batch, mixing)
+        require_finite_loss(self, "weight", loss, batch_idx)
         self.clip_gradients(weight_optimizer.optimizer, self.max_gradient_norm, "norm")
         weight_optimizer.step()
         labels = weight_batch[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from supernet_tl.console import StageProgress, say
 from supernet_tl.prepared_data import Loader
 from supernet_tl.quiet import quiet_lightning
 from supernet_tl.seeds import own_random_numbers
+from supernet_tl.stopping import StopRule
 
 
 def run_stage(
@@ -29,6 +30,7 @@ def run_stage(
     folder: Path,
     device: str = "auto",
     gradient_clip: float | None = None,
+    stop_rules: Sequence[StopRule] = (),
     title: str | None = None,
     quiet: bool = False,
 ) -> History:
@@ -43,6 +45,7 @@ def run_stage(
         folder: gets ``checkpoints/STAGE.ckpt`` and ``logs/STAGE/``.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, ``mps``.
         gradient_clip: norm for modules with automatic optimization.
+        stop_rules: may end the stage before its last epoch; the reason is in the record's last row.
         title: of the progress bar.
         quiet: show nothing.
 
@@ -51,6 +54,7 @@ def run_stage(
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the checkpoint of the last whole epoch stays.
+        DivergedError: a loss or the weights are not finite; the checkpoint of the last whole epoch stays.
     """
     checkpoint = folder / "checkpoints" / f"{stage}.ckpt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +67,7 @@ def run_stage(
         trainer = Trainer(
             max_epochs=num_epochs,
             logger=TensorBoardLogger(folder / "logs", name=stage, version=""),
-            callbacks=[history, EpochCheckpoint(checkpoint), SearchPictures(), bar],
+            callbacks=[*stop_rules, history, EpochCheckpoint(checkpoint), SearchPictures(), bar],
             gradient_clip_val=gradient_clip,
             enable_progress_bar=False,
             enable_model_summary=False,

@@ -32,7 +32,7 @@ def summarise(
 ) -> dict[str, Any]:
     """The run in plain JSON values; this evaluates on the test images.
 
-    Accuracies are fractions after the last epoch of their stage. ``time_to_accuracy`` tells of the supernet's
+    Accuracies are fractions after the last epoch that their stage ran. ``time_to_accuracy`` tells of the supernet's
     validation accuracy: epochs counted from 1, seconds of the search stage, null where it was never reached.
     """
     images, network, supernet = data.image_sets[0], trained.classifier.network, searched.supernet
@@ -51,6 +51,7 @@ def summarise(
         "source": None if selection is None else selection.source_dict(images.fingerprint()),
         "warm_start": None if searched.warm_start is None else _warm_start(searched.warm_start),
         "recipe": recipe.to_dict(),
+        "stopped_early": searched.stopped_early(recipe),
         "genotype": network.genotype.to_dict(),
         "num_skip_connections": network.genotype.count("skip_connect"),
         "supernet": {
@@ -78,20 +79,22 @@ def summarise(
     }
 
 
-def pretraining_summary(entry_id: str, entry: zoo_store.ZooEntry, searched: Searched) -> dict[str, Any]:
+def pretraining_summary(entry_id: str, entry: zoo_store.ZooEntry, recipe: Recipe, searched: Searched) -> dict[str, Any]:
     """A pretraining in plain JSON values: the entry's id and card, and when its accuracies were reached."""
     return {
         "schema_version": SCHEMA,
         "verb": "pretrain",
         "entry": entry_id,
         "card": dict(entry.card),
+        "stopped_early": searched.stopped_early(recipe),
         "time_to_accuracy": _times(searched),
     }
 
 
 def metrics_of(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The summary's results by flat names, such as ``network_test_accuracy``."""
-    return {f"{part}_{name}": value for part in ("supernet", "network") for name, value in summary[part].items()}
+    """The summary's results by flat names, such as ``network_test_accuracy``, and ``stopped_early``."""
+    results = {f"{part}_{name}": value for part in ("supernet", "network") for name, value in summary[part].items()}
+    return {**results, "stopped_early": summary["stopped_early"]}
 
 
 def _times(searched: Searched) -> list[dict[str, Any]]:

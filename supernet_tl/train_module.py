@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 import darts
 from supernet_tl.classification_module import ClassificationModule
 from supernet_tl.data import Augmentation
+from supernet_tl.divergence import require_finite_loss
 
 DEFAULT_OPTIMIZER = partial(torch.optim.SGD, lr=0.025, momentum=0.9, weight_decay=3e-4)
 
@@ -32,6 +33,8 @@ class TrainModule(ClassificationModule):
 
     Source: DARTS (Liu et al. 2019, arXiv:1806.09055), architecture evaluation.
     """
+
+    rate_setting = "--finetune-lr"
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class TrainModule(ClassificationModule):
         self.log_mean("train_accuracy", self.train_accuracy, len(labels))
         if auxiliary_logits is not None:
             loss = loss + self.auxiliary_weight * F.cross_entropy(auxiliary_logits, labels)
+        require_finite_loss(self, "training", loss, batch_idx)
         return loss
 
     def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[Any]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from statistics import fmean, stdev
 
 import ot_select
 from supernet_tl.history import TimeToAccuracy
+from supernet_tl.recipe import Recipe
 from supernet_tl.report.errors import ReportError
 from supernet_tl.report.palette import Stroke, run_strokes
 from supernet_tl.report.run_record import NetworkNumbers, RunRecord
@@ -15,6 +16,8 @@ from supernet_tl.report.wording import NOTHING, duration, operations, percent, s
 
 _SELECTION_ONLY = frozenset({"embedder", "embed_size", "sketch_rows", "num_draws", "preset"})
 """Settings that choose a source and change nothing after that."""
+
+_DEFAULTS = {field.name: field.default for field in fields(Recipe)}
 
 Value = Callable[[RunRecord], float | None]
 Wording = Callable[[float], str]
@@ -114,6 +117,7 @@ def table(listed: Sequence[Contender]) -> tuple[Section, ...]:
                     "best validation accuracy of any epoch",
                     _cells(listed, lambda record: record.best_validation_accuracy, percent),
                 ),
+                *_epoch_lines(listed),
                 *_size_lines("supernet", listed),
             ),
         ),
@@ -178,12 +182,17 @@ def differing_settings(listed: Sequence[Contender]) -> tuple[Line, ...]:
     lines = []
     for name in names:
         cells = tuple(
-            ", ".join(dict.fromkeys(str(record.recipe.get(name, NOTHING)) for record in contender.records))
-            for contender in listed
+            ", ".join(dict.fromkeys(_setting(record, name) for record in contender.records)) for contender in listed
         )
         if name not in _SELECTION_ONLY | {"seed"} and len(set(cells)) > 1:
             lines.append(Line(name, cells))
     return tuple(lines)
+
+
+def _setting(record: RunRecord, name: str) -> str:
+    """A setting in words; one that a run is too old to state is at its default."""
+    value = record.recipe.get(name, _DEFAULTS.get(name))
+    return NOTHING if value is None else str(value)
 
 
 def seeds_without_baseline(listed: Sequence[Contender]) -> tuple[int, ...]:
@@ -201,6 +210,13 @@ def _accuracy_lines(part: str, listed: Sequence[Contender]) -> tuple[Line, ...]:
     if any(contender.from_scratch for contender in listed) and len(listed) > 1:
         lines.insert(1, Line("relative improvement over scratch (test)", improvement_cells(part, listed)))
     return tuple(lines)
+
+
+def _epoch_lines(listed: Sequence[Contender]) -> tuple[Line, ...]:
+    """Where a search stopped early, how many epochs each ran."""
+    if not any(record.stopped_early for contender in listed for record in contender.records):
+        return ()
+    return (Line("epochs of search", _cells(listed, lambda record: len(record.search_rows), _short)),)
 
 
 def _size_lines(part: str, listed: Sequence[Contender]) -> tuple[Line, ...]:

@@ -224,6 +224,11 @@ class RunRecord:
         return tuple(row for row in self.rows if row.stage == SEARCH_STAGE)
 
     @property
+    def stopped_early(self) -> str | None:
+        """Why the search ended before the last epoch of its recipe; None when it ran them all."""
+        return self.search_rows[-1].stopped
+
+    @property
     def final_rows(self) -> tuple[EpochRow, ...]:
         """Epochs of the final network's training."""
         return tuple(row for row in self.rows if row.stage != SEARCH_STAGE)

@@ -35,7 +35,7 @@ def make_images(name: str, seed: int = 0, num_classes: int = 3, per_class: int =
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stripes() -> Callable[..., ImageSet]:
     return make_images
 

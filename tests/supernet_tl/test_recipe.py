@@ -16,6 +16,7 @@ def test_defaults_are_those_of_the_paper_and_of_smoothdarts() -> None:
         *(0.9, 3e-4),
     )
     assert (recipe.arch_lr, recipe.arch_weight_decay, recipe.max_gradient_norm) == (3e-4, 1e-3, 5.0)
+    assert (recipe.patience, recipe.stable_epochs) == (None, None)
     assert (recipe.sketch_rows, recipe.embedder) == (1000, "resnet18.tv_in1k")
 
 
@@ -40,6 +41,10 @@ def test_defaults_are_those_of_the_paper_and_of_smoothdarts() -> None:
         ({"test_frac": 1.5}, "test_frac is 1.5; expected a number from 0 to 1"),
         ({"max_radius": 0.01}, "max_radius is 0.01; expected 0.03"),
         ({"finetune_batch_size": 0}, "finetune_batch_size is 0; expected 1 or more"),
+        ({"patience": 0}, "patience is 0; expected 1 or more"),
+        ({"patience": 2.5}, r"patience is 2.5; expected int \| None"),
+        ({"stable_epochs": 0}, "stable_epochs is 0; expected 1 or more"),
+        ({"entropy_tolerance": 0.0}, "entropy_tolerance is 0.0; expected more than 0"),
         ({"crop_padding": -1}, "crop_padding is -1; expected 0 or more"),
         ({"final": "retrain", "finetune_epochs": 0}, "leaves random weights"),
         ({"final": "retrain", "batch_size": 1}, "the auxiliary head normalises over the batch"),
