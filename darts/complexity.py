@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-
-from darts.modes import evaluating
 
 
 def count_parameters(net: nn.Module, *, auxiliary: bool = False) -> int:
@@ -20,11 +20,11 @@ def count_macs(net: nn.Module, image_shape: tuple[int, int, int]) -> int:
     """Multiply-adds of convolutions and linear layers for one image, in evaluation mode.
 
     Args:
-        net: takes images of shape (1, channels, h, w); its mode is restored.
+        net: takes images of shape (1, channels, h, w); left unchanged.
         image_shape: (channels, h, w).
     """
-    reference = next(net.parameters())
-    images = torch.zeros((1, *image_shape), dtype=reference.dtype, device=reference.device)
-    with evaluating(net), torch.random.fork_rng(devices=[]), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        net(images)
+    shadow = copy.deepcopy(net).to("meta").eval()  # shapes without numbers: nothing is computed
+    images = torch.empty((1, *image_shape), dtype=next(net.parameters()).dtype, device="meta")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        shadow(images)
     return int(counter.get_total_flops()) // 2

@@ -7,9 +7,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from darts.errors import DartsError
+from darts.errors import DartsError, ShapeError
 from darts.genotype import Genotype
-from darts.macro import CellPlan, check_images, make_stem, plan_cells, reduction_indices
+from darts.macro import CellPlan, Stem, check_images, make_stem, plan_cells, reduction_indices
 from darts.primitives import FactorizedReduce, ReluConvBn, make_op
 from darts.space import NUM_INPUTS
 from darts.supernet import Supernet
@@ -116,6 +116,10 @@ class DiscreteNetwork(nn.Module):
         drop_path_prob: probability to drop an op's output for a sample in training mode; may be set at any time.
         pool_norm: keep a batch normalisation after pools, as in supernets.
         in_channels: of the images.
+        stem: as :class:`darts.Supernet`'s.
+
+    Raises:
+        ShapeError: a size or a stem that cannot be built (see :func:`darts.macro.plan_cells`).
 
     Source: DARTS (Liu et al. 2019, arXiv:1806.09055), section 3.2 and its evaluation networks.
     """
@@ -130,6 +134,7 @@ class DiscreteNetwork(nn.Module):
         drop_path_prob: float = 0.0,
         pool_norm: bool = False,
         in_channels: int = 3,
+        stem: Stem = "cifar",
     ) -> None:
         super().__init__()
         self.genotype = genotype
@@ -137,10 +142,11 @@ class DiscreteNetwork(nn.Module):
         self.channels = channels
         self.num_cells = num_cells
         self.in_channels = in_channels
+        self.stem_name = stem
         self.pool_norm = pool_norm
         self.drop_path_prob = drop_path_prob
         plans = plan_cells(channels, num_cells, genotype.num_nodes)
-        self.stem = make_stem(in_channels, channels)
+        self.stem = make_stem(stem, in_channels, channels)
         self.cells = nn.ModuleList(DiscreteCell(genotype, plan, pool_norm=pool_norm) for plan in plans)
         self.auxiliary_index = reduction_indices(num_cells)[1]
         self.auxiliary_head: AuxiliaryHead | None = None
@@ -153,12 +159,20 @@ class DiscreteNetwork(nn.Module):
         """Class logits; in training mode with an auxiliary head, ``(logits, auxiliary_logits)``.
 
         Args:
-            images: shape (batch, in_channels, h, w), h and w multiples of 4.
+            images: shape (batch, in_channels, h, w), h and w multiples of 4, or of 16 with the imagenet stem.
 
         Returns:
             Shape (batch, num_classes) each.
+
+        Raises:
+            ShapeError: images of another shape, or too few and too small to train on.
         """
-        check_images(images, self.in_channels)
+        check_images(images, self.in_channels, self.stem_name, training=self.training)
+        if self.training and self.auxiliary_head is not None and len(images) == 1:
+            raise ShapeError(
+                "a training batch of 1 image leaves one value a channel in the auxiliary head, which batch "
+                "normalisation cannot scale; give 2 or more images, or build the network with auxiliary=False."
+            )
         drop_prob = self.drop_path_prob if self.training else 0.0
         before_previous = previous = self.stem(images)
         auxiliary_logits: Tensor | None = None
@@ -191,8 +205,9 @@ class DiscreteNetwork(nn.Module):
             num_cells=net.num_cells,
             pool_norm=True,
             in_channels=net.in_channels,
+            stem=net.stem_name,
         ).to(net.normal_alpha)
-        expected_new = _affine_names(final) - {"stem.1.weight", "stem.1.bias"}
+        expected_new = {name for name in _affine_names(final) if not name.startswith("stem.")}
         missing, unexpected = final.load_state_dict(_inherited_state(net, final), strict=False)
         if unexpected or set(missing) != expected_new:
             raise DartsError(f"the supernet's state does not cover the network: {sorted(set(missing) ^ expected_new)}.")

@@ -14,7 +14,15 @@ class GenotypeError(DartsError):
 
 
 class ShapeError(DartsError):
-    """A tensor or a size that does not fit the network."""
+    """A tensor, a size or a stem that does not fit the network."""
+
+
+class BatchError(DartsError):
+    """A batch that cannot be cut as asked."""
+
+
+class OptimizerError(DartsError):
+    """An optimizer whose step the unrolled gradient cannot follow."""
 
 
 class StateError(DartsError, RuntimeError):
@@ -22,4 +30,4 @@ class StateError(DartsError, RuntimeError):
 
 
 class WarmStartError(DartsError):
-    """A source state that does not belong to a supernet of this space, width and depth."""
+    """A source state that does not belong to a supernet of this space, width, depth and stem."""

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor, nn
 
 from darts.errors import ShapeError
+
+Stem = Literal["cifar", "imagenet"]
+"""How images become the first map: at their own size, or at a quarter of it for large images."""
+
+STEM_STRIDES: Mapping[Stem, int] = {"cifar": 1, "imagenet": 4}
+"""By how much each stem divides height and width."""
 
 STEM_MULTIPLIER = 3
 """The stem gives three times the channels of the first cell."""
@@ -60,27 +68,78 @@ def plan_cells(channels: int, num_cells: int, num_nodes: int) -> tuple[CellPlan,
     return tuple(plans)
 
 
-def make_stem(in_channels: int, channels: int) -> nn.Sequential:
-    """3x3 convolution to three times the channels, then batch normalisation, affine in supernets too."""
+def make_stem(stem: Stem, in_channels: int, channels: int) -> nn.Sequential:
+    """Map images to three times the channels; the batch normalisations are affine in supernets too.
+
+    ``cifar``: a 3x3 convolution. ``imagenet``: two 3x3 convolutions of stride 2, the first to half of the width, with a
+    batch normalisation and a ReLU between them. Both inputs of the first cell are the stem's output, so that the cells
+    are the same whatever the stem. DARTS' own ImageNet network differs there: a second stem halves the map once more
+    (to an eighth of the image), the first cell reads both stems, and they have as many channels as the first cell.
+
+    Args:
+        stem: a key of :data:`STEM_STRIDES`.
+        in_channels: of the images.
+        channels: of the first cell.
+
+    Raises:
+        ShapeError: an unknown stem, or images without a channel.
+    """
+    if stem not in STEM_STRIDES:
+        raise ShapeError(f"the stem is {stem!r}; expected one of {', '.join(map(repr, STEM_STRIDES))}.")
+    if in_channels < 1:
+        raise ShapeError(f"in_channels={in_channels}; expected at least 1, such as 3 for colour or 1 for grey images.")
     width = STEM_MULTIPLIER * channels
+    if stem == "cifar":
+        return nn.Sequential(
+            nn.Conv2d(in_channels, width, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+        )
     return nn.Sequential(
-        nn.Conv2d(in_channels, width, kernel_size=3, padding=1, bias=False),
+        nn.Conv2d(in_channels, width // 2, kernel_size=3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(width // 2),
+        nn.ReLU(),
+        nn.Conv2d(width // 2, width, kernel_size=3, stride=2, padding=1, bias=False),
         nn.BatchNorm2d(width),
     )
 
 
-def check_images(images: Tensor, in_channels: int) -> None:
+def stem_of(names: Collection[str]) -> Stem | None:
+    """The stem whose tensors a network's state has, by their names; None where it has those of neither."""
+    if "stem.0.weight" not in names:
+        return None
+    return "imagenet" if "stem.3.weight" in names else "cifar"
+
+
+def size_multiple(stem: Stem) -> int:
+    """What height and width of the images must be multiples of: the stem divides them, then two cells halve the map."""
+    return 4 * STEM_STRIDES[stem]
+
+
+def check_images(images: Tensor, in_channels: int, stem: Stem, *, training: bool) -> None:
     """Refuse a batch that the stack cannot take.
 
     Raises:
-        ShapeError: not (batch, in_channels, h, w), or h or w is not a multiple of 4 (two reductions halve the map).
+        ShapeError: not (batch, in_channels, h, w); h or w is no multiple of :func:`size_multiple`; or, in training, the
+            batch leaves a single value a channel in the last map, over which batch normalisation is not defined.
     """
     if images.ndim != 4 or images.shape[1] != in_channels:
         raise ShapeError(f"images have shape {tuple(images.shape)}; expected (batch, {in_channels}, height, width).")
-    height, width = images.shape[-2:]
-    if height % 4 or width % 4:
-        nearest = tuple(max(4, round(size / 4) * 4) for size in (height, width))
+    num, _, height, width = images.shape
+    multiple = size_multiple(stem)
+    if not height or not width or height % multiple or width % multiple:
         raise ShapeError(
-            f"images are {height}x{width}; both must be multiples of 4, because two cells halve the map. "
-            f"Resize to {nearest[0]}x{nearest[1]}, for example."
+            f"images are {height}x{width}; with the {stem} stem both sides must be multiples of {multiple}, by which "
+            f"stem and reductions divide them. Resize to height {_nearest(height, multiple)} and width "
+            f"{_nearest(width, multiple)}."
         )
+    if training and num == 1 and height == width == multiple:
+        raise ShapeError(
+            f"a training batch of 1 image of {height}x{width} leaves one value a channel in the last map, which batch "
+            f"normalisation cannot scale; give 2 or more images, or images of {2 * multiple}x{2 * multiple}."
+        )
+
+
+def _nearest(size: int, multiple: int) -> str:
+    """The multiples next to a size, below and above; the size itself if it is one."""
+    below, above = size // multiple * multiple, -(-max(size, 1) // multiple) * multiple
+    return f"{below} or {above}" if 0 < below < above else f"{above}"

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from darts.modes import evaluating
+from darts.gradients import Average, Criterion, Forward, loss_gradient, mean_loss
+from darts.modes import evaluating, frozen
 from darts.supernet import MixingWeights, Supernet
 
 MIN_RADIUS = 0.03
@@ -71,12 +72,16 @@ def perturb_adversarial(
     num_steps: int = 7,
     random_start: bool = True,
     generator: torch.Generator | None = None,
+    *,
+    criterion: Criterion = F.cross_entropy,
+    num_micro_batches: int = 1,
+    average: Average | None = None,
 ) -> MixingWeights:
     """SDARTS-ADV: move the mixing weights uphill in the loss by projected sign-gradient steps.
 
-    Batch normalisations use their running statistics during the attack, and nothing of the network changes: no
-    gradient is left behind, no statistic updated. Where the attack ends at a lower loss than it began, the
-    unperturbed weights are returned.
+    Batch normalisations use their running statistics during the attack, and nothing of the network changes: no weight
+    gradient is formed, no statistic updated. Where the attack ends at a lower loss than it began, the unperturbed
+    weights are returned.
 
     Args:
         net: the supernet; its mode is restored.
@@ -86,25 +91,40 @@ def perturb_adversarial(
         radius: of the box around ``mixing`` that each step is clamped to before it returns to the simplex.
         num_steps: gradient steps, each of size ``2 * radius / num_steps``.
         random_start: begin from :func:`perturb_random` instead of from ``mixing``.
-        generator: of the random start; the global one when absent.
+        generator: of the random start; the global one when absent. Equal in every process.
+        criterion: loss.
+        num_micro_batches: parts that the batch is taken in, to save memory.
+        average: over processes, so that all take the same steps; one process when absent.
     """
     mixing = mixing.detach()
-    with evaluating(net):
-        with torch.no_grad():
-            loss_before = F.cross_entropy(net(images, mixing=mixing), labels)
+
+    def forward(weights: MixingWeights) -> Forward:
+        return lambda first_map: net.classify(first_map, weights)
+
+    with evaluating(net), frozen(net.parameters()):
+        batch = net.first_map(images), labels
+        loss_before = mean_loss(forward(mixing), criterion, batch, num_micro_batches=num_micro_batches)
         moved = perturb_random(mixing, radius, generator) if random_start else mixing
         for _ in range(num_steps):
-            moved = MixingWeights(*(weights.clone().requires_grad_(True) for weights in moved))
-            gradients = torch.autograd.grad(F.cross_entropy(net(images, mixing=moved), labels), moved)
+            moved = MixingWeights(*(weights.clone().requires_grad_() for weights in moved))
+            found = loss_gradient(
+                forward(moved), criterion, batch, moved, num_micro_batches=num_micro_batches, average=average
+            )
             moved = MixingWeights(
                 *(
                     _ascend(weights.detach(), gradient, centre, radius, 2 * radius / num_steps)
-                    for weights, gradient, centre in zip(moved, gradients, mixing, strict=True)
+                    for weights, gradient, centre in zip(moved, found.gradients, mixing, strict=True)
                 )
             )
-        with torch.no_grad():
-            loss_after = F.cross_entropy(net(images, mixing=moved), labels)
-    return mixing if loss_before > loss_after else moved
+        loss_after = mean_loss(forward(moved), criterion, batch, num_micro_batches=num_micro_batches)
+    # Older PyTorch (its issue 112583): passes without gradients leave casts of the weights in autocast's cache, through
+    # which no gradient reaches the weights afterwards.
+    torch.clear_autocast_cache()
+    if average is not None:
+        loss_before, loss_after = average((loss_before, loss_after))
+    return MixingWeights(
+        *(torch.where(loss_before > loss_after, start, end) for start, end in zip(mixing, moved, strict=True))
+    )
 
 
 def _ascend(weights: Tensor, gradient: Tensor, centre: Tensor, radius: float, step: float) -> Tensor:

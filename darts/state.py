@@ -46,7 +46,7 @@ class StateDifference:
         return (
             f"{len(self.missing)} tensors missing{_some(self.missing)}, "
             f"{len(self.misfits)} of another shape{_some(self.misfits)}, "
-            f"{len(self.surplus)} of cells or ops that it does not have{_some(self.surplus)}"
+            f"{len(self.surplus)} of cells, ops or a stem that it does not have{_some(self.surplus)}"
         )
 
 

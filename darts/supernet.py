@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from darts.macro import CellPlan, check_images, make_stem, plan_cells
-from darts.primitives import FactorizedReduce, ReluConvBn, make_op
+from darts.arch_shapes import check_mixing
+from darts.kernels import concatenate, in_fast_layout
+from darts.macro import CellPlan, Stem, check_images, make_stem, plan_cells
+from darts.primitives import FactorizedReduce, Op, ReluConvBn, make_op
+from darts.shared import NodeSum, SharedState
 from darts.space import NUM_INPUTS, SearchSpace
+from darts.state import CheckedState
 
 ALPHA_NAMES = ("normal_alpha", "reduction_alpha")
 """Names of the architecture parameters in a supernet's state."""
@@ -38,24 +42,27 @@ class MixingWeights(NamedTuple):
         return MixingWeights(self.normal.detach(), self.reduction.detach())
 
 
+ScalarRows = Sequence[Sequence[Tensor]]
+"""A matrix taken apart: a scalar for each primitive of each edge."""
+
+
 class MixedOp(nn.Module):
-    """All candidate ops of one edge; the output is their weighted sum (DARTS, equation 2)."""
+    """All candidate ops of one edge; what they add to a node is their weighted sum (DARTS, equation 2)."""
 
     def __init__(self, primitives: tuple[str, ...], channels: int, stride: int) -> None:
         super().__init__()
         self.ops = nn.ModuleList(make_op(name, channels, stride, affine=False, pool_norm=True) for name in primitives)
 
-    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
-        """Mix the candidates.
+    def forward(self, state: SharedState, weights: Sequence[Tensor], node: NodeSum) -> None:
+        """Add the weighted ops of this edge to a node.
 
         Args:
-            x: shape (batch, channels, h, w).
-            weights: shape (num_primitives,).
+            state: the source, of shape (batch, channels, h, w).
+            weights: a scalar for each primitive.
+            node: the target.
         """
-        mixed = weights[0] * self.ops[0](x)
-        for weight, op in zip(weights[1:], self.ops[1:], strict=True):
-            mixed = mixed + weight * op(x)
-        return cast(Tensor, mixed)
+        for weight, op in zip(weights, self.ops, strict=True):
+            cast(Op, op).mix(state, weight, node)
 
 
 class Cell(nn.Module):
@@ -65,7 +72,7 @@ class Cell(nn.Module):
         super().__init__()
         self.reduction = plan.reduction
         self.num_nodes = space.num_nodes
-        self.preprocess0: nn.Module = (
+        self.preprocess0: FactorizedReduce | ReluConvBn = (
             FactorizedReduce(plan.before_previous, plan.channels, affine=False)
             if plan.previous_reduces
             else ReluConvBn(plan.before_previous, plan.channels, affine=False)
@@ -76,26 +83,29 @@ class Cell(nn.Module):
             for (source, _), primitives in zip(space.edges, space.primitives(reduction=plan.reduction), strict=True)
         )
 
-    def forward(self, before_previous: Tensor, previous: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, before_previous: SharedState, previous: SharedState, weights: ScalarRows) -> Tensor:
         """Compute the nodes and concatenate them along the channels.
 
         Args:
             before_previous: output of the cell before the previous one.
             previous: output of the previous cell.
-            weights: mixing weights of this cell type, shape (num_edges, num_primitives).
+            weights: mixing weights of this cell type, (num_edges, num_primitives).
         """
-        states = [self.preprocess0(before_previous), self.preprocess1(previous)]
-        edge = 0
+        states = [
+            SharedState(self.preprocess0.after_relu(before_previous.relu)),
+            SharedState(self.preprocess1.after_relu(previous.relu)),
+        ]
+        edges = zip(self.edges, weights, strict=True)
         for _ in range(self.num_nodes):
-            node = self.edges[edge](states[0], weights[edge])
-            for offset, state in enumerate(states[1:], start=1):
-                node = node + self.edges[edge + offset](state, weights[edge + offset])
-            edge += len(states)
-            states.append(node)
-        return torch.cat(states[NUM_INPUTS:], dim=1)
+            node = NodeSum()
+            for state in states:
+                edge, row = next(edges)
+                edge(state, row, node)
+            states.append(SharedState(node.total()))
+        return concatenate([state.x for state in states[NUM_INPUTS:]])
 
 
-class Supernet(nn.Module):
+class Supernet(CheckedState):
     """A network that holds every candidate op of a search space.
 
     The architecture parameters alpha are parameters and part of the state, yet never among
@@ -108,9 +118,11 @@ class Supernet(nn.Module):
         num_cells: cells stacked, at least 3.
         in_channels: of the images.
         generator: of the initial alphas, normal with standard deviation 1e-3; the global one when absent.
+        stem: ``cifar`` keeps the size of the images, ``imagenet`` quarters it (see :func:`darts.macro.make_stem`);
+            the attribute ``stem_name`` tells which it is, ``stem`` is the module.
 
     Raises:
-        ShapeError: a size that cannot be built (see :func:`darts.macro.plan_cells`).
+        ShapeError: a size or a stem that cannot be built (see :func:`darts.macro.plan_cells`).
 
     Source: DARTS (Liu et al. 2019, arXiv:1806.09055), sections 2.1 and 3.1.
     """
@@ -123,6 +135,7 @@ class Supernet(nn.Module):
         num_cells: int = 8,
         in_channels: int = 3,
         generator: torch.Generator | None = None,
+        stem: Stem = "cifar",
     ) -> None:
         super().__init__()
         self.space = space
@@ -130,8 +143,9 @@ class Supernet(nn.Module):
         self.channels = channels
         self.num_cells = num_cells
         self.in_channels = in_channels
+        self.stem_name = stem
         plans = plan_cells(channels, num_cells, space.num_nodes)
-        self.stem = make_stem(in_channels, channels)
+        self.stem = make_stem(stem, in_channels, channels)
         self.cells = nn.ModuleList(Cell(space, plan) for plan in plans)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(space.num_nodes * plans[-1].channels, num_classes)
@@ -159,19 +173,44 @@ class Supernet(nn.Module):
         """Class logits.
 
         Args:
-            images: shape (batch, in_channels, h, w), h and w multiples of 4.
+            images: shape (batch, in_channels, h, w), h and w multiples of 4, or of 16 with the imagenet stem.
             mixing: weights of the candidate ops; :meth:`mixing_weights` when absent.
 
         Returns:
             Shape (batch, num_classes).
 
         Raises:
-            ShapeError: images of another shape.
+            ShapeError: images or mixing weights of another shape, or images too few and too small to train on.
         """
-        check_images(images, self.in_channels)
+        return self.classify(self.first_map(images), mixing)
+
+    def first_map(self, images: Tensor) -> Tensor:
+        """The stem's output, which no mixing weight changes: shape (batch, 3 * channels, h, w) for the cifar stem.
+
+        Raises:
+            ShapeError: as :meth:`forward`.
+        """
+        check_images(images, self.in_channels, self.stem_name, training=self.training)
+        return cast(Tensor, self.stem(in_fast_layout(images)))
+
+    def classify(self, first_map: Tensor, mixing: MixingWeights | None = None) -> Tensor:
+        """What :meth:`forward` does after the stem.
+
+        Args:
+            first_map: what :meth:`first_map` gave.
+            mixing: as in :meth:`forward`.
+        """
         mixing = self.mixing_weights() if mixing is None else mixing
-        before_previous = previous = self.stem(images)
+        check_mixing(self.space, mixing)
+        normal, reduction = (_taken_apart(matrix) for matrix in mixing)
+        before_previous = previous = SharedState(first_map)
         for cell in self.cells:
-            weights = mixing.reduction if cell.reduction else mixing.normal
-            before_previous, previous = previous, cell(before_previous, previous, weights)
-        return cast(Tensor, self.classifier(self.pool(previous).flatten(1)))
+            output = cell(before_previous, previous, reduction if cell.reduction else normal)
+            before_previous, previous = previous, SharedState(output)
+        return cast(Tensor, self.classifier(self.pool(previous.x).flatten(1)))
+
+
+def _taken_apart(matrix: Tensor) -> ScalarRows:
+    """A matrix as scalars, by a single differentiable step whatever the number of cells that use them."""
+    scalars = matrix.flatten().unbind()
+    return [scalars[start : start + matrix.shape[1]] for start in range(0, len(scalars), matrix.shape[1])]

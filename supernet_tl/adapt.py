@@ -181,6 +181,8 @@ def _search_module(data: PreparedData, recipe: Recipe) -> SearchModule:
         space=recipe.space,
         channels=recipe.channels,
         num_cells=recipe.num_cells,
+        in_channels=data.in_channels,
+        stem=recipe.stem,
         weight_optimizer=_sgd(recipe, recipe.weight_lr),
         arch_optimizer=partial(
             torch.optim.Adam, lr=recipe.arch_lr, betas=(0.5, 0.999), weight_decay=recipe.arch_weight_decay
@@ -188,8 +190,12 @@ def _search_module(data: PreparedData, recipe: Recipe) -> SearchModule:
         weight_scheduler=partial(
             CosineAnnealingLR, T_max=recipe.epochs, eta_min=min(recipe.weight_lr_min, recipe.weight_lr)
         ),
+        order=recipe.order,
         perturbation=recipe.perturbation,
         max_radius=recipe.max_radius,
+        attack_steps=recipe.attack_steps,
+        random_start=recipe.random_start,
+        num_micro_batches=recipe.num_micro_batches,
         max_gradient_norm=recipe.max_gradient_norm,
         augmentation=data.augmentation(recipe),
         seed=recipe.seed,
@@ -224,4 +230,6 @@ def _untrained_network(
             recipe.retrain_channels,
             recipe.retrain_num_cells,
             auxiliary=recipe.auxiliary_weight > 0,
+            in_channels=data.in_channels,
+            stem=recipe.stem,
         )

@@ -19,6 +19,7 @@ import ot_select
 import zoo_store
 from ot_select.embed import Embedder, parse_embedder
 from supernet_tl.data import ImageSet, Progress, Splits
+from supernet_tl.entry_facts import in_channels_of, stem_of
 from supernet_tl.errors import SelectionError
 from supernet_tl.prepared_data import PreparedData
 from supernet_tl.recipe import Recipe
@@ -99,6 +100,8 @@ def entry_of(
         "num_classes": data.num_classes,
         "classes": list(data.class_names),
         "image_size": recipe.image_size,
+        "in_channels": supernet.in_channels,
+        "stem": supernet.stem_name,
         "recipe": recipe.pretraining_settings(),
         "seed": recipe.seed,
         "metrics": dict(metrics),
@@ -148,9 +151,16 @@ def supernet_of(entry: zoo_store.ZooEntry) -> darts.Supernet:
     try:
         space = card["space"] if isinstance(card["space"], Mapping) else {"name": card["space"]}
         search_space = darts.SearchSpace.from_dict(space) if "normal" in space else darts.SPACES[str(space["name"])]
-        net = darts.Supernet(search_space, int(card["num_classes"]), int(card["channels"]), int(card["num_cells"]))
+        net = darts.Supernet(
+            search_space,
+            int(card["num_classes"]),
+            int(card["channels"]),
+            int(card["num_cells"]),
+            in_channels_of(card),
+            stem=stem_of(card),
+        )
         net.load_state_dict(dict(entry.state))
-    except (KeyError, RuntimeError, TypeError, darts.DartsError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise SelectionError(
             f"the zoo entry {card.get('name', '(no name)')!r} holds no supernet that can be built: {error}. "
             "Its card needs space, channels, num_cells and num_classes that agree with its tensors."

@@ -60,7 +60,7 @@ class History(Callback):
             self._note_mixing(pl_module)
             row = dataclasses.replace(
                 row,
-                radius=pl_module.radius if pl_module.perturbation == "random" else None,
+                radius=pl_module.radius if pl_module.perturbation != "none" else None,
                 num_skip_connections=pl_module.genotype().count("skip_connect"),
             )
         self.rows.append(row)

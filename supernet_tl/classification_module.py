@@ -18,10 +18,11 @@ from supernet_tl.seeds import epoch_seed
 class ClassificationModule(LightningModule):
     """A network that classifies normalised images; subclasses say how it is trained.
 
-    Everything random follows from (seed, epoch), so that a run resumed at an epoch goes on as if never stopped.
+    Everything random follows from (seed, epoch, rank), so that a run resumed at an epoch goes on as if never stopped,
+    and every process augments its images by itself.
 
     Args:
-        network: takes images (b, 3, s, s), in evaluation mode gives logits (b, num_classes).
+        network: takes images (b, c, s, s), in evaluation mode gives logits (b, num_classes).
         num_classes: of the dataset.
         augmentation: of training batches; none when absent.
         seed: of augmentation and whatever else is random in training.
@@ -56,15 +57,16 @@ class ClassificationModule(LightningModule):
         require_same_origin(checkpoint, self.origin(), path)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (batch, num_classes) of normalised images (batch, 3, s, s)."""
+        """Logits (batch, num_classes) of normalised images (batch, c, s, s)."""
         logits: Tensor = self.classifier(images.contiguous(memory_format=torch.channels_last))
         return logits
 
     def on_train_epoch_start(self) -> None:
         """Seed everything random of this epoch and note its learning rate."""
-        torch.manual_seed(epoch_seed(self.seed, self.current_epoch, "network"))
-        self.generator.manual_seed(epoch_seed(self.seed, self.current_epoch, "batches"))
-        self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"])
+        of_process = f"/rank {self.global_rank}" if self.global_rank else ""
+        torch.manual_seed(epoch_seed(self.seed, self.current_epoch, f"network{of_process}"))
+        self.generator.manual_seed(epoch_seed(self.seed, self.current_epoch, f"batches{of_process}"))
+        self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], sync_dist=True)
 
     def augmented(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """A training batch as the network is to see it."""
@@ -89,5 +91,5 @@ class ClassificationModule(LightningModule):
         self.log_mean(f"{split}_accuracy", accuracy, len(labels))
 
     def log_mean(self, name: str, value: Any, batch_size: int) -> None:
-        """Log the epoch's mean over images."""
-        self.log(name, value, on_step=False, on_epoch=True, batch_size=batch_size)
+        """Log the epoch's mean over images, those of all processes."""
+        self.log(name, value, on_step=False, on_epoch=True, batch_size=batch_size, sync_dist=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_only
 
 from supernet_tl.checkpoints import ORIGIN, require_same_origin
 from supernet_tl.control import Control
+from supernet_tl.data import WHOLE, Shard
 from supernet_tl.prepared_data import Loader, PreparedData, evaluation_loader
-from supernet_tl.recipe import Recipe
+from supernet_tl.recipe import Recipe, Stem
 
 
 class SearchData(LightningDataModule):
@@ -17,8 +19,10 @@ class SearchData(LightningDataModule):
 
     Args:
         target: a folder, a Meta-Album folder, or ``pocket:NAME``.
-        image_size: pixels a side, a multiple of 4.
-        batch_size: images of each half in a step.
+        image_size: pixels a side; a multiple of 4, and of 16 with the imagenet stem.
+        in_channels: of the images: 3, or 1 to turn them grey.
+        stem: of the network that sees the images; the search's own in LightningCLI runs.
+        batch_size: images of each half in a step, in each process: two processes take twice as many.
         seed: of splits and batches.
         test_frac: share of the images for the test split.
         validation_frac: share of the images for the validation split.
@@ -31,6 +35,8 @@ class SearchData(LightningDataModule):
         self,
         target: str,
         image_size: int = 32,
+        in_channels: int = 3,
+        stem: Stem = "cifar",
         batch_size: int = 64,
         seed: int = 0,
         test_frac: float = 0.2,
@@ -42,15 +48,19 @@ class SearchData(LightningDataModule):
         super().__init__()
         self.recipe = Recipe(
             image_size=image_size,
+            in_channels=in_channels,
+            stem=stem,
             batch_size=batch_size,
             seed=seed,
             test_frac=test_frac,
             validation_frac=validation_frac,
             max_search_images=max_search_images,
         )
-        control = Control(skip_corrupt=skip_corrupt, drop_small_classes=drop_small_classes)
+        first_process = getattr(rank_zero_only, "rank", 0) == 0
+        control = Control(quiet=not first_process, skip_corrupt=skip_corrupt, drop_small_classes=drop_small_classes)
         self.image_set = control.open(target)
         self.num_classes = len(self.image_set.class_names)
+        self.in_channels = in_channels
         self._control = control
         self._data: PreparedData | None = None
 
@@ -61,17 +71,22 @@ class SearchData(LightningDataModule):
             self._data = self._control.prepare(self.image_set, self.recipe)
         return self._data
 
+    @property
+    def shard(self) -> Shard:
+        """The part of the images that belongs to this process."""
+        return WHOLE if self.trainer is None else Shard(self.trainer.global_rank, self.trainer.world_size)
+
     def train_dataloader(self) -> Any:
         """Batches ``{"weight": (images, labels), "architecture": (images, labels)}``."""
-        return self.data.search_loader(self.recipe)
+        return self.data.search_loader(self.recipe, self.shard)
 
     def val_dataloader(self) -> Loader:
         """The validation split."""
-        return evaluation_loader(self.data.validation)
+        return evaluation_loader(self.data.validation, shard=self.shard)
 
     def test_dataloader(self) -> Loader:
         """The test split."""
-        return evaluation_loader(self.data.test)
+        return evaluation_loader(self.data.test, shard=self.shard)
 
     def origin(self) -> dict[str, Any]:
         """What decides which image is in which split: plain values by name."""
@@ -82,6 +97,7 @@ class SearchData(LightningDataModule):
             "data.test_frac": recipe.test_frac,
             "data.validation_frac": recipe.validation_frac,
             "data.max_search_images": recipe.max_search_images,
+            "data.in_channels": recipe.in_channels,
         }
 
     def state_dict(self) -> dict[str, Any]:

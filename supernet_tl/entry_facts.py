@@ -19,12 +19,16 @@ class EntryFacts:
         channels: of the supernet's first cells.
         num_cells: of the supernet.
         image_size: pixels a side.
+        in_channels: of the images.
+        stem: of the supernet.
     """
 
     space: str
     channels: int
     num_cells: int
     image_size: int
+    in_channels: int
+    stem: darts.Stem
 
     @classmethod
     def of(cls, card: Mapping[str, Any]) -> EntryFacts:
@@ -38,7 +42,14 @@ class EntryFacts:
             raise ValueError(f"its card does not tell {', '.join(missing)}")
         if not isinstance(card["image_size"], int):
             raise ValueError(f"its image_size is {card['image_size']!r}; only square images are supported")
-        return cls(_space_name(card["space"]), card["channels"], card["num_cells"], card["image_size"])
+        return cls(
+            _space_name(card["space"]),
+            card["channels"],
+            card["num_cells"],
+            card["image_size"],
+            in_channels_of(card),
+            stem_of(card),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The facts by the names of the recipe's settings."""
@@ -52,6 +63,32 @@ def _space_name(space: str | Mapping[str, Any]) -> str:
     if isinstance(space, Mapping) and "normal" in space and darts.SearchSpace.from_dict(space) != darts.SPACES[name]:
         raise ValueError(f"its space is called {name!r} but has other primitives")
     return name
+
+
+def in_channels_of(card: Mapping[str, Any]) -> int:
+    """Channels of the images that the supernet takes; cards that do not tell are of colour images.
+
+    Raises:
+        ValueError: with the reason why the entry cannot be used, as a clause.
+    """
+    in_channels = card.get("in_channels")
+    if in_channels is None:
+        return 3
+    if isinstance(in_channels, bool) or in_channels not in (1, 3):
+        raise ValueError(f"its in_channels is {in_channels!r}, neither 3 nor, for grey images, 1")
+    return int(in_channels)
+
+
+def stem_of(card: Mapping[str, Any]) -> darts.Stem:
+    """The supernet's stem; cards that do not tell are of the cifar stem.
+
+    Raises:
+        ValueError: with the reason why the entry cannot be used, as a clause.
+    """
+    stem: darts.Stem | None = card.get("stem")
+    if stem not in (None, *darts.STEM_STRIDES):
+        raise ValueError(f"its stem is {stem!r}, none of {', '.join(darts.STEM_STRIDES)}")
+    return stem or "cifar"
 
 
 def embedder_of(card: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,10 @@ class DivergedError(SupernetTLError):
     """Training ended with numbers that are not finite."""
 
 
+class ProcessesDifferError(SupernetTLError):
+    """Processes that search one supernet hold different alphas."""
+
+
 class NetworkFileError(SupernetTLError):
     """A folder that is no saved network, or one that was altered."""
 

@@ -20,9 +20,30 @@ from supernet_tl.search_module import SearchModule
 
 VERBS = ("fit", "validate", "test")
 
+_OWN_SETTINGS: tuple[tuple[str, tuple[Any, ...], str], ...] = (
+    (
+        "accumulate_grad_batches",
+        (None, 1),
+        "but a search step has two optimizers, between which the trainer cannot accumulate. Raise --data.batch_size as "
+        "many times instead, and take each batch in as many parts with --model.num_micro_batches.",
+    ),
+    (
+        "gradient_clip_val",
+        (None, 0, 0.0),
+        "but only the weights' gradient is to be clipped, never that of the alphas. Give --model.max_gradient_norm "
+        "instead.",
+    ),
+    (
+        "use_distributed_sampler",
+        (None, False),
+        "but the data shares its images between processes itself, each half by its own order. Leave it out.",
+    ),
+)
+"""Trainer's settings, what they may be, and what to do instead."""
+
 
 class SearchCLI(LightningCLI):
-    """LightningCLI for :class:`SearchModule` on :class:`SearchData`; the number of classes comes from the data.
+    """LightningCLI for :class:`SearchModule` on :class:`SearchData`; classes and channels come from the data.
 
     One folder, ``--trainer.default_root_dir``, holds one run: ``logs/`` and ``checkpoints/last.ckpt``, which
     ``--ckpt_path last`` stands for. A run that goes on adds to both; a new one begins in another folder.
@@ -30,7 +51,9 @@ class SearchCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link what the two sides share."""
-        parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
+        for name in ("num_classes", "in_channels"):
+            parser.link_arguments(f"data.{name}", f"model.{name}", apply_on="instantiate")
+        parser.link_arguments("model.stem", "data.stem")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Find the checkpoint that is meant by ``last``."""
@@ -42,8 +65,11 @@ class SearchCLI(LightningCLI):
             read_checkpoint(Path(config.ckpt_path))
 
     def before_instantiate_classes(self) -> None:
-        """Refuse to evaluate random weights, and to write over the checkpoint of another run."""
+        """Refuse settings that the search has its own for, to evaluate random weights, and to write over a run."""
         config = self.config[self.subcommand]
+        for name, found, instead in _OWN_SETTINGS:
+            if config.trainer.get(name) not in found:
+                raise RecipeError(f"trainer.{name} is {config.trainer[name]}, {instead}")
         if config.ckpt_path:
             return
         if self.subcommand != "fit":
@@ -97,6 +123,7 @@ def main(arguments: Sequence[str]) -> None:
                 SearchData,
                 args=list(arguments),
                 auto_configure_optimizers=False,
+                trainer_defaults={"use_distributed_sampler": False},
                 seed_everything_default=0,
                 save_config_kwargs={"overwrite": True},
             )

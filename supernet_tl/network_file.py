@@ -15,7 +15,7 @@ from torch import Tensor
 
 import darts
 from supernet_tl.adapters import plain_state
-from supernet_tl.data import Normalisation
+from supernet_tl.data import Normalisation, to_grey
 from supernet_tl.errors import NetworkFileError
 from supernet_tl.files import read_json, write_json, write_whole
 from supernet_tl.seeds import own_random_numbers
@@ -45,7 +45,8 @@ class Classifier:
         """Class probabilities.
 
         Args:
-            images: shape (n, 3, image_size, image_size), uint8.
+            images: shape (n, 3, image_size, image_size), uint8; a network for grey images turns them grey, and takes
+                shape (n, 1, image_size, image_size) too.
             batch_size: images in memory at once.
 
         Returns:
@@ -54,10 +55,13 @@ class Classifier:
         Raises:
             NetworkFileError: images of another shape or type.
         """
-        if images.dtype != torch.uint8 or images.shape[1:] != (3, self.image_size, self.image_size):
+        size, in_channels = self.image_size, self.network.in_channels
+        shapes = [(channels, size, size) for channels in sorted({3, in_channels}, reverse=True)]
+        if images.dtype != torch.uint8 or tuple(images.shape[1:]) not in shapes:
+            expected = " or ".join(f"(n, {channels}, {size}, {size})" for channels, _, _ in shapes)
             raise NetworkFileError(
-                f"images are {images.dtype} of shape {tuple(images.shape)}; expected torch.uint8 of shape "
-                f"(n, 3, {self.image_size}, {self.image_size}), as ImageSet.pixels({self.image_size}) gives them."
+                f"images are {images.dtype} of shape {tuple(images.shape)}; expected torch.uint8 of shape {expected}, "
+                f"as ImageSet.pixels({size}) gives them."
             )
         device = next(self.network.parameters()).device
         self.network.eval()
@@ -65,7 +69,10 @@ class Classifier:
         with torch.inference_mode(), own_random_numbers():
             torch.manual_seed(0)  # ops that draw noise give the same prediction each time
             for batch in torch.split(images, batch_size):
-                logits = cast(Tensor, self.network(self.normalisation(batch.to(device))))
+                pixels = batch.to(device)
+                if pixels.shape[1] > in_channels:
+                    pixels = to_grey(pixels)
+                logits = cast(Tensor, self.network(self.normalisation(pixels)))
                 probabilities.append(logits.softmax(dim=-1).float().cpu())
         return torch.cat(probabilities)
 
@@ -92,6 +99,7 @@ def save_classifier(folder: Path, classifier: Classifier, facts: dict[str, Any] 
         "channels": network.channels,
         "num_cells": network.num_cells,
         "in_channels": network.in_channels,
+        "stem": network.stem_name,
         "pool_norm": network.pool_norm,
         "image_size": classifier.image_size,
         "normalisation": classifier.normalisation.to_dict(),
@@ -136,6 +144,7 @@ def load_classifier(folder: Path) -> Classifier:
             num_cells=description["num_cells"],
             pool_norm=description["pool_norm"],
             in_channels=description["in_channels"],
+            stem=description.get("stem", "cifar"),  # what networks had before the stem was written down
         )
         network.load_state_dict(load_tensors(data))
         return Classifier(

@@ -113,8 +113,9 @@ def transfer(
         seed: of everything random.
         with_scratch: also search from scratch with the same settings, in ``output/scratch``, for the report.
         control: device, overwriting, bad images.
-        **options: further fields of :class:`supernet_tl.Recipe`. ``space``, ``channels``, ``num_cells`` and
-            ``image_size`` are those of the chosen entry; where given, only entries that have them are considered.
+        **options: further fields of :class:`supernet_tl.Recipe`. ``space``, ``channels``, ``num_cells``,
+            ``image_size``, ``in_channels`` and ``stem`` are those of the chosen entry; where given, only entries that
+            have them are considered.
 
     Raises:
         SelectionError: no entry can be used.

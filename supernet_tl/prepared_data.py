@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,18 +12,26 @@ from torch import Tensor
 from torch.utils.data import DataLoader, SequentialSampler
 
 from supernet_tl.data import (
+    WHOLE,
     Augmentation,
     BalancedSourceSampler,
     EpochSampler,
+    EvaluationBatches,
     ImageSet,
     ImageTensors,
     Normalisation,
     Progress,
+    Shard,
+    ShardedSampler,
     ShuffledSampler,
     Splits,
+    batch_loader,
     loader,
     make_splits,
+    to_grey,
 )
+from supernet_tl.data.batches import FullBatches
+from supernet_tl.errors import RecipeError
 from supernet_tl.quiet import quiet_lightning
 from supernet_tl.recipe import Recipe
 
@@ -63,6 +71,11 @@ class PreparedData:
         return len(self.class_names)
 
     @property
+    def in_channels(self) -> int:
+        """Channels of the images: 3, or 1 for grey."""
+        return self.weight.images.shape[1]
+
+    @property
     def search(self) -> ImageTensors:
         """Weight and architecture images together: what the final network is trained on."""
         weight, architecture = self.weight, self.architecture
@@ -81,11 +94,16 @@ class PreparedData:
         augmentation = Augmentation.for_images(recipe.image_size, flip)
         return augmentation if recipe.crop_padding is None else Augmentation(recipe.crop_padding, flip)
 
-    def search_loader(self, recipe: Recipe) -> CombinedLoader:
-        """Both halves at once: each batch is ``{"weight": (images, labels), "architecture": (images, labels)}``."""
+    def search_loader(self, recipe: Recipe, shard: Shard = WHOLE) -> CombinedLoader:
+        """Both halves at once: each batch is ``{"weight": (images, labels), "architecture": (images, labels)}``.
+
+        Args:
+            recipe: gives batch size, seed and balance.
+            shard: the process that the batches are for; each process has batches of ``recipe.batch_size``.
+        """
         halves = {"weight": (self.weight, 2 * recipe.seed), "architecture": (self.architecture, 2 * recipe.seed + 1)}
         loaders = {
-            name: loader(half, self._sampler(half, seed, recipe), recipe.batch_size, drop_last=True)
+            name: loader(half, _sharded(self._sampler(half, seed, recipe), shard), recipe.batch_size, drop_last=True)
             for name, (half, seed) in halves.items()
         }
         from lightning.pytorch.utilities import CombinedLoader
@@ -105,9 +123,36 @@ class PreparedData:
         return BalancedSourceSampler(images.source, seed, by_image=recipe.balance == "image")
 
 
-def evaluation_loader(images: ImageTensors, batch_size: int = 256) -> Loader:
-    """Every image once, in order."""
-    return loader(images, SequentialSampler(images), batch_size, drop_last=False)
+def evaluation_loader(images: ImageTensors, batch_size: int = 256, shard: Shard = WHOLE) -> Loader:
+    """Every image once, in order; of several processes each gets its share, in as many batches as every other."""
+    if shard == WHOLE:
+        return loader(images, SequentialSampler(images), batch_size, drop_last=False)
+    return batch_loader(images, EvaluationBatches(len(images), batch_size, shard))
+
+
+def _sharded(sampler: EpochSampler, shard: Shard) -> EpochSampler | ShardedSampler:
+    return sampler if shard == WHOLE else ShardedSampler(sampler, shard)
+
+
+def refuse_unshared(loaders: Any, shard: Shard) -> None:
+    """Refuse training batches of this package that are not the ones of this process.
+
+    Args:
+        loaders: one loader, or several by name; those with batches from elsewhere are let be.
+        shard: of this process.
+
+    Raises:
+        RecipeError: the batches are of another process, or of all of them.
+    """
+    for one in loaders.values() if isinstance(loaders, Mapping) else [loaders]:
+        batches = getattr(one, "batch_sampler", None)
+        found = getattr(batches.sampler, "shard", WHOLE) if isinstance(batches, FullBatches) else shard
+        if found != shard:
+            raise RecipeError(
+                f"the training batches are made for process {found.index} of {found.count}, but this is process "
+                f"{shard.index} of {shard.count}; expected each process to see images of its own. Build the loader "
+                "with PreparedData.search_loader(recipe, shard), and give the trainer use_distributed_sampler=False."
+            )
 
 
 def split(images: ImageSet, recipe: Recipe) -> Splits:
@@ -129,13 +174,15 @@ def prepare(
 
     Args:
         images: the set.
-        recipe: gives image size, split sizes and seed.
+        recipe: gives image size, channels, split sizes and seed.
         splits: stored splits of the same images; made from the recipe when absent.
         progress: called while images are decoded.
     """
     splits = split(images, recipe) if splits is None else splits
     parts = {name: np.asarray(getattr(splits, name)) for name in ("weight", "architecture", "validation", "test")}
     pixels = images.pixels(recipe.image_size, np.concatenate(list(parts.values())).tolist(), progress)
+    if recipe.in_channels == 1:
+        pixels = to_grey(pixels)
     bounds = np.cumsum([0, *map(len, parts.values())])
     num_search = int(bounds[2])
     normalisation = Normalisation.of(pixels[:num_search])

@@ -151,7 +151,7 @@ def _already_there(zoo: zoo_store.Zoo, recipe: Recipe, fingerprints: list[str], 
     for entry_id, card in cards.items():
         same_data = [part.get("fingerprint") for part in data_of(card)] == fingerprints
         same_embedder = embedder_of(card).get("weights_sha256") == identity.weights_sha256
-        if same_data and same_embedder and card.get("recipe") == recipe.pretraining_settings():
+        if same_data and same_embedder and recipe.same_pretraining(card.get("recipe")):
             return entry_id
     return None
 

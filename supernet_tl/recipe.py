@@ -12,9 +12,11 @@ from typing import Any, Literal, get_args
 
 from supernet_tl.errors import RecipeError
 
-Perturbation = Literal["random", "none"]
+Perturbation = Literal["random", "adversarial", "none"]
+Order = Literal["first", "unrolled"]
 Final = Literal["inherit", "retrain"]
 Flip = Literal["auto", "yes", "no"]
+Stem = Literal["cifar", "imagenet"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +27,14 @@ class Recipe:
         space: name of the search space.
         channels: of the supernet's first cells.
         num_cells: of the supernet.
-        image_size: pixels a side that networks see; a multiple of 4.
+        image_size: pixels a side that networks see; a multiple of 4, and of 16 with the imagenet stem.
+        in_channels: of the images that networks see: 3, or 1 to turn them grey.
+        stem: of all networks: ``cifar`` for small images; ``imagenet`` quarters the image before the first cell.
         epochs: of the bilevel search.
         finetune_epochs: of training the final network.
         batch_size: images of a search step's weight batch, and as many of its architecture batch.
+        num_micro_batches: parts that a search step takes each batch in, to fit it into memory; apart from batch
+            normalisation, which sees one part at a time, the numbers stay those of the whole batch.
         seed: of splits, initial weights, batches, augmentation and perturbation.
         weight_lr: SGD's first learning rate; cosine down to ``weight_lr_min``.
         weight_lr_min: see ``weight_lr``.
@@ -36,8 +42,13 @@ class Recipe:
         weight_decay: of SGD, on weights only.
         arch_lr: Adam's constant learning rate for the alphas.
         arch_weight_decay: L2 penalty on the alphas inside Adam.
-        perturbation: SmoothDARTS random perturbation of the weight step's mixing weights, or none.
+        order: of the alphas' gradient: ``first`` holds the weights fixed, ``unrolled`` looks ahead by the step they
+            would take (DARTS second order, about three times the time of a step).
+        perturbation: SmoothDARTS: in the weight step the mixing weights are moved at ``random``, or ``adversarial``,
+            to raise the loss (about four times the time of a step), or ``none``.
         max_radius: the perturbation's radius grows from 0.03 towards this.
+        attack_steps: gradient steps of the adversarial perturbation.
+        random_start: begin the adversarial perturbation at a random point.
         max_gradient_norm: weight gradients are clipped to this norm.
         flip: mirror images at random; ``auto`` asks the data's card whether a mirrored image keeps its class.
         crop_padding: furthest random shift in pixels; an eighth of the image when absent.
@@ -63,9 +74,12 @@ class Recipe:
     channels: int = 16
     num_cells: int = 8
     image_size: int = 32
+    in_channels: int = 3
+    stem: Stem = "cifar"
     epochs: int = 50
     finetune_epochs: int = 50
     batch_size: int = 64
+    num_micro_batches: int = 1
     seed: int = 0
     weight_lr: float = 0.025
     weight_lr_min: float = 0.001
@@ -73,8 +87,11 @@ class Recipe:
     weight_decay: float = 3e-4
     arch_lr: float = 3e-4
     arch_weight_decay: float = 1e-3
+    order: Order = "first"
     perturbation: Perturbation = "random"
     max_radius: float = 0.3
+    attack_steps: int = 7
+    random_start: bool = True
     max_gradient_norm: float = 5.0
     flip: Flip = "auto"
     crop_padding: int | None = None
@@ -122,6 +139,17 @@ class Recipe:
         """The settings that a pretrained supernet depends on, without those of the final network and of selection."""
         return {name: value for name, value in self.to_dict().items() if name not in _TRANSFER_ONLY}
 
+    def same_pretraining(self, stored: Any) -> bool:
+        """Whether the pretraining settings of a zoo entry are this recipe's.
+
+        A setting that did not exist when the entry was made counts as the default, which is what was done then.
+
+        Args:
+            stored: what :meth:`pretraining_settings` gave; anything else is not this recipe's.
+        """
+        defaults = Recipe().pretraining_settings()
+        return isinstance(stored, Mapping) and {**defaults, **stored} == self.pretraining_settings()
+
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain JSON values."""
         return dataclasses.asdict(self)
@@ -162,8 +190,9 @@ def _types(recipe: Recipe) -> list[str]:
         value, kind = getattr(recipe, field.name), str(field.type)
         if value is None and "None" in kind:
             continue
-        expected = next((name for name in ("int", "float", "str") if kind.startswith(name)), None)
+        expected = next((name for name in ("bool", "int", "float", "str") if kind.startswith(name)), None)
         good = {
+            "bool": isinstance(value, bool),
             "int": isinstance(value, int) and not isinstance(value, bool),
             "float": isinstance(value, int | float) and not isinstance(value, bool),
             "str": isinstance(value, str),
@@ -178,9 +207,12 @@ def _choices(recipe: Recipe) -> list[str]:
 
     choices = {
         "space": tuple(SPACES),
+        "order": get_args(Order),
         "perturbation": get_args(Perturbation),
         "final": get_args(Final),
         "flip": get_args(Flip),
+        "stem": get_args(Stem),
+        "in_channels": (1, 3),
         "balance": ("source", "image"),
         "preset": (None, "paper"),
     }
@@ -222,7 +254,12 @@ def _ranges(recipe: Recipe) -> list[str]:
         for name, low in _AT_LEAST_IF_GIVEN.items()
         if getattr(recipe, name) is not None and getattr(recipe, name) < low
     ]
-    if recipe.perturbation == "random" and recipe.max_radius < 0.03:
+    if recipe.num_micro_batches > recipe.batch_size:
+        faults.append(
+            f"num_micro_batches is {recipe.num_micro_batches}; expected no more than the batch_size of "
+            f"{recipe.batch_size}, for a part holds at least one image"
+        )
+    if recipe.perturbation != "none" and recipe.max_radius < 0.03:
         faults.append(
             f"max_radius is {recipe.max_radius}; expected 0.03 (the first epoch's) or more, or perturbation 'none'"
         )
@@ -238,22 +275,34 @@ def _ranges(recipe: Recipe) -> list[str]:
         faults.append(
             "the auxiliary head normalises over the batch; expected a batch of 2 or more, or auxiliary_weight 0"
         )
-    if recipe.image_size < 8 or recipe.image_size % 4:
-        faults.append(
-            f"image_size is {recipe.image_size}; expected a multiple of 4, at least 8: two cells halve the map"
-        )
     for name in ("channels", "retrain_channels"):
         if getattr(recipe, name) < 2 or getattr(recipe, name) % 2:
             faults.append(f"{name} is {getattr(recipe, name)}; expected a positive even number")
     return faults
 
 
+def _image_sizes(recipe: Recipe) -> list[str]:
+    from darts import size_multiple
+
+    if _types(recipe) or recipe.stem not in get_args(Stem):
+        return []
+    size, multiple = recipe.image_size, size_multiple(recipe.stem)
+    if size % multiple == 0 and size >= 2 * multiple:
+        return []
+    below = size // multiple * multiple
+    nearest = sorted({max(below, 2 * multiple), max(below + multiple, 2 * multiple)})
+    return [
+        f"image_size is {size}; expected a multiple of {multiple}, at least {2 * multiple}, because the {recipe.stem} "
+        f"stem and two reductions divide it by {multiple}, such as {' or '.join(map(str, nearest))}"
+    ]
+
+
 _AT_LEAST = {
     0: ("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr", "weight_lr_min", "auxiliary_weight"),
-    1: ("epochs", "batch_size", "embed_size", "num_draws"),
+    1: ("epochs", "batch_size", "num_micro_batches", "attack_steps", "embed_size", "num_draws"),
     2: ("sketch_rows",),
     3: ("num_cells", "retrain_num_cells"),
 }
 _AT_LEAST_IF_GIVEN = {"finetune_batch_size": 1, "crop_padding": 0, "max_search_images": 2}
 _FRACTIONS = ("weight_momentum", "max_radius", "drop_path_prob", "test_frac", "validation_frac")
-_RULES = (_types, _choices, _ranges)
+_RULES = (_types, _choices, _ranges, _image_sizes)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 
 import darts
 from supernet_tl.classification_module import ClassificationModule
-from supernet_tl.data import Augmentation
-from supernet_tl.errors import RecipeError
+from supernet_tl.data import Augmentation, Shard
+from supernet_tl.errors import ProcessesDifferError, RecipeError
+from supernet_tl.prepared_data import refuse_unshared
+from supernet_tl.processes import mean_over_processes, ranks_that_differ, take_from_first
+from supernet_tl.recipe import Order, Perturbation, Recipe
+from supernet_tl.seeds import epoch_seed
 
 SearchBatch = dict[str, tuple[Tensor, Tensor]]
 """``weight`` and ``architecture``: normalised images (b, 3, s, s) and labels (b,) of the two halves."""
@@ -26,21 +32,30 @@ DEFAULT_ARCH_OPTIMIZER = partial(torch.optim.Adam, lr=3e-4, betas=(0.5, 0.999), 
 
 
 class SearchModule(ClassificationModule):
-    """First-order bilevel search with SmoothDARTS' random perturbation.
+    """Bilevel search: DARTS of first or second order, with or without a perturbation of SmoothDARTS.
 
     Each step moves alpha on the architecture batch, then the weights on the weight batch with perturbed mixing weights.
+    Several processes (Lightning's DDP) search one supernet: the weights' gradients pass through DDP, whatever concerns
+    the alphas is averaged here, and after every epoch the alphas are compared.
 
     Args:
         num_classes: of the target dataset.
         space: name of the search space.
         channels: of the supernet's first cells.
         num_cells: of the supernet.
+        in_channels: of the images.
+        stem: of the supernet.
         weight_optimizer: over the weights only.
         arch_optimizer: over the alphas only.
         weight_scheduler: stepped once an epoch; cosine from the optimizer's rate down to 0.001 over ``max_epochs`` when
             absent.
-        perturbation: of the mixing weights in the weight step.
+        order: of the alphas' gradient: ``first`` holds the weights fixed, ``unrolled`` looks ahead by the step they
+            would take; then the weight optimizer must be SGD.
+        perturbation: of the mixing weights in the weight step: ``random``, ``adversarial`` or ``none``.
         max_radius: the perturbation's radius grows from 0.03 towards this over ``max_epochs``.
+        attack_steps: gradient steps of the adversarial perturbation.
+        random_start: begin the adversarial perturbation at a random point.
+        num_micro_batches: parts that each batch is taken in, to save memory.
         max_gradient_norm: weight gradients are clipped to this norm, alphas never.
         augmentation: applied to both batches of a step; none when absent.
         init_from: ``ZOO#ENTRY``: warm-start from this zoo entry (``--ckpt_path`` resumes a run instead).
@@ -55,27 +70,58 @@ class SearchModule(ClassificationModule):
         space: str = "s1",
         channels: int = 16,
         num_cells: int = 8,
+        in_channels: int = 3,
+        stem: darts.Stem = "cifar",
         weight_optimizer: OptimizerCallable = DEFAULT_WEIGHT_OPTIMIZER,
         arch_optimizer: OptimizerCallable = DEFAULT_ARCH_OPTIMIZER,
         weight_scheduler: LRSchedulerCallable | None = None,
-        perturbation: Literal["random", "none"] = "random",
+        order: Order = "first",
+        perturbation: Perturbation = "random",
         max_radius: float = 0.3,
+        attack_steps: int = 7,
+        random_start: bool = True,
+        num_micro_batches: int = 1,
         max_gradient_norm: float = 5.0,
         augmentation: Augmentation | None = None,
         init_from: str | None = None,
         seed: int = 0,
     ) -> None:
+        Recipe(  # refuses what cannot be
+            space=space,
+            channels=channels,
+            num_cells=num_cells,
+            order=order,
+            perturbation=perturbation,
+            max_radius=max_radius,
+            attack_steps=attack_steps,
+            random_start=random_start,
+            num_micro_batches=num_micro_batches,
+            batch_size=max(Recipe.batch_size, num_micro_batches),  # the data's is not known yet
+            max_gradient_norm=max_gradient_norm,
+            seed=seed,
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            supernet = darts.Supernet(darts.SPACES[space], num_classes, channels, num_cells)
+            supernet = darts.Supernet(darts.SPACES[space], num_classes, channels, num_cells, in_channels, stem=stem)
         super().__init__(supernet, num_classes, augmentation, seed)
         self.automatic_optimization = False
         self.weight_optimizer = weight_optimizer
         self.arch_optimizer = arch_optimizer
         self.weight_scheduler = weight_scheduler
+        self.order = order
         self.perturbation = perturbation
         self.max_radius = max_radius
+        self.attack_steps = attack_steps
+        self.random_start = random_start
+        self.num_micro_batches = num_micro_batches
         self.max_gradient_norm = max_gradient_norm
+        self.noise = torch.Generator()
+        # Read by DDP, whose reduction would wait for gradients of the alphas that no backward pass of a step forms.
+        self._ddp_params_and_buffers_to_ignore = [
+            name
+            for name, parameter in self.named_parameters()
+            if any(parameter is alpha for alpha in supernet.arch_parameters())
+        ]
         if init_from is not None:
             from supernet_tl.adapters import state_from
 
@@ -89,53 +135,123 @@ class SearchModule(ClassificationModule):
     def origin(self) -> dict[str, Any]:
         """Also the sizes of the supernet."""
         net = self.supernet
-        sizes = {"channels": net.channels, "num_cells": net.num_cells, "num_classes": net.num_classes}
-        return {**super().origin(), "space": net.space.name, **sizes}
+        sizes = ("channels", "num_cells", "num_classes", "in_channels")
+        return {
+            **super().origin(),
+            "space": net.space.name,
+            "stem": net.stem_name,
+            **{name: getattr(net, name) for name in sizes},
+        }
 
     @property
     def radius(self) -> float:
         """Radius of the perturbation in the current epoch."""
         return darts.perturbation_radius(self.current_epoch, self.num_epochs, self.max_radius)
 
+    @property
+    def average(self) -> darts.Average | None:
+        """Mean over processes, where there are several."""
+        return mean_over_processes if self.trainer.world_size > 1 else None
+
     def on_fit_start(self) -> None:
-        """Refuse what would change the gradients of alpha without a word."""
-        if self.trainer.world_size > 1:
-            raise RecipeError(
-                f"the search was started in {self.trainer.world_size} processes, whose alphas would drift apart; "
-                "expected one. Give --trainer.devices 1, and search several targets side by side instead."
-            )
+        """Refuse what would change the gradients of alpha without a word, and begin with one set of alphas."""
         if getattr(self.trainer.precision_plugin, "scaler", None) is not None:
             raise RecipeError(
                 f"precision {self.trainer.precision!r} scales the loss, which alpha's gradients do not pass through; "
                 "expected 32-true or bf16-mixed."
             )
+        if self.trainer.world_size > 1:
+            if not isinstance(self.trainer.strategy.model, DistributedDataParallel):
+                raise RecipeError(
+                    f"the search was started in {self.trainer.world_size} processes with the strategy "
+                    f"{type(self.trainer.strategy).__name__}; expected DDP, which keeps the supernet whole in each. "
+                    "Give --trainer.strategy ddp."
+                )
+            take_from_first(self.supernet.arch_parameters())
+
+    def on_train_start(self) -> None:
+        """Refuse batches that several processes would all see."""
+        refuse_unshared(self.trainer.train_dataloader, Shard(self.trainer.global_rank, self.trainer.world_size))
+
+    def on_train_epoch_start(self) -> None:
+        """Seed the epoch; the noise of the perturbation is the same in every process."""
+        super().on_train_epoch_start()
+        self.noise.manual_seed(epoch_seed(self.seed, self.current_epoch, "perturbation"))
 
     def training_step(self, batch: SearchBatch, batch_idx: int) -> None:
         """One step of bilevel search: alpha, then the weights."""
         weight_optimizer, arch_optimizer = cast(tuple[LightningOptimizer, LightningOptimizer], self.optimizers())
-        images, labels = self.augmented(batch["architecture"])
-        gradient = darts.first_order_gradient(self.supernet, F.cross_entropy, images, labels)
+        arch_batch, weight_batch = self.augmented(batch["architecture"]), self.augmented(batch["weight"])
+        gradient = self._alpha_gradient(weight_batch, arch_batch, weight_optimizer.optimizer)
         darts.assign_alpha_gradient(self.supernet, gradient)
         arch_optimizer.step()
-        self.log_mean("arch_loss", gradient.loss, len(labels))
+        self.log_mean("arch_loss", gradient.loss, len(arch_batch[1]))
 
-        mixing = self.supernet.mixing_weights().detach()
-        if self.perturbation == "random":
-            mixing = darts.perturb_random(mixing, self.radius, self.generator)
-        images, labels = self.augmented(batch["weight"])
-        logits = self.supernet(images, mixing=mixing)
-        loss = F.cross_entropy(logits, labels)
+        mixing = self._perturbed(self.supernet.mixing_weights().detach(), weight_batch)
         weight_optimizer.zero_grad(set_to_none=True)
-        self.manual_backward(loss)
+        loss, logits = self._weight_backward(weight_batch, mixing)
         self.clip_gradients(weight_optimizer.optimizer, self.max_gradient_norm, "norm")
         weight_optimizer.step()
+        labels = weight_batch[1]
         self.train_accuracy(logits, labels)
         self.log_mean("train_loss", loss, len(labels))
         self.log_mean("train_accuracy", self.train_accuracy, len(labels))
 
+    def _alpha_gradient(
+        self, weight_batch: darts.Batch, arch_batch: darts.Batch, weight_optimizer: Optimizer
+    ) -> darts.AlphaGradient:
+        shared: dict[str, Any] = {"num_micro_batches": self.num_micro_batches, "average": self.average}
+        if self.order == "first":
+            return darts.first_order_gradient(self.supernet, F.cross_entropy, *arch_batch, **shared)
+        return darts.unrolled_gradient(
+            self.supernet, F.cross_entropy, weight_batch, arch_batch, weight_optimizer, **shared
+        )
+
+    def _perturbed(self, mixing: darts.MixingWeights, weight_batch: darts.Batch) -> darts.MixingWeights:
+        if self.perturbation == "random":
+            return darts.perturb_random(mixing, self.radius, self.noise)
+        if self.perturbation == "adversarial":
+            return darts.perturb_adversarial(
+                self.supernet,
+                mixing,
+                *weight_batch,
+                self.radius,
+                self.attack_steps,
+                self.random_start,
+                self.noise,
+                num_micro_batches=self.num_micro_batches,
+                average=self.average,
+            )
+        return mixing
+
+    def _weight_backward(self, batch: darts.Batch, mixing: darts.MixingWeights) -> tuple[Tensor, Tensor]:
+        """Form the weights' gradients; give the loss and the logits."""
+        losses, logits = [], []
+        parts = list(darts.micro_batches(batch, self.num_micro_batches))
+        for number, ((images, labels), share) in enumerate(parts, start=1):
+            outputs = self.supernet(images, mixing=mixing)
+            loss = share * F.cross_entropy(outputs, labels)
+            with nullcontext() if number == len(parts) else self._within_process():
+                self.manual_backward(loss)
+            losses.append(loss.detach())
+            logits.append(outputs.detach())
+        return torch.stack(losses).sum(), torch.cat(logits)
+
+    def _within_process(self) -> AbstractContextManager[None]:
+        """Sum gradients up without exchanging them yet."""
+        model = self.trainer.strategy.model
+        return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
+
     def on_train_epoch_end(self) -> None:
-        """Step the weights' learning rate; alpha's is constant."""
+        """Step the weights' learning rate (alpha's is constant), and compare the alphas of all processes."""
         cast(LRScheduler, self.lr_schedulers()).step()
+        ranks = ranks_that_differ(self.supernet.arch_parameters()) if self.trainer.world_size > 1 else []
+        if ranks:
+            raise ProcessesDifferError(
+                f"after epoch {self.current_epoch + 1} the alphas in the processes of rank "
+                f"{', '.join(map(str, ranks))} differ from those of rank 0; expected the same bits in all "
+                f"{self.trainer.world_size}. Go on from the last checkpoint with --ckpt_path, on machines of one kind."
+            )
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         """The two optimizers, over disjoint parameters."""

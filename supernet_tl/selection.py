@@ -12,7 +12,7 @@ from supernet_tl.entry_facts import EntryFacts, data_of, embedder_of, readable_c
 from supernet_tl.errors import SelectionError
 from supernet_tl.recipe import Recipe
 
-ADOPTED = ("space", "channels", "num_cells", "image_size")
+ADOPTED = ("space", "channels", "num_cells", "image_size", "in_channels", "stem")
 """Settings that a transfer takes from the chosen entry unless they are given."""
 
 STRATEGIES = ("nearest", "mixture", "random")
@@ -58,7 +58,7 @@ class Selection:
         }
 
     def adopted(self) -> dict[str, Any]:
-        """Space, channels, cells and image size of the chosen supernet."""
+        """The settings :data:`ADOPTED` from the chosen supernet."""
         return EntryFacts.of(self.card).to_dict()
 
     def __str__(self) -> str:

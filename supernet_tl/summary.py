@@ -36,7 +36,7 @@ def summarise(
     validation accuracy: epochs counted from 1, seconds of the search stage, null where it was never reached.
     """
     images, network, supernet = data.image_sets[0], trained.classifier.network, searched.supernet
-    image_shape = (3, recipe.image_size, recipe.image_size)
+    image_shape = (data.in_channels, recipe.image_size, recipe.image_size)
     best = best_validation_accuracy(searched.rows)
     return {
         "schema_version": SCHEMA,

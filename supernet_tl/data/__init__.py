@@ -1,7 +1,7 @@
 """Labelled image sets: where they come from, how they are split, how batches are made of them."""
 
 from supernet_tl.data.augment import Augmentation
-from supernet_tl.data.batches import ImageTensors, Normalisation, identity, loader
+from supernet_tl.data.batches import ImageTensors, Normalisation, batch_loader, identity, loader
 from supernet_tl.data.card import DataCard
 from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS, check_classes, check_images
 from supernet_tl.data.errors import (
@@ -19,16 +19,19 @@ from supernet_tl.data.errors import (
     SplitError,
     TooFewClassesError,
 )
+from supernet_tl.data.grey import to_grey
 from supernet_tl.data.image_set import ImageSet, Progress
 from supernet_tl.data.pocket import POCKET_NAMES, open_pocket
 from supernet_tl.data.resolve import open_image_set
 from supernet_tl.data.samplers import BalancedSourceSampler, EpochSampler, ShuffledSampler
+from supernet_tl.data.sharding import WHOLE, EvaluationBatches, Shard, ShardedSampler
 from supernet_tl.data.splits import Splits, make_splits
 from supernet_tl.data.stores import ArrayStore, FileStore, ImageStore
 
 __all__ = [
     "MIN_IMAGES_PER_CLASS",
     "POCKET_NAMES",
+    "WHOLE",
     "ArrayStore",
     "Augmentation",
     "BalancedSourceSampler",
@@ -39,6 +42,7 @@ __all__ = [
     "DecodeError",
     "EmptySourceError",
     "EpochSampler",
+    "EvaluationBatches",
     "FileStore",
     "ImageProblem",
     "ImageSet",
@@ -49,12 +53,15 @@ __all__ = [
     "MissingPackageError",
     "Normalisation",
     "Progress",
+    "Shard",
+    "ShardedSampler",
     "ShuffledSampler",
     "SmallClassesError",
     "SourceNotFoundError",
     "SplitError",
     "Splits",
     "TooFewClassesError",
+    "batch_loader",
     "check_classes",
     "check_images",
     "identity",
@@ -62,4 +69,5 @@ __all__ = [
     "make_splits",
     "open_image_set",
     "open_pocket",
+    "to_grey",
 ]

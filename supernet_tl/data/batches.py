@@ -16,30 +16,31 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from supernet_tl.data.errors import BatchError, listing
 
 Batch = tuple[Tensor, Tensor]
-"""Normalised images (b, 3, s, s), float32, and labels (b,), int64."""
+"""Normalised images (b, c, s, s), float32, and labels (b,), int64."""
 
 _MIN_STD = 1 / 255  # one grey level: a constant channel is centred, never divided by nothing
+_CHANNELS = (1, 3)  # grey or colour
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Mean and standard deviation of each colour channel, in units of full brightness (0..1).
+    """Mean and standard deviation of each channel, in units of full brightness (0..1).
 
     Args:
-        mean: red, green, blue.
-        std: red, green, blue; at least one grey level (1/255).
+        mean: of red, green and blue; or of grey alone.
+        std: as ``mean``; at least one grey level (1/255).
     """
 
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
     @classmethod
     def of(cls, images: Tensor) -> Normalisation:
         """Statistics over all pixels of the images.
 
         Args:
-            images: shape (n, 3, s, s), uint8, n > 0.
+            images: shape (n, c, s, s), uint8, n > 0, with 3 channels or 1.
         """
         _check_images(images)
         if len(images) == 0:
@@ -53,17 +54,22 @@ class Normalisation:
             variance = (counts * (levels - centre) ** 2).sum() / counts.sum()
             mean.append(float(centre))
             std.append(max(math.sqrt(float(variance)), _MIN_STD))
-        return cls(mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
+        return cls(mean=tuple(mean), std=tuple(std))
 
     def __call__(self, images: Tensor) -> Tensor:
         """Normalised images.
 
         Args:
-            images: shape (..., 3, s, s), uint8.
+            images: shape (..., c, s, s), uint8, with as many channels as there are means.
 
         Returns:
             Shape of ``images``, float32.
         """
+        if images.shape[-3] != len(self.mean):
+            raise BatchError(
+                f"images of {images.shape[-3]} channels met the normalisation of {len(self.mean)}; expected as many. "
+                f"Prepare images and normalisation with the same in_channels."
+            )
         mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in (self.mean, self.std))
         return (images.to(torch.float32) / 255 - mean) / std
 
@@ -75,23 +81,25 @@ class Normalisation:
     def from_dict(cls, data: dict[str, list[float]]) -> Normalisation:
         """What ``to_dict`` wrote."""
         try:
-            (r, g, b), (std_r, std_g, std_b) = data["mean"], data["std"]
+            mean, std = (tuple(map(float, data[key])) for key in ("mean", "std"))
+            if len(mean) != len(std) or len(mean) not in _CHANNELS:
+                raise ValueError(f"{len(mean)} means and {len(std)} deviations")
         except (KeyError, TypeError, ValueError) as error:
             raise BatchError(
-                f"a stored normalisation holds {data!r}; expected 'mean' and 'std' with three numbers each. "
-                f"Write it anew with to_dict()."
+                f"a stored normalisation holds {data!r}; expected 'mean' and 'std' with three numbers each, or one "
+                f"each for grey. Write it anew with to_dict()."
             ) from error
-        return cls(mean=(r, g, b), std=(std_r, std_g, std_b))
+        return cls(mean=mean, std=std)
 
 
 class ImageTensors(Dataset[Batch]):
     """Images of one or more sources, as a dataset that gives whole batches.
 
     Args:
-        images: shape (n, 3, s, s), uint8.
+        images: shape (n, c, s, s), uint8, with 3 channels or 1.
         labels: shape (n,), int64.
         source: shape (n,), int64: which row of ``mean`` and ``std`` belongs to the image.
-        mean: shape (num_sources, 3), in units of full brightness (0..1).
+        mean: shape (num_sources, c), in units of full brightness (0..1).
         std: as ``mean``.
     """
 
@@ -102,9 +110,10 @@ class ImageTensors(Dataset[Batch]):
                 f"{len(images)} images have {len(labels)} labels and {len(source)} sources; "
                 f"expected one of each an image."
             )
-        if mean.ndim != 2 or mean.shape != std.shape or mean.shape[1] != 3:
+        if mean.ndim != 2 or mean.shape != std.shape or mean.shape[1] != images.shape[1]:
             raise BatchError(
-                f"mean has shape {tuple(mean.shape)} and std {tuple(std.shape)}; expected (num_sources, 3) for both."
+                f"mean has shape {tuple(mean.shape)} and std {tuple(std.shape)}; expected "
+                f"(num_sources, {images.shape[1]}) for both."
             )
         if len(source) and not (0 <= int(source.min()) and int(source.max()) < len(mean)):
             raise BatchError(
@@ -121,7 +130,7 @@ class ImageTensors(Dataset[Batch]):
         """Images of a single source.
 
         Args:
-            images: shape (n, 3, s, s), uint8.
+            images: shape (n, c, s, s), uint8, with 3 channels or 1.
             labels: shape (n,), integers.
             normalisation: that of the images themselves by default.
         """
@@ -251,11 +260,16 @@ def loader(dataset: ImageTensors, sampler: Order, batch_size: int, *, drop_last:
         batch_size: images in a batch; see ``FullBatches`` for the last one.
         drop_last: leave an incomplete last batch out (training); the loader never gives zero batches.
     """
+    return batch_loader(dataset, FullBatches(sampler, batch_size, drop_last))
+
+
+def batch_loader(dataset: ImageTensors, batches: Sampler[list[int]]) -> DataLoader[Batch]:
+    """The given batches of a dataset that is in memory."""
     if len(dataset) == 0:
         raise BatchError("a loader was asked for over 0 images; expected at least 1. Give another split.")
     return DataLoader(
         dataset,
-        batch_sampler=FullBatches(sampler, batch_size, drop_last),
+        batch_sampler=batches,
         collate_fn=identity,
         generator=torch.Generator(),  # unused, but without it every epoch would draw from the global generator
     )
@@ -272,8 +286,8 @@ def _integers(values: Sequence[int] | NDArray[np.int64] | Tensor) -> Tensor:
 
 
 def _check_images(images: Tensor) -> None:
-    if images.ndim != 4 or images.shape[1] != 3 or images.dtype != torch.uint8:
+    if images.ndim != 4 or images.shape[1] not in _CHANNELS or images.dtype != torch.uint8:
         raise BatchError(
             f"images have shape {tuple(images.shape)} and type {images.dtype}; expected (n, 3, size, size) and "
-            f"torch.uint8, as ImageSet.pixels gives them."
+            f"torch.uint8, as ImageSet.pixels gives them, or (n, 1, size, size), as to_grey makes of them."
         )

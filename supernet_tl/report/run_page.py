@@ -38,6 +38,8 @@ _SWITCHES = (
     "channels",
     "num_cells",
     "image_size",
+    "in_channels",
+    "stem",
     "seed",
 )
 """Settings that the command line offers as switches of a search."""

@@ -21,7 +21,7 @@ def _optimizers(net: darts.Supernet, lr: float) -> tuple[torch.optim.Optimizer, 
     )
 
 
-@pytest.mark.parametrize("mode", ["1st", "adv"])
+@pytest.mark.parametrize("mode", ["1st", "2nd", "adv"])
 def test_search_follows_the_trajectory_of_the_reference(
     mode: str, reference: dict[str, Any], fill: Fill, batch: Batch
 ) -> None:
@@ -49,6 +49,7 @@ def test_search_follows_the_trajectory_of_the_reference(
             weight_optimizer,
             arch_optimizer,
             perturb=attack if mode == "adv" else None,
+            order="unrolled" if mode == "2nd" else "first",
         )
         assert step.weight_loss.item() == pytest.approx(expected["train_loss"], abs=1e-8)
         assert step.gradient_norm.item() == pytest.approx(expected["grad_norm_before_clip"], rel=1e-8)

@@ -58,13 +58,19 @@ def _one_hot(space: darts.SearchSpace, genotype: darts.Genotype) -> darts.Mixing
     return darts.MixingWeights(*matrices)
 
 
-@pytest.mark.parametrize("name", ["s1", "s2", "s3", "s5", "darts"])
-def test_an_inherited_network_gives_the_logits_of_the_one_hot_supernet(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "stem", "in_channels", "size"),
+    [(name, "cifar", 3, 16) for name in ("s1", "s2", "s3", "s5", "darts")]
+    + [("s1", "imagenet", 1, 64), ("s3", "imagenet", 3, 32), ("s2", "cifar", 1, 16)],
+)
+def test_an_inherited_network_gives_the_logits_of_the_one_hot_supernet(
+    name: str, stem: darts.Stem, in_channels: int, size: int
+) -> None:
     # Oracle: the supernet itself with mixing weights one on the kept ops and zero elsewhere.
     space = darts.SPACES[name]
     torch.manual_seed(3)
-    net = darts.Supernet(space, 5, channels=4, num_cells=5).double()
-    images = torch.randn(6, 3, 16, 16, dtype=torch.float64)
+    net = darts.Supernet(space, 5, 4, 5, in_channels, stem=stem).double()
+    images = torch.randn(6, in_channels, size, size, dtype=torch.float64)
     with torch.no_grad():
         for alpha in net.arch_parameters():
             alpha.normal_()
@@ -72,6 +78,7 @@ def test_an_inherited_network_gives_the_logits_of_the_one_hot_supernet(name: str
             net(images)  # running statistics of these images
     genotype = darts.discretize(space, net.normal_alpha, net.reduction_alpha)
     final = darts.DiscreteNetwork.from_supernet(net.eval(), genotype)
+    assert (final.stem_name, final.in_channels) == (stem, in_channels)
     with torch.no_grad():
         expected = net(images, mixing=_one_hot(space, genotype))
         torch.testing.assert_close(final(images), expected, rtol=0, atol=1e-10)
@@ -104,13 +111,41 @@ def _skips() -> darts.Genotype:
     return darts.discretize(darts.S2, alpha, alpha)
 
 
-def test_auxiliary_logits_come_in_training_mode_only_and_from_maps_of_any_size() -> None:
-    net = darts.DiscreteNetwork(_skips(), 5, channels=4, num_cells=3, auxiliary=True)
-    for size in (8, 16, 32, 64):
-        images = torch.randn(2, 3, size, size)
+@pytest.mark.parametrize(
+    ("stem", "sizes"),
+    [
+        ("cifar", [(4, 4), (8, 8), (12, 20), (28, 28), (32, 32), (64, 64)]),
+        ("imagenet", [(16, 16), (32, 48), (112, 112), (128, 128)]),
+    ],
+)
+def test_auxiliary_logits_come_in_training_mode_only_and_from_maps_of_any_size(
+    stem: darts.Stem, sizes: list[tuple[int, int]]
+) -> None:
+    net = darts.DiscreteNetwork(_skips(), 5, channels=4, num_cells=3, auxiliary=True, stem=stem)
+    for size in sizes:
+        images = torch.randn(2, 3, *size)
         logits, auxiliary_logits = net.train()(images)
         assert logits.shape == auxiliary_logits.shape == (2, 5)
         assert cast(Tensor, net.eval()(images)).shape == (2, 5)
+        assert cast(Tensor, net(images[:1])).shape == (1, 5)
+
+
+def test_the_auxiliary_head_cannot_be_trained_on_one_image_and_says_so_before_anything_changes() -> None:
+    net = darts.DiscreteNetwork(_skips(), 5, channels=4, num_cells=3, auxiliary=True)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    with pytest.raises(darts.ShapeError, match=r"1 image .* auxiliary head, .*give 2 or more images, or .*auxiliary=F"):
+        net(torch.randn(1, 3, 8, 8))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    assert darts.DiscreteNetwork(_skips(), 5, channels=4, num_cells=3)(torch.randn(1, 3, 8, 8)).shape == (1, 5)
+
+
+def test_images_that_do_not_fit_are_refused() -> None:
+    net = darts.DiscreteNetwork(_skips(), 5, channels=4, num_cells=3, stem="imagenet")
+    with pytest.raises(darts.ShapeError, match="with the imagenet stem both sides must be multiples of 16"):
+        net(torch.randn(2, 3, 32, 40))
+    with pytest.raises(darts.ShapeError, match="1 image of 16x16 leaves one value a channel in the last map"):
+        net(torch.randn(1, 3, 16, 16))
+    assert cast(Tensor, net.eval()(torch.randn(1, 3, 16, 16))).shape == (1, 5)
 
 
 def test_drop_path_keeps_the_expectation_and_drops_whole_samples() -> None:

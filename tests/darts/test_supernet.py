@@ -104,7 +104,10 @@ def test_initial_alphas_follow_the_generator() -> None:
 @pytest.mark.parametrize(
     ("shape", "sentence"),
     [
-        ((2, 3, 30, 32), "images are 30x32; both must be multiples of 4.*Resize to 32x32"),
+        ((2, 3, 30, 32), "30x32; with the cifar stem both sides must be multiples of 4.* height 28 or 32 and width 32"),
+        ((2, 3, 2, 33), "Resize to height 4 and width 32 or 36"),
+        ((2, 3, 0, 8), "images are 0x8.*Resize to height 4 and width 8"),
+        ((1, 3, 4, 4), "1 image of 4x4 leaves one value a channel .*give 2 or more images, or images of 8x8"),
         ((2, 1, 32, 32), r"images have shape \(2, 1, 32, 32\); expected \(batch, 3, height, width\)"),
         ((3, 32, 32), "expected"),
     ],
@@ -121,6 +124,11 @@ def test_images_that_do_not_fit_are_refused(shape: tuple[int, ...], sentence: st
 def test_sizes_that_cannot_be_built_are_refused(channels: int, num_cells: int, sentence: str) -> None:
     with pytest.raises(darts.ShapeError, match=sentence):
         darts.Supernet(darts.S1, 5, channels, num_cells)
+
+
+def test_images_without_a_channel_are_refused() -> None:
+    with pytest.raises(darts.ShapeError, match="in_channels=0; expected at least 1"):
+        darts.Supernet(darts.S1, 5, 4, 3, in_channels=0)
 
 
 def test_noise_is_random_in_evaluation_mode_and_does_not_see_its_input() -> None:

@@ -6,9 +6,16 @@ import torch
 import darts
 
 
-def _net(num_classes: int, seed: int, space: darts.SearchSpace = darts.S1, num_cells: int = 3) -> darts.Supernet:
+def _net(
+    num_classes: int,
+    seed: int,
+    space: darts.SearchSpace = darts.S1,
+    num_cells: int = 3,
+    stem: darts.Stem = "cifar",
+    in_channels: int = 3,
+) -> darts.Supernet:
     torch.manual_seed(seed)
-    return darts.Supernet(space, num_classes, channels=4, num_cells=num_cells)
+    return darts.Supernet(space, num_classes, 4, num_cells, in_channels, stem=stem)
 
 
 def test_weights_statistics_and_alphas_are_copied_and_the_classifier_is_not() -> None:
@@ -43,12 +50,17 @@ def test_tensors_that_the_target_does_not_have_are_reported_as_unused() -> None:
     [
         (
             _net(5, 0, darts.S2),
-            "does not fit a supernet of space 's1' with channels=4 and num_cells=3: .* tensors missing",
+            "does not fit a supernet of space 's1' with channels=4, num_cells=3, .* tensors missing",
         ),
-        (_net(5, 0, num_cells=4), "of cells or ops that it does not have .cells.3"),
+        (_net(5, 0, num_cells=4), "of cells, ops or a stem that it does not have .cells.3"),
+        (
+            _net(5, 0, stem="imagenet"),
+            "with .* stem='cifar' and in_channels=3: its stem is 'imagenet', .*stem.3.weight",
+        ),
+        (_net(5, 0, in_channels=1), r"in_channels=3: .*stem.0.weight is \(12, 1, 3, 3\), expected \(12, 3, 3, 3\)"),
     ],
 )
-def test_a_source_of_another_space_or_depth_is_refused_and_nothing_is_changed(
+def test_a_source_of_another_space_depth_stem_or_colour_is_refused_and_nothing_is_changed(
     source: darts.Supernet, sentence: str
 ) -> None:
     target = _net(5, 1)
@@ -56,3 +68,15 @@ def test_a_source_of_another_space_or_depth_is_refused_and_nothing_is_changed(
     with pytest.raises(darts.WarmStartError, match=sentence):
         darts.warm_start(target, source.state_dict())
     assert all(torch.equal(tensor, before[name]) for name, tensor in target.state_dict().items())
+
+
+def test_the_stem_is_named_whichever_side_has_which() -> None:
+    with pytest.raises(darts.WarmStartError, match="stem='imagenet' and in_channels=3: its stem is 'cifar', "):
+        darts.warm_start(_net(5, 1, stem="imagenet"), _net(5, 0).state_dict())
+
+
+def test_a_warm_start_copies_the_imagenet_stem() -> None:
+    source, target = _net(5, 0, stem="imagenet"), _net(7, 1, stem="imagenet")
+    report = darts.warm_start(target, source.state_dict())
+    assert {"stem.0.weight", "stem.3.weight", "stem.4.running_var"} <= set(report.copied)
+    assert torch.equal(target.stem.state_dict()["3.weight"], source.stem.state_dict()["3.weight"])

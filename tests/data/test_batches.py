@@ -11,8 +11,9 @@ from torch.utils.data import SequentialSampler
 from supernet_tl.data import BatchError, ImageTensors, Normalisation, ShuffledSampler, loader
 
 
-def random_images(num: int, seed: int = 0, size: int = 6) -> Tensor:
-    return torch.randint(0, 256, (num, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+def random_images(num: int, seed: int = 0, size: int = 6, channels: int = 3) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (num, channels, size, size), dtype=torch.uint8, generator=generator)
 
 
 def make_data(num: int, seed: int = 0) -> ImageTensors:
@@ -26,16 +27,17 @@ def sizes(num: int, batch_size: int, drop_last: bool) -> list[int]:
     return found
 
 
-def test_normalisation_is_the_mean_and_deviation_of_each_channel() -> None:
-    images = random_images(20)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_normalisation_is_the_mean_and_deviation_of_each_channel(channels: int) -> None:
+    images = random_images(20, channels=channels)
     found = Normalisation.of(images)
     pixels = images.numpy().astype(np.float64) / 255  # oracle: NumPy over all pixels
     np.testing.assert_allclose(found.mean, pixels.mean(axis=(0, 2, 3)), rtol=1e-12)
     np.testing.assert_allclose(found.std, pixels.std(axis=(0, 2, 3)), rtol=1e-12)
     normalised = found(images)
     assert normalised.dtype == torch.float32
-    torch.testing.assert_close(normalised.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
-    torch.testing.assert_close(normalised.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(normalised.mean((0, 2, 3)), torch.zeros(channels), atol=1e-5, rtol=0)
+    torch.testing.assert_close(normalised.std((0, 2, 3), correction=0), torch.ones(channels), atol=1e-5, rtol=0)
 
 
 def test_a_constant_channel_is_centred_and_never_divided_by_nothing() -> None:
@@ -45,11 +47,26 @@ def test_a_constant_channel_is_centred_and_never_divided_by_nothing() -> None:
     assert torch.equal(found(black), torch.zeros((4, 3, 5, 5)))
 
 
-def test_normalisation_is_read_back_as_it_was() -> None:
-    found = Normalisation.of(random_images(5))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_normalisation_is_read_back_as_it_was(channels: int) -> None:
+    found = Normalisation.of(random_images(5, channels=channels))
     assert Normalisation.from_dict(found.to_dict()) == found
-    with pytest.raises(BatchError, match="expected 'mean' and 'std' with three numbers each"):
-        Normalisation.from_dict({"mean": [0.5]})
+
+
+@pytest.mark.parametrize(
+    "stored", [{"mean": [0.5]}, {"mean": [0.5] * 3, "std": [0.5]}, {"mean": [0.5] * 2, "std": [0.5] * 2}]
+)
+def test_a_stored_normalisation_that_is_none_is_refused(stored: dict[str, list[float]]) -> None:
+    with pytest.raises(BatchError, match="expected 'mean' and 'std' with three numbers each, or one each for grey"):
+        Normalisation.from_dict(stored)
+
+
+def test_images_of_other_channels_than_the_normalisation_are_refused() -> None:
+    colour, grey = random_images(4), random_images(4, channels=1)
+    with pytest.raises(BatchError, match="images of 1 channels met the normalisation of 3; expected as many"):
+        Normalisation.of(colour)(grey)
+    with pytest.raises(BatchError, match=r"mean has shape \(1, 3\) and std \(1, 3\); expected \(num_sources, 1\)"):
+        ImageTensors.of(grey, torch.arange(4), Normalisation.of(colour))
 
 
 def test_normalisation_of_nothing_is_refused() -> None:

@@ -4,8 +4,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import darts
 from supernet_tl.data import Normalisation
@@ -93,3 +95,47 @@ def test_the_folder_of_a_run_is_told_from_that_of_its_network(classifier: Classi
     save_classifier(tmp_path / "network", classifier)
     with pytest.raises(NetworkFileError, match=r"Did you mean .*network"):
         load_classifier(tmp_path)
+
+
+@pytest.fixture
+def grey_classifier() -> Classifier:
+    torch.manual_seed(0)
+    alpha = torch.randn(14, 2)
+    network = darts.DiscreteNetwork(darts.discretize(darts.S1, alpha, alpha), 2, 4, 3, in_channels=1, stem="imagenet")
+    for _ in range(5):
+        network(torch.rand(8, 1, 32, 32))
+    return Classifier(network.eval(), ("a", "b"), Normalisation((0.4,), (0.2,)), 32)
+
+
+def test_a_network_for_grey_images_turns_colour_grey_as_pillow_does(
+    grey_classifier: Classifier, tmp_path: Path
+) -> None:
+    colour = torch.randint(0, 256, (5, 3, 32, 32), dtype=torch.uint8)
+    # Oracle: Pillow's convert("L").
+    grey = torch.from_numpy(
+        np.stack([np.asarray(Image.fromarray(image.numpy()).convert("L")) for image in colour.permute(0, 2, 3, 1)])
+    )[:, None]
+    expected = grey_classifier.predict(grey)
+    assert expected.std(dim=0).max() > 1e-3
+    assert torch.equal(grey_classifier.predict(colour), expected)
+    save_classifier(tmp_path, grey_classifier)
+    found = load_classifier(tmp_path)
+    assert (found.network.in_channels, found.network.stem_name) == (1, "imagenet")
+    assert torch.equal(found.predict(colour), expected)
+    with pytest.raises(NetworkFileError, match=r"expected torch.uint8 of shape \(n, 3, 32, 32\) or \(n, 1, 32, 32\)"):
+        found.predict(torch.zeros(1, 2, 32, 32, dtype=torch.uint8))
+
+
+def test_a_network_for_colour_does_not_take_grey(classifier: Classifier) -> None:
+    with pytest.raises(NetworkFileError, match=r"expected torch.uint8 of shape \(n, 3, 8, 8\), as"):
+        classifier.predict(torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
+
+
+def test_a_network_from_before_stems_has_the_cifar_stem(classifier: Classifier, tmp_path: Path) -> None:
+    save_classifier(tmp_path, classifier)
+    path = tmp_path / "network.json"
+    description = json.loads(path.read_text())
+    assert description.pop("stem") == "cifar"
+    path.write_text(json.dumps(description))
+    images = torch.randint(0, 256, (5, 3, 8, 8), dtype=torch.uint8)
+    assert torch.equal(load_classifier(tmp_path).predict(images), classifier.predict(images))

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 
 from supernet_tl.data import ImageSet
+from supernet_tl.data.decode import to_square
 from supernet_tl.prepared_data import evaluation_loader, mix, prepare
 from supernet_tl.recipe import Recipe
 
@@ -60,3 +62,19 @@ def test_images_are_mirrored_only_where_the_card_allows_it_or_the_recipe_says_so
     assert not data.augmentation(RECIPE).flip
     assert data.augmentation(RECIPE.replace(flip="yes")).flip
     assert data.augmentation(RECIPE.replace(crop_padding=3)).crop_padding == 3
+
+
+def test_grey_images_are_those_of_pillow_and_are_normalised_by_one_mean(stripes: Callable[..., ImageSet]) -> None:
+    images, recipe = stripes("target"), RECIPE.replace(in_channels=1)
+    data = prepare(images, recipe)
+    assert (data.in_channels, prepare(images, RECIPE).in_channels) == (1, 3)
+    # Oracle: Pillow's convert("L") of the square that colour networks see, and NumPy over the search images.
+    searched = [*data.splits[0].weight, *data.splits[0].architecture]
+    squares = [to_square(images.image(int(index)), 8).convert("L") for index in searched]
+    expected = np.stack([np.asarray(square) for square in squares])[:, None]
+    np.testing.assert_array_equal(data.search.images.numpy(), expected)
+    assert data.normalisations[0].mean == pytest.approx([expected.mean() / 255], abs=1e-9)
+    assert data.normalisations[0].std == pytest.approx([expected.std() / 255], abs=1e-9)
+    batch, _, _ = next(iter(data.search_loader(recipe)))
+    assert batch["weight"][0].shape == (8, 1, 8, 8)
+    assert mix([data, prepare(stripes("other", 1), recipe)]).in_channels == 1

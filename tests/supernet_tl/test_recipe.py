@@ -26,7 +26,12 @@ def test_defaults_are_those_of_the_paper_and_of_smoothdarts() -> None:
         ({"epochs": 0}, "epochs is 0; expected 1 or more"),
         ({"epochs": 2.5}, "epochs is 2.5; expected int"),
         ({"seed": True}, "seed is True; expected int"),
-        ({"image_size": 30}, "image_size is 30; expected a multiple of 4"),
+        ({"image_size": 30}, "image_size is 30; expected a multiple of 4, at least 8, .*cifar stem .*such as 28 or 32"),
+        ({"image_size": 4}, "image_size is 4; expected a multiple of 4, at least 8, .*such as 8"),
+        ({"image_size": 40, "stem": "imagenet"}, "image_size is 40; expected a multiple of 16, .*such as 32 or 48"),
+        ({"image_size": 16, "stem": "imagenet"}, "expected a multiple of 16, at least 32, because the imagenet stem"),
+        ({"stem": "resnet"}, "stem is 'resnet'; expected one of 'cifar', 'imagenet'"),
+        ({"in_channels": 2}, "in_channels is 2; expected one of 1, 3"),
         ({"channels": 7}, "channels is 7; expected a positive even number"),
         ({"num_cells": 2}, "num_cells is 2; expected 3 or more"),
         ({"space": "s9"}, "space is 's9'; expected one of 's1', 's2'"),
@@ -58,3 +63,17 @@ def test_a_pretrained_supernet_does_not_depend_on_settings_of_transfer_or_on_pat
     changed = Recipe(finetune_epochs=3, embedder="/home/me/resnet18.pth", final="retrain")
     assert changed.pretraining_settings() == Recipe().pretraining_settings()
     assert Recipe(epochs=3).pretraining_settings() != Recipe().pretraining_settings()
+
+
+@pytest.mark.parametrize("newer", [("stem", "in_channels"), ("max_radius",), ("flip", "crop_padding", "batch_size")])
+def test_settings_that_an_older_entry_does_not_have_count_as_the_defaults(newer: tuple[str, ...]) -> None:
+    recipe = Recipe(epochs=7)
+    stored = {name: value for name, value in recipe.pretraining_settings().items() if name not in newer}
+    assert recipe.same_pretraining(stored)
+    assert not recipe.replace(epochs=8).same_pretraining(stored)
+    assert not recipe.replace(batch_size=3, in_channels=1, max_radius=0.2).same_pretraining(stored)
+
+
+@pytest.mark.parametrize("stored", [None, "paper", {}, {**Recipe(epochs=7).pretraining_settings(), "new": 1}])
+def test_what_is_no_setting_of_this_pretraining_is_not_the_same(stored: object) -> None:
+    assert not Recipe(epochs=7).same_pretraining(stored)

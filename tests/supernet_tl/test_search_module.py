@@ -36,11 +36,30 @@ def _run(
     return module, history
 
 
+ADVERSARIAL = {
+    "order": "unrolled",
+    "perturbation": "adversarial",
+    "attack_steps": 2,
+    "random_start": False,
+    "num_micro_batches": 3,
+}
+
+
+@pytest.mark.parametrize("settings", [{}, ADVERSARIAL], ids=["random", "adversarial, unrolled, in parts"])
 def test_the_module_takes_the_steps_of_the_plain_loop(
-    stripes: Callable[..., ImageSet], tiny: dict[str, Any], tmp_path: Path
+    settings: dict[str, Any], stripes: Callable[..., ImageSet], tiny: dict[str, Any], tmp_path: Path
 ) -> None:
     # Oracle: darts.search_step, itself held against the reference's trajectory, on the same batches.
-    recipe = Recipe(**tiny, flip="no", crop_padding=0)
+    def perturbation(
+        net: darts.Supernet, batch: darts.Batch, radius: float, noise: torch.Generator
+    ) -> Callable[[darts.MixingWeights], darts.MixingWeights]:
+        if settings:
+            return lambda mixing: darts.perturb_adversarial(
+                net, mixing, *batch, radius, 2, random_start=False, num_micro_batches=3
+            )
+        return lambda mixing: darts.perturb_random(mixing, radius, noise)
+
+    recipe = Recipe(**tiny, **settings, flip="yes", crop_padding=1)
     data = prepare(stripes("target"), recipe)
     module, _ = _run(data, recipe, tmp_path)
 
@@ -49,39 +68,38 @@ def test_the_module_takes_the_steps_of_the_plain_loop(
     arch_optimizer = torch.optim.Adam(twin.arch_parameters(), lr=3e-4, betas=(0.5, 0.999), weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(weight_optimizer, T_max=recipe.epochs, eta_min=1e-3)
     loaders = data.search_loader(recipe).flattened
-    augmentation = Augmentation(crop_padding=0, flip=False)
+    augmentation = Augmentation(crop_padding=1, flip=True)
     for epoch in range(recipe.epochs):
         for loader in loaders:
             loader.batch_sampler.sampler.set_epoch(epoch)
         generator = torch.Generator().manual_seed(epoch_seed(recipe.seed, epoch, "batches"))
+        noise = torch.Generator().manual_seed(epoch_seed(recipe.seed, epoch, "perturbation"))
         radius = darts.perturbation_radius(epoch, recipe.epochs)
         for (images, labels), (arch_images, arch_labels) in zip(*loaders, strict=True):
-            # The same draws in the same order: augmentation of both halves around the perturbation.
-            arch_images = augmentation(arch_images, generator)
-
-            def perturb(mixing: darts.MixingWeights) -> darts.MixingWeights:
-                moved = darts.perturb_random(mixing, radius, generator)  # noqa: B023 -- called in this turn of the loop
-                augmentation(images, generator)  # noqa: B023 -- with no shift this draws and changes nothing
-                return moved
-
+            # The same draws in the same order: the architecture batch is augmented first.
+            arch_batch = augmentation(arch_images, generator), arch_labels
+            weight_batch = augmentation(images, generator), labels
             darts.search_step(
                 twin,
                 F.cross_entropy,
-                (images, labels),
-                (arch_images, arch_labels),
+                weight_batch,
+                arch_batch,
                 weight_optimizer,
                 arch_optimizer,
-                perturb=perturb,
+                perturb=perturbation(twin, weight_batch, radius, noise),
+                order=recipe.order,
+                num_micro_batches=recipe.num_micro_batches,
             )
         schedule.step()
     for name, tensor in module.supernet.state_dict().items():
         torch.testing.assert_close(tensor, twin.state_dict()[name], rtol=1e-4, atol=1e-6, msg=name)
 
 
+@pytest.mark.parametrize("settings", [{}, {**ADVERSARIAL, "random_start": True}], ids=["random", "adversarial"])
 def test_a_stopped_search_goes_on_as_if_never_stopped(
-    stripes: Callable[..., ImageSet], tiny: dict[str, Any], tmp_path: Path
+    settings: dict[str, Any], stripes: Callable[..., ImageSet], tiny: dict[str, Any], tmp_path: Path
 ) -> None:
-    recipe = Recipe(**{**tiny, "epochs": 3})
+    recipe = Recipe(**{**tiny, **settings, "epochs": 3})
     data = prepare(stripes("target"), recipe)
     whole, history = _run(data, recipe, tmp_path / "whole")
     checkpoint = tmp_path / "parts" / "checkpoints" / "search.ckpt"

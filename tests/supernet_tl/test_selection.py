@@ -48,6 +48,8 @@ def test_a_source_can_be_chosen_by_name_by_id_at_random_or_as_the_mixture(
         ("nearest", {"channels": 4}, "its channels is 2, not 4"),
         ("mixture", {"num_cells": 5}, "none of the zoo's 1 mixture entries"),
         ("far", {"image_size": 16}, "the zoo entry 'far' cannot be used here: its image_size is 8, not 16"),
+        ("nearest", {"in_channels": 1}, "its in_channels is 3, not 1"),
+        ("near", {"stem": "imagenet"}, "the zoo entry 'near' cannot be used here: its stem is 'cifar', not 'imagenet'"),
         ("nearest", {"embed_size": 48}, r"image_size=32 .*, the target's by '.* image_size=48"),
         ("best", {}, "'best' names no entry of the zoo; expected one of nearest, mixture, random"),
     ],
@@ -102,6 +104,8 @@ def _with_card(zoo_path: Path, folder: Path, **changes: Any) -> zoo_store.Zoo:
         ({"space": None}, "its card does not tell space"),
         ({"image_size": [8, 8]}, r"its image_size is \[8, 8\]; only square images"),
         ({"space": "mine"}, "its space 'mine' is none of s1"),
+        ({"in_channels": 4}, "its in_channels is 4, neither 3 nor, for grey images, 1"),
+        ({"stem": "resnet"}, "its stem is 'resnet', none of cifar, imagenet"),
     ],
 )
 def test_entries_of_other_peoples_making_are_left_out_with_a_reason(
@@ -156,3 +160,26 @@ def test_a_damaged_entry_does_not_stand_in_the_way_of_the_others(
     assert found.card["name"] == "near"
     assert far in found.excluded
     assert "card.json" in found.excluded[far]
+
+
+def test_an_entry_from_before_stems_and_grey_images_is_of_the_cifar_stem_and_colour(
+    zoo_path: Path, tmp_path: Path, stripes: Callable[..., ImageSet], quiet: Control
+) -> None:
+    zoo = _with_card(zoo_path, tmp_path / "zoo", stem=None, in_channels=None)
+    foreign = next(entry_id for entry_id, card in zoo.cards().items() if card["name"] == "foreign")
+    assert not {"stem", "in_channels"} & set(zoo.card(foreign))
+    for required in ({}, {"stem": "cifar", "in_channels": 3}):
+        found = supernet_tl.select(stripes("target", seed=1), zoo, "foreign", control=quiet, **required)
+        assert (found.adopted()["stem"], found.adopted()["in_channels"]) == ("cifar", 3)
+    net = supernet_tl.load_supernet(zoo, foreign)
+    assert (net.stem_name, net.in_channels) == ("cifar", 3)
+
+
+@pytest.mark.parametrize(("changes", "reason"), [({"stem": "x"}, "its stem is 'x'"), ({"in_channels": 1}, "stem.0")])
+def test_a_card_that_does_not_agree_with_its_tensors_loads_no_supernet(
+    changes: dict[str, Any], reason: str, zoo_path: Path, tmp_path: Path
+) -> None:
+    zoo = _with_card(zoo_path, tmp_path / "zoo", **changes)
+    foreign = next(entry_id for entry_id, card in zoo.cards().items() if card["name"] == "foreign")
+    with pytest.raises(SelectionError, match=f"'foreign' holds no supernet that can be built: [^$]*{reason}"):
+        supernet_tl.load_supernet(zoo, foreign)

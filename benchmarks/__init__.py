@@ -1,0 +1,1 @@
+"""Measurements of this project; run one as `python -m benchmarks.NAME` from the repository's root."""
