@@ -8,15 +8,13 @@ import torch
 from torch import nn
 
 import darts
-from darts.state import CheckedState, describe_state
+from darts.state import describe_state
 
 
-class Supernet(darts.Supernet, CheckedState):
-    pass
-
-
-def _net(space: darts.SearchSpace = darts.S1, num_classes: int = 5, channels: int = 4, num_cells: int = 3) -> Supernet:
-    return Supernet(space, num_classes, channels, num_cells)
+def _net(
+    space: darts.SearchSpace = darts.S1, num_classes: int = 5, channels: int = 4, num_cells: int = 3
+) -> darts.Supernet:
+    return darts.Supernet(space, num_classes, channels, num_cells)
 
 
 @pytest.mark.parametrize(
