@@ -208,15 +208,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     setting = Setting(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Setting)})
 
     print(HEADER)
-    results = []
+    report: dict[str, Any] = {"machine": machine(setting), "setting": dataclasses.asdict(setting), "results": []}
     for name in options.cases:
         for method in options.methods:
             result = measure(CASES[name], method, setting, memory=not options.no_memory)
-            results.append({"name": name, **dataclasses.asdict(result)})
             print(row(name, result), flush=True)
-    if options.json:
-        report = {"machine": machine(setting), "setting": dataclasses.asdict(setting), "results": results}
-        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            report["results"].append({"name": name, **dataclasses.asdict(result)})
+            if options.json:
+                options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

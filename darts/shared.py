@@ -6,7 +6,6 @@ one sum. Both are computed once here, whatever the number of edges; the result i
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Literal, NamedTuple, cast
 
 import torch
@@ -41,13 +40,16 @@ class SharedState:
 
     def __init__(self, x: Tensor) -> None:
         self.x = x
+        self._relu: Tensor | None = None
         self._pooled: dict[tuple[PoolKind, int], Tensor] = {}
         self._normalised: dict[tuple[PoolKind, int, float], Normalised] = {}
 
-    @cached_property
+    @property
     def relu(self) -> Tensor:
         """The state after a ReLU."""
-        return self.x.relu()
+        if self._relu is None:  # not a cached_property, whose lock torch.compile does not follow
+            self._relu = self.x.relu()
+        return self._relu
 
     def pooled(self, kind: PoolKind, stride: int) -> Tensor:
         """The state after a 3x3 pool."""

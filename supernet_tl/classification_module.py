@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchmetrics.aggregation import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from supernet_tl.checkpoints import ORIGIN, require_same_origin
@@ -40,6 +42,9 @@ class ClassificationModule(LightningModule):
         self.augmentation = augmentation
         self.seed = seed
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        # Lightning's own mean over processes goes wrong where they evaluate unequally many images. NaN stays NaN.
+        self.validation_loss = MeanMetric(nan_strategy=math.nan)
+        self.test_loss = MeanMetric(nan_strategy=math.nan)
         self.validation_accuracy = MulticlassAccuracy(num_classes, average="micro")
         self.test_accuracy = MulticlassAccuracy(num_classes, average="micro")
         self.generator = torch.Generator()
@@ -88,17 +93,20 @@ class ClassificationModule(LightningModule):
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Loss and accuracy on the validation split."""
-        self._evaluate(batch, "validation", self.validation_accuracy)
+        self._evaluate(batch, "validation", self.validation_loss, self.validation_accuracy)
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Loss and accuracy on the test split."""
-        self._evaluate(batch, "test", self.test_accuracy)
+        self._evaluate(batch, "test", self.test_loss, self.test_accuracy)
 
-    def _evaluate(self, batch: tuple[Tensor, Tensor], split: str, accuracy: MulticlassAccuracy) -> None:
+    def _evaluate(
+        self, batch: tuple[Tensor, Tensor], split: str, loss: MeanMetric, accuracy: MulticlassAccuracy
+    ) -> None:
         images, labels = batch
         logits = self(images)
+        loss(F.cross_entropy(logits, labels), weight=len(labels))
         accuracy(logits, labels)
-        self.log_mean(f"{split}_loss", F.cross_entropy(logits, labels), len(labels))
+        self.log_mean(f"{split}_loss", loss, len(labels))
         self.log_mean(f"{split}_accuracy", accuracy, len(labels))
 
     def log_mean(self, name: str, value: Any, batch_size: int) -> None:

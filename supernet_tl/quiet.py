@@ -11,6 +11,7 @@ _HARMLESS = (
     ".*does not have many workers.*",  # images are in memory: workers would only copy them
     ".*number of training batches.*smaller than the logging interval.*",
     ".*GPU available but not used.*",
+    "LightningCLI's args parameter is intended to run from within Python.*",  # as it does: from our command line
     ".*LeafSpec.*deprecated.*",  # Lightning's own use of torch
 )
 

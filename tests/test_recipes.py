@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from supernet_tl.cli import build_parser
@@ -13,6 +14,7 @@ from supernet_tl.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
+OVERLAYS = [path for path in RECIPES if path.parent.name == "search" and path.stem not in ("base", "tiny")]
 VERBS = {"pretrain": ["--source", "s", "--zoo", "z"], "transfer": ["--target", "t", "--zoo", "z", "--output", "o"]}
 
 
@@ -54,3 +56,20 @@ def test_the_search_recipes_run_resume_and_evaluate(tmp_path: Path) -> None:
     (checkpoint,) = tmp_path.rglob("*.ckpt")
     assert f"Restored all states from the checkpoint at {checkpoint}" in resumed
     assert "test_accuracy" in run("test", "--ckpt_path", "last")
+
+
+@pytest.mark.parametrize("path", OVERLAYS, ids=_named)
+def test_a_search_recipe_that_is_laid_over_the_base_runs(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from supernet_tl import lightning_cli
+
+    monkeypatch.setenv("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # of what Lightning calls
+    monkeypatch.chdir(ROOT)
+    configs = [f"--config={ROOT / 'recipes/search' / name}" for name in ("base.yaml", "tiny.yaml", path.name)]
+    fast = ["--trainer.fast_dev_run=true", "--trainer.devices=1", "--data.max_search_images=40"]
+    try:
+        lightning_cli.main(["fit", *configs, *fast, f"--trainer.default_root_dir={tmp_path}"])
+    finally:
+        if torch.distributed.is_initialized():  # by ddp.yaml
+            torch.distributed.destroy_process_group()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -87,3 +88,30 @@ def test_no_weight_gradient_is_formed_for_the_alphas(small_net: darts.Supernet) 
     darts.assign_alpha_gradient(small_net, darts.first_order_gradient(small_net, F.cross_entropy, images, labels))
     assert all(parameter.grad is None for parameter in small_net.weight_parameters())
     assert all(parameter.grad is not None for parameter in small_net.arch_parameters())
+
+
+@pytest.mark.parametrize("perturbation", ["random", "adversarial"])
+def test_a_step_in_bfloat16_moves_every_weight_much_as_one_in_single_precision(perturbation: str) -> None:
+    # Passes that form no weight gradients come before the one that does, under one autocast, which caches casts.
+    torch.manual_seed(0)
+    batches = [(torch.randn(8, 3, 16, 16), torch.arange(8) % 4) for _ in range(2)]
+    net = darts.Supernet(darts.S1, num_classes=4, channels=4, num_cells=3)
+    moves = []
+    for enabled in (False, True):
+        twin = copy.deepcopy(net)
+
+        def perturb(mixing: darts.MixingWeights) -> darts.MixingWeights:
+            generator = torch.Generator().manual_seed(0)
+            if perturbation == "random":
+                return darts.perturb_random(mixing, 0.1, generator)
+            return darts.perturb_adversarial(twin, mixing, *batches[0], 0.1, generator=generator)  # noqa: B023
+
+        weight_optimizer, arch_optimizer = _optimizers(twin, 0.1)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            darts.search_step(
+                twin, F.cross_entropy, batches[0], batches[1], weight_optimizer, arch_optimizer, perturb=perturb
+            )
+        pairs = zip(twin.weight_parameters(), net.weight_parameters(), strict=True)
+        moves.append([(after - before).flatten() for after, before in pairs])
+    assert all(move.abs().max() > 0 for move in moves[1])
+    assert F.cosine_similarity(torch.cat(moves[0]), torch.cat(moves[1]), dim=0) > 0.95

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import darts
-from benchmarks.plain_search import Batch, Method, PlainSupernet, plain_step
+from benchmarks.plain_search import Batch, Method, Mixing, PlainSupernet, perturb_adversarial, plain_step
 
 Fill = Callable[[nn.Module], nn.Module]
 MakeBatch = Callable[[int, int, int], Batch]
@@ -185,6 +185,27 @@ def test_steps_of_the_search_equal_those_of_the_twin(method: Method, space: dart
         )
         _assert_equal(tuple(step), tuple(expected[:3]), 1e-8)
         _assert_equal(dict(net.state_dict()), dict(plain.state_dict()), 1e-8)
+
+
+def test_an_attack_that_ends_lower_is_dropped_as_in_the_twin() -> None:
+    # Attacks in a wide box, each from where the last one ended: soon one overshoots, and the start is kept.
+    net, plain = _twins(darts.S1, num_cells=3)
+    images, labels = _batch()
+    for twin in (net, plain):
+        twin(images)
+    mixing: Mixing = plain.mixing_weights()
+    dropped = []
+    for _ in range(4):
+        mixing = (mixing[0].detach(), mixing[1].detach())
+        expected = perturb_adversarial(plain, mixing, (images, labels), 0.9, random_start=False, generator=None)
+        moved = darts.perturb_adversarial(
+            net, darts.MixingWeights(*mixing), images, labels, radius=0.9, random_start=False
+        )
+        _assert_equal(tuple(moved), expected)
+        dropped.append(torch.equal(moved.normal, mixing[0]))
+        mixing = expected
+    assert True in dropped
+    assert False in dropped
 
 
 def test_the_noise_of_the_twin_is_fresh_in_every_pass(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,15 +8,13 @@ import torch
 from torch import nn
 
 import darts
-from darts.state import CheckedState, describe_state
+from darts.state import describe_state
 
 
-class Supernet(darts.Supernet, CheckedState):
-    pass
-
-
-def _net(space: darts.SearchSpace = darts.S1, num_classes: int = 5, channels: int = 4, num_cells: int = 3) -> Supernet:
-    return Supernet(space, num_classes, channels, num_cells)
+def _net(
+    space: darts.SearchSpace = darts.S1, num_classes: int = 5, channels: int = 4, num_cells: int = 3
+) -> darts.Supernet:
+    return darts.Supernet(space, num_classes, channels, num_cells)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +27,7 @@ def _net(space: darts.SearchSpace = darts.S1, num_classes: int = 5, channels: in
             r"num_classes=7; .* 2 of another shape \(classifier.weight is \(7, 64\), expected \(5, 64\)",
         ),
         (_net(channels=6), "channels=6, num_cells=3, num_classes=5; expected a supernet of .* channels=4, num_cells=3"),
-        (_net(num_cells=4), "num_cells=4, num_classes=5; .* of cells or ops that it does not have .cells.3"),
+        (_net(num_cells=4), "num_cells=4, num_classes=5; .* of cells, ops or a stem that it does not have .cells.3"),
         (
             _net(darts.S2),
             r"[1-9]\d* tensors missing \(cells.* Build the supernet with the state's space, .* darts.warm_start",
