@@ -33,7 +33,7 @@ _OWN_SETTINGS: tuple[tuple[str, tuple[Any, ...], str], ...] = (
         "but the data shares its images between processes itself, each half by its own order. Leave it out.",
     ),
 )
-"""Trainer's settings, what they may be, and what to do instead."""
+"""Settings of the trainer, which of their values are harmless, and what to do instead of the others."""
 
 
 class SearchCLI(LightningCLI):
@@ -46,9 +46,13 @@ class SearchCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Refuse to evaluate random weights, and trainer's settings that the search has settings of its own for."""
         config = self.config[self.subcommand]
-        for name, found, instead in _OWN_SETTINGS:
-            if config.trainer.get(name) not in found:
-                raise RecipeError(f"trainer.{name} is {config.trainer[name]}, {instead}")
+        faults = [
+            f"trainer.{name} is {config.trainer[name]}, {instead}"
+            for name, harmless, instead in _OWN_SETTINGS
+            if config.trainer.get(name) not in harmless
+        ]
+        if faults:
+            raise RecipeError(" ".join(faults))
         if self.subcommand != "fit" and not config.get("ckpt_path") and not config.model.get("init_from"):
             raise RecipeError(
                 f"`{self.subcommand}` was given no weights, and a random network has nothing to show; give "

@@ -36,6 +36,16 @@ def test_defaults_are_those_of_the_paper_and_of_smoothdarts() -> None:
         ({"max_radius": 0.01}, "max_radius is 0.01; expected 0.03"),
         ({"finetune_batch_size": 0}, "finetune_batch_size is 0; expected 1 or more"),
         ({"crop_padding": -1}, "crop_padding is -1; expected 0 or more"),
+        ({"perturbation": "adversarial", "max_radius": 0.01}, "max_radius is 0.01; expected 0.03"),
+        ({"perturbation": "pgd"}, "perturbation is 'pgd'; expected one of 'random', 'adversarial', 'none'"),
+        ({"order": "second"}, "order is 'second'; expected one of 'first', 'unrolled'"),
+        ({"attack_steps": 0}, "attack_steps is 0; expected 1 or more"),
+        ({"random_start": 1}, "random_start is 1; expected bool"),
+        ({"num_micro_batches": 0}, "num_micro_batches is 0; expected 1 or more"),
+        (
+            {"num_micro_batches": 9, "batch_size": 8},
+            "num_micro_batches is 9; expected no more than the batch_size of 8",
+        ),
         ({"final": "retrain", "finetune_epochs": 0}, "leaves random weights"),
         ({"final": "retrain", "batch_size": 1}, "the auxiliary head normalises over the batch"),
         ({"epochs": 0, "batch_size": 0}, "epochs is 0.*; batch_size is 0"),
@@ -58,3 +68,16 @@ def test_a_pretrained_supernet_does_not_depend_on_settings_of_transfer_or_on_pat
     changed = Recipe(finetune_epochs=3, embedder="/home/me/resnet18.pth", final="retrain")
     assert changed.pretraining_settings() == Recipe().pretraining_settings()
     assert Recipe(epochs=3).pretraining_settings() != Recipe().pretraining_settings()
+
+
+def test_an_entry_too_old_to_name_a_setting_was_pretrained_with_its_default() -> None:
+    # Oracle: the settings that the first entries name; what the others do by default is what was done then.
+    later = {"order", "attack_steps", "random_start", "num_micro_batches"}
+    old = {name: value for name, value in Recipe().pretraining_settings().items() if name not in later}
+    assert Recipe().pretrains_like(old)
+    assert Recipe().pretrains_like(Recipe().pretraining_settings())
+    for changed in ({"order": "unrolled"}, {"attack_steps": 3}, {"random_start": False}, {"num_micro_batches": 2}):
+        assert not Recipe(**changed).pretrains_like(old), changed
+        assert Recipe(**changed).pretrains_like(Recipe(**changed).pretraining_settings())
+    assert not Recipe().pretrains_like({name: value for name, value in old.items() if name != "epochs"})
+    assert not Recipe().pretrains_like(None)
