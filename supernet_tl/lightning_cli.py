@@ -39,7 +39,7 @@ _OWN_SETTINGS: tuple[tuple[str, tuple[Any, ...], str], ...] = (
         "but the data shares its images between processes itself, each half by its own order. Leave it out.",
     ),
 )
-"""Trainer's settings, what they may be, and what to do instead."""
+"""Settings of the trainer, which of their values are harmless, and what to do instead of the others."""
 
 
 class SearchCLI(LightningCLI):
@@ -67,9 +67,13 @@ class SearchCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Refuse settings that the search has its own for, to evaluate random weights, and to write over a run."""
         config = self.config[self.subcommand]
-        for name, found, instead in _OWN_SETTINGS:
-            if config.trainer.get(name) not in found:
-                raise RecipeError(f"trainer.{name} is {config.trainer[name]}, {instead}")
+        faults = [
+            f"trainer.{name} is {config.trainer[name]}, {instead}"
+            for name, harmless, instead in _OWN_SETTINGS
+            if config.trainer.get(name) not in harmless
+        ]
+        if faults:
+            raise RecipeError(" ".join(faults))
         if config.ckpt_path:
             return
         if self.subcommand != "fit":

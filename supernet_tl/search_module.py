@@ -252,16 +252,25 @@ class SearchModule(ClassificationModule):
         model = self.trainer.strategy.model
         return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
 
-    def on_train_epoch_end(self) -> None:
-        """Step the weights' learning rate (alpha's is constant), and compare the alphas of all processes."""
-        cast(LRScheduler, self.lr_schedulers()).step()
-        ranks = ranks_that_differ(self.supernet.arch_parameters()) if self.trainer.world_size > 1 else []
+    def on_train_batch_end(self, outputs: Any, batch: SearchBatch, batch_idx: int) -> None:
+        """After an epoch's last step, compare the alphas of all processes.
+
+        Not at the epoch's end: there the first process alone may have begun to reduce metrics, for its progress bar.
+        """
+        super().on_train_batch_end(outputs, batch, batch_idx)
+        if self.trainer.world_size == 1 or not self.trainer.is_last_batch:
+            return
+        ranks = ranks_that_differ(self.supernet.arch_parameters())
         if ranks:
             raise ProcessesDifferError(
                 f"after epoch {self.current_epoch + 1} the alphas in the processes of rank "
                 f"{', '.join(map(str, ranks))} differ from those of rank 0; expected the same bits in all "
                 f"{self.trainer.world_size}. Go on from the last checkpoint with --ckpt_path, on machines of one kind."
             )
+
+    def on_train_epoch_end(self) -> None:
+        """Step the weights' learning rate; alpha's is constant."""
+        cast(LRScheduler, self.lr_schedulers()).step()
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         """The two optimizers, over disjoint parameters."""

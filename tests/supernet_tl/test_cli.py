@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -305,3 +306,14 @@ def test_a_full_disk_gets_a_sentence_and_leaves_the_zoo_valid(folder: Path, zoo_
     assert "Traceback" not in found.stderr
     assert zoo_store.Zoo(zoo).verify() == []
     assert len(zoo_store.Zoo(zoo)) == 3
+
+
+def test_trainers_settings_that_a_search_has_its_own_for_are_refused_all_at_once(folder: Path) -> None:
+    given = ["--trainer.accumulate_grad_batches", "4", "--trainer.gradient_clip_val", "5"]
+    given += ["--trainer.use_distributed_sampler", "true"]
+    command = [sys.executable, "-m", "supernet_tl.cli", "fit", "--data.target", str(folder), *given]
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert found.returncode == 1
+    assert re.search(r"accumulate_grad_batches is 4, but .* with --model\.num_micro_batches", found.stderr)
+    assert re.search(r"gradient_clip_val is 5, but .* Give --model\.max_gradient_norm instead", found.stderr)
+    assert re.search(r"use_distributed_sampler is True, but the data shares .* Leave it out", found.stderr)

@@ -130,7 +130,7 @@ def test_a_lightning_run_takes_the_channels_from_the_data_and_holds_its_image_si
     state = torch.load(checkpoint, weights_only=True)["state_dict"]
     assert state["classifier.stem.0.weight"].shape == (3, 1, 3, 3)
     assert state["classifier.stem.3.weight"].shape == (6, 3, 3, 3)
-    assert main([*fit, "--data.image_size=40"]) == 1
+    assert main([*fit, "--data.image_size=40", f"--trainer.default_root_dir={tmp_path / 'other'}"]) == 1
     assert "image_size is 40; expected a multiple of 16" in capsys.readouterr().err
 
 

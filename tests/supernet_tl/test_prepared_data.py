@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from supernet_tl.data import ImageSet
+from supernet_tl.data import ImageSet, Shard
 from supernet_tl.data.decode import to_square
-from supernet_tl.prepared_data import evaluation_loader, mix, prepare
+from supernet_tl.errors import RecipeError
+from supernet_tl.prepared_data import evaluation_loader, mix, prepare, refuse_unshared
 from supernet_tl.recipe import Recipe
 
 RECIPE = Recipe(image_size=8, batch_size=8)
@@ -78,3 +79,30 @@ def test_grey_images_are_those_of_pillow_and_are_normalised_by_one_mean(stripes:
     batch, _, _ = next(iter(data.search_loader(recipe)))
     assert batch["weight"][0].shape == (8, 1, 8, 8)
     assert mix([data, prepare(stripes("other", 1), recipe)]).in_channels == 1
+
+
+def test_processes_share_both_halves_and_what_is_evaluated(stripes: Callable[..., ImageSet]) -> None:
+    # Oracle: the batches of one process, twice as large.
+    data = prepare(stripes("target"), RECIPE)
+    shards = [Shard(rank, 2) for rank in range(2)]
+    whole = [batch for batch, _, _ in data.search_loader(RECIPE)]
+    shares = [[batch for batch, _, _ in data.search_loader(RECIPE.replace(batch_size=4), shard)] for shard in shards]
+    for half in ("weight", "architecture"):
+        for one, first, second in zip(whole, *shares, strict=True):
+            both = torch.stack([first[half][0], second[half][0]], dim=1).flatten(0, 1)
+            assert torch.equal(both, one[half][0])
+    labels = [labels for shard in shards for _, labels in evaluation_loader(data.validation, shard=shard)]
+    assert torch.equal(torch.cat(labels), data.validation.labels)
+
+
+def test_batches_that_are_not_those_of_this_process_are_refused(stripes: Callable[..., ImageSet]) -> None:
+    data = prepare(stripes("target"), RECIPE)
+    unshared = data.search_loader(RECIPE).iterables
+    shared = data.search_loader(RECIPE, Shard(1, 2)).iterables
+    refuse_unshared(unshared, Shard())
+    refuse_unshared(shared, Shard(1, 2))
+    refuse_unshared([{"weight": "batches from elsewhere"}], Shard(1, 2))
+    with pytest.raises(RecipeError, match="made for process 0 of 1, but this is process 1 of 2; expected each process"):
+        refuse_unshared(unshared, Shard(1, 2))
+    with pytest.raises(RecipeError, match="made for process 1 of 2, but this is process 0 of 2"):
+        refuse_unshared(shared, Shard(0, 2))

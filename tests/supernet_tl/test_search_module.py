@@ -12,6 +12,7 @@ import darts
 from supernet_tl.adapt import _search_module
 from supernet_tl.callbacks import History
 from supernet_tl.data import Augmentation, ImageSet
+from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import PreparedData, evaluation_loader, prepare
 from supernet_tl.recipe import Recipe
 from supernet_tl.search_module import SearchModule
@@ -131,6 +132,7 @@ def test_a_stopped_search_goes_on_as_if_never_stopped(
         row.validation_accuracy for row in history.rows
     ]
     assert [row.epoch for row in resumed_history.rows] == [1, 2, 3]
+    assert [row.radius for row in resumed_history.rows] == pytest.approx([0.03, 0.12, 0.21])
     assert len(resumed_history.normal_mixing) == 4
 
 
@@ -162,3 +164,17 @@ def test_a_search_leaves_the_callers_random_numbers_alone(
     torch.manual_seed(5)
     _run(prepare(stripes("target"), recipe), recipe, tmp_path, num_epochs=1)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_settings_that_cannot_be_are_refused_before_a_network_is_built() -> None:
+    with pytest.raises(RecipeError, match="attack_steps is 0; expected 1 or more"):
+        SearchModule(3, attack_steps=0)
+    with pytest.raises(RecipeError, match="space is 's9'; expected one of 's1'"):
+        SearchModule(3, space="s9", num_micro_batches=100)
+
+
+def test_a_validation_loss_that_is_no_number_stays_none_of_one() -> None:
+    module = SearchModule(3, "s2", 2, 3)
+    for loss in (1.0, float("nan"), 2.0):
+        module.validation_loss(torch.tensor(loss), weight=4)
+    assert module.validation_loss.compute().isnan()

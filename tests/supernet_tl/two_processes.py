@@ -87,7 +87,6 @@ def _fit(module: SearchModule, data: PreparedData, batch_size: int, **options: A
         use_distributed_sampler=False,
         logger=False,
         enable_checkpointing=False,
-        enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         **options,
