@@ -32,7 +32,7 @@ def ranks_that_differ(tensors: Sequence[Tensor]) -> list[int]:
     """The ranks of the processes whose tensors are not, bit for bit, those of the first process."""
     digest = hashlib.sha256()
     for tensor in tensors:
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     mine = torch.tensor(int.from_bytes(digest.digest()[:7], "big"), device=tensors[0].device)
     checksums = [torch.empty_like(mine) for _ in range(distributed.get_world_size())]
     distributed.all_gather(checksums, mine)
