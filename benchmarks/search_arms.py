@@ -163,17 +163,20 @@ def prepare() -> None:
 
 
 def check_agreement(steps: dict[ArmName, Step], precision: str) -> None:
-    """Take one step of each arm, and refuse to time two arms that do not compute the same.
+    """Take two steps of each arm, and refuse to time two arms that do not compute the same.
+
+    The first step's losses tell whether both see the same network, the second's whether they moved it alike.
 
     Raises:
         SystemExit: a loss of ours is not within the tolerance of the plain arm's.
     """
     tolerance = TOLERANCE[precision]
-    for level, *losses in zip(("architecture", "weight"), steps["plain"](), steps["ours"](), strict=True):
-        plain, ours = (loss.item() for loss in losses)
-        if not abs(ours - plain) <= tolerance * abs(plain):
-            raise SystemExit(
-                f"in the first step from the same state our {level} loss is {ours:.6g}, the plain one {plain:.6g}; "
-                f"expected a relative difference of at most {tolerance:g}. Run tests/darts/test_plain_search.py, "
-                "which shows where they part."
-            )
+    for number in ("first", "second"):
+        for level, *losses in zip(("architecture", "weight"), steps["plain"](), steps["ours"](), strict=True):
+            plain, ours = (loss.item() for loss in losses)
+            if not abs(ours - plain) <= tolerance * abs(plain):
+                raise SystemExit(
+                    f"in the {number} step from the same state our {level} loss is {ours:.6g}, the plain one "
+                    f"{plain:.6g}; expected a relative difference of at most {tolerance:g}. Run "
+                    "tests/darts/test_plain_search.py, which shows where they part."
+                )

@@ -99,7 +99,7 @@ def time_arms(case: Case, method: Method, setting: Setting) -> dict[ArmName, lis
     prepare()
     steps = {name: build(case, method, setting) for name, build in ARMS.items()}
     check_agreement(steps, setting.precision)
-    for _ in range(setting.warmup - 1):
+    for _ in range(setting.warmup - 2):
         for step in steps.values():
             step()
     timings: dict[ArmName, list[tuple[float, float]]] = {name: [] for name in steps}

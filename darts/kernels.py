@@ -2,14 +2,13 @@
 
 In training with float32 on a CPU, most of the time of the stock kernels goes into the backward of dilated and of 5x5
 depthwise convolutions, for which there are no fast ones, and into average pooling. Everything here equals the stock
-operation up to rounding. Elsewhere than on a CPU, under autocast, and while a graph is traced for compilation or
-export, the stock operation itself is what runs.
+operation up to rounding. Elsewhere than on a CPU, under autocast, while a graph is traced for compilation or export,
+and under the transforms of ``torch.func``, the stock operation itself is what runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -17,9 +16,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def _transformed() -> bool:
+    """Whether a graph is traced, or ``torch.func`` transforms the computation: both want stock operations only."""
+    return (
+        torch.compiler.is_compiling()
+        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        or torch._C._are_functorch_transforms_active()  # there is no public question for it
+    )
+
+
 def slow_on_stock_kernels(x: Tensor) -> bool:
     """Whether a map is processed where the operations of this module are faster than the stock ones."""
-    return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
+    return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and not _transformed()
 
 
 def in_fast_layout(images: Tensor) -> Tensor:
@@ -35,7 +43,7 @@ def concatenate(maps: Sequence[Tensor]) -> Tensor:
     Args:
         maps: shapes (batch, channels of each, h, w).
     """
-    return _Concatenate.apply(*maps)  # type: ignore[no-any-return]
+    return torch.cat(list(maps), dim=1) if _transformed() else _Concatenate.apply(*maps)
 
 
 def depthwise_conv2d(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> Tensor:
@@ -66,17 +74,9 @@ def avg_pool_3x3(x: Tensor, stride: int) -> Tensor:
     """
     if not slow_on_stock_kernels(x):
         return F.avg_pool2d(x, 3, stride, padding=1, count_include_pad=False)
-    ones = x.new_ones(x.shape[1], 1, 3, 3)
-    return depthwise_conv2d(x, ones, stride) * _inverse_counts(x.shape[-2], x.shape[-1], stride, x.dtype)
-
-
-@lru_cache(maxsize=64)
-def _inverse_counts(height: int, width: int, stride: int, dtype: torch.dtype) -> Tensor:
-    """One over the number of positions inside the border, for each window."""
-    with torch.no_grad():
-        return 1 / F.conv2d(
-            torch.ones(1, 1, height, width, dtype=dtype), torch.ones(1, 1, 3, 3, dtype=dtype), None, stride, 1
-        )
+    kernel = x.new_ones(x.shape[1], 1, 3, 3)
+    counts = F.conv2d(x.new_ones(1, 1, *x.shape[2:]), kernel[:1], None, stride, padding=1)  # inside the border
+    return depthwise_conv2d(x, kernel, stride) / counts
 
 
 def _convolve(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
@@ -93,15 +93,14 @@ class _Concatenate(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         ctx.num_channels = [x.shape[1] for x in inputs]
+        last = inputs[0].is_contiguous(memory_format=torch.channels_last)
+        ctx.layout = torch.channels_last if last else torch.contiguous_format
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
-        layout = (
-            torch.channels_last
-            if gradient.is_contiguous(memory_format=torch.channels_last)
-            else torch.contiguous_format
+        return tuple(
+            part.contiguous(memory_format=ctx.layout) for part in torch.split(gradient, ctx.num_channels, dim=1)
         )
-        return tuple(part.contiguous(memory_format=layout) for part in torch.split(gradient, ctx.num_channels, dim=1))
 
 
 class _DepthwiseConv2d(torch.autograd.Function):

@@ -117,9 +117,6 @@ def perturb_adversarial(
                 )
             )
         loss_after = mean_loss(forward(moved), criterion, batch, num_micro_batches=num_micro_batches)
-    # Older PyTorch (its issue 112583): passes without gradients leave casts of the weights in autocast's cache, through
-    # which no gradient reaches the weights afterwards.
-    torch.clear_autocast_cache()
     if average is not None:
         loss_before, loss_after = average((loss_before, loss_after))
     return MixingWeights(

@@ -1,7 +1,7 @@
 """The primitives: names an edge may hold, and the op modules they stand for.
 
 All convolutions are free of bias; every batch normalisation has eps 1e-5 and momentum 0.1. In a supernet the
-normalisations of the ops are not affine, and pools are followed by one, so that the outputs of the candidates are
+normalisations of the ops are not affine, and pools are followed by one, so that the outputs of the ops are
 comparable; a discrete network has affine normalisations and bare pools.
 
 Source: DARTS (Liu et al. 2019, arXiv:1806.09055), section 3.1.1; ``noise`` from RobustDARTS (Zela et al. 2020,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from darts.arch_shapes import spaces_of_shape
 from darts.errors import StateError
+from darts.macro import stem_of
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,14 @@ def describe_state(state: Mapping[str, Tensor]) -> str:
         if known
         else f"with {num_primitives} primitives on {num_edges} edges"
     )
+    stem = stem_of(state)
+    in_channels = state["stem.0.weight"].shape[1] if stem else 3
+    unusual = (f", in_channels={in_channels}" if in_channels != 3 else "") + (
+        f", stem={stem!r}" if stem == "imagenet" else ""
+    )
     return (
         f"a supernet {space}, channels={features // (4 * max(1, num_nodes))}, num_cells={num_cells}, "
-        f"num_classes={num_classes}"
+        f"num_classes={num_classes}{unusual}"
     )
 
 
@@ -85,8 +91,8 @@ class CheckedState(nn.Module):
         if strict and (difference := StateDifference.between(state_dict, target, surplus)):
             raise StateError(
                 f"the state does not fit: it is of {describe_state(state_dict)}; expected {describe_state(target)}: "
-                f"{difference}. Build the supernet with the state's space, channels, num_cells and num_classes; from a "
-                "state for other classes begin with darts.warm_start."
+                f"{difference}. Build the supernet with the state's space, channels, num_cells, num_classes, "
+                "in_channels and stem; from a state for other classes begin with darts.warm_start."
             )
         return super().load_state_dict(state_dict, strict, assign)
 

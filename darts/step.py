@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from darts.bilevel import assign_alpha_gradient, first_order_gradient, unrolled_gradient
+from darts.errors import DartsError
 from darts.gradients import Average, Batch, Criterion, loss_gradient
 from darts.supernet import MixingWeights, Supernet
 
@@ -66,12 +67,15 @@ def search_step(
         order: of the gradient of alpha.
         num_micro_batches: parts that each batch is taken in, to save memory; either optimizer steps once all the same.
         average: over processes, each of which has batches of its own, of one size; one process when absent.
+
+    Raises:
+        DartsError: an unknown order, or what :func:`darts.unrolled_gradient` raises.
     """
     if order == "first":
         gradient = first_order_gradient(
             net, criterion, *arch_batch, num_micro_batches=num_micro_batches, average=average
         )
-    else:
+    elif order == "unrolled":
         gradient = unrolled_gradient(
             net,
             criterion,
@@ -81,6 +85,8 @@ def search_step(
             num_micro_batches=num_micro_batches,
             average=average,
         )
+    else:
+        raise DartsError(f"order is {order!r}; expected 'first' or 'unrolled'.")
     assign_alpha_gradient(net, gradient)
     arch_optimizer.step()
 
@@ -100,4 +106,5 @@ def search_step(
         weight.grad = slope
     norm = torch.nn.utils.clip_grad_norm_(weights, max_gradient_norm)
     weight_optimizer.step()
+    torch.clear_autocast_cache()  # casts of the weights as they were, where autocast is entered around several steps
     return SearchStep(gradient.loss, found.loss, norm.detach())

@@ -1,4 +1,4 @@
-"""The supernet: all candidate ops of a search space at once, mixed by architecture weights."""
+"""The supernet: all ops of a search space at once, mixed by architecture weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ALPHA_INIT_SCALE = 1e-3
 
 
 class MixingWeights(NamedTuple):
-    """One weight per candidate op: each row is a point on the simplex.
+    """One weight per op: each row is a point on the simplex.
 
     Attributes:
         normal: shape (num_edges, num_primitives), shared by all normal cells.
@@ -47,7 +47,11 @@ ScalarRows = Sequence[Sequence[Tensor]]
 
 
 class MixedOp(nn.Module):
-    """All candidate ops of one edge; what they add to a node is their weighted sum (DARTS, equation 2)."""
+    """All ops of one edge; what they add to a node is their weighted sum (DARTS, equation 2).
+
+    The ops are mixed in by :meth:`darts.primitives.Op.mix`, which shares work with other edges: their own ``forward``,
+    and hooks on it and on modules within, are not called.
+    """
 
     def __init__(self, primitives: tuple[str, ...], channels: int, stride: int) -> None:
         super().__init__()
@@ -106,7 +110,7 @@ class Cell(nn.Module):
 
 
 class Supernet(CheckedState):
-    """A network that holds every candidate op of a search space.
+    """A network that holds every op of a search space.
 
     The architecture parameters alpha are parameters and part of the state, yet never among
     :meth:`weight_parameters`: give those to the weight optimizer and :meth:`arch_parameters` to the architecture's.
@@ -174,7 +178,7 @@ class Supernet(CheckedState):
 
         Args:
             images: shape (batch, in_channels, h, w), h and w multiples of 4, or of 16 with the imagenet stem.
-            mixing: weights of the candidate ops; :meth:`mixing_weights` when absent.
+            mixing: weights of the ops; :meth:`mixing_weights` when absent.
 
         Returns:
             Shape (batch, num_classes).
@@ -202,7 +206,7 @@ class Supernet(CheckedState):
         """
         mixing = self.mixing_weights() if mixing is None else mixing
         check_mixing(self.space, mixing)
-        normal, reduction = (_taken_apart(matrix) for matrix in mixing)
+        normal, reduction = (_taken_apart(matrix.to(self.normal_alpha.dtype)) for matrix in mixing)
         before_previous = previous = SharedState(first_map)
         for cell in self.cells:
             output = cell(before_previous, previous, reduction if cell.reduction else normal)

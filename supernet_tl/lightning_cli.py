@@ -110,7 +110,9 @@ class SearchCLI(LightningCLI):
         if settings.logger in (None, True):
             kwargs["logger"] = TensorBoardLogger(root, name="logs", version=self.subcommand)
         if settings.enable_checkpointing is not False and not settings.fast_dev_run:
-            kwargs["callbacks"] = [*(settings.callbacks or []), EpochCheckpoint(last_checkpoint(root))]
+            given = settings.callbacks or []
+            listed = list(given) if isinstance(given, list | tuple) else [given]
+            kwargs["callbacks"] = [*listed, EpochCheckpoint(last_checkpoint(root))]
         return super().instantiate_trainer(**kwargs)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 import darts
 from supernet_tl.classification_module import ClassificationModule
@@ -23,6 +23,7 @@ from supernet_tl.errors import ProcessesDifferError, RecipeError
 from supernet_tl.prepared_data import refuse_unshared
 from supernet_tl.processes import mean_over_processes, ranks_that_differ, take_from_first
 from supernet_tl.recipe import Order, Perturbation, Recipe
+from supernet_tl.schedules import cosine_over, take_rates
 from supernet_tl.seeds import epoch_seed
 
 SearchBatch = dict[str, tuple[Tensor, Tensor]]
@@ -157,7 +158,12 @@ class SearchModule(ClassificationModule):
         return mean_over_processes if self.trainer.world_size > 1 else None
 
     def on_fit_start(self) -> None:
-        """Refuse what would change the gradients of alpha without a word, and begin with one set of alphas."""
+        """Refuse what would change schedules or alpha's gradients without a word, and begin with one set of alphas."""
+        if (self.trainer.max_epochs or 0) < 1:
+            raise RecipeError(
+                f"trainer.max_epochs is {self.trainer.max_epochs}; expected 1 or more, because learning rate and "
+                "perturbation are laid out over the epochs. Give --trainer.max_epochs N."
+            )
         if getattr(self.trainer.precision_plugin, "scaler", None) is not None:
             raise RecipeError(
                 f"precision {self.trainer.precision!r} scales the loss, which alpha's gradients do not pass through; "
@@ -173,13 +179,10 @@ class SearchModule(ClassificationModule):
             take_from_first(self.supernet.arch_parameters())
 
     def on_train_start(self) -> None:
-        """Refuse batches that several processes would all see."""
+        """Lay the learning rate out over this run's epochs; refuse batches that several processes would all see."""
+        if isinstance(schedule := self.lr_schedulers(), LambdaLR) and self.weight_scheduler is None:
+            take_rates(schedule)
         refuse_unshared(self.trainer.train_dataloader, Shard(self.trainer.global_rank, self.trainer.world_size))
-
-    def on_validation_start(self) -> None:
-        """Judge one network: with the running statistics of the first process, which DDP goes on with."""
-        if self.trainer.world_size > 1:
-            take_from_first(self.supernet.buffers())
 
     def on_train_epoch_start(self) -> None:
         """Seed the epoch; the noise of the perturbation is the same in every process."""
@@ -278,7 +281,7 @@ class SearchModule(ClassificationModule):
         scheduler = (
             self.weight_scheduler(weight_optimizer)
             if self.weight_scheduler is not None
-            else CosineAnnealingLR(weight_optimizer, T_max=self.num_epochs, eta_min=1e-3)
+            else cosine_over(self.num_epochs, weight_optimizer, minimum=1e-3)
         )
         return [weight_optimizer, self.arch_optimizer(self.supernet.arch_parameters())], [scheduler]
 

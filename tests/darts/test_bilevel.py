@@ -115,3 +115,32 @@ def test_a_step_in_bfloat16_moves_every_weight_much_as_one_in_single_precision(p
         moves.append([(after - before).flatten() for after, before in pairs])
     assert all(move.abs().max() > 0 for move in moves[1])
     assert F.cosine_similarity(torch.cat(moves[0]), torch.cat(moves[1]), dim=0) > 0.95
+
+
+def test_autocast_around_several_steps_gives_what_autocast_around_each_gives() -> None:
+    # Autocast caches casts of the weights, which a step moves.
+    torch.manual_seed(0)
+    batches = [(torch.randn(8, 3, 16, 16), torch.arange(8) % 4) for _ in range(2)]
+    net = darts.Supernet(darts.S1, num_classes=4, channels=4, num_cells=3)
+    losses = []
+    for around_all in (True, False):
+        twin = copy.deepcopy(net)
+        weight_optimizer, arch_optimizer = _optimizers(twin, 0.1)
+        found = []
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=around_all):
+            for _ in range(3):
+                with torch.autocast("cpu", dtype=torch.bfloat16):
+                    step = darts.search_step(
+                        twin, F.cross_entropy, batches[0], batches[1], weight_optimizer, arch_optimizer
+                    )
+                found.append(step.weight_loss.item())
+        losses.append(found)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert losses[0][2] < losses[0][0]
+
+
+def test_an_unknown_order_is_refused(small_net: darts.Supernet) -> None:
+    batch = torch.randn(2, 3, 8, 8, dtype=torch.float64), torch.tensor([0, 1])
+    order: Any = "second"
+    with pytest.raises(darts.DartsError, match="order is 'second'; expected 'first' or 'unrolled'"):
+        darts.search_step(small_net, F.cross_entropy, batch, batch, *_optimizers(small_net, 0.1), order=order)

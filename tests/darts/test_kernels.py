@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+import darts
 from darts import kernels
 
 SIZES = [(8, 8), (12, 6), (7, 7), (5, 4), (3, 3), (1, 1), (2, 1)]
@@ -88,3 +91,39 @@ def test_under_autocast_the_stock_operations_run() -> None:
     assert torch.equal(found, expected)
     found.sum().backward()  # type: ignore[no-untyped-call]
     assert weight.grad is not None
+
+
+@pytest.mark.parametrize("space", [darts.S1, darts.S5], ids=lambda space: space.name)
+def test_a_network_that_was_evaluated_in_inference_mode_can_be_trained_afterwards(space: darts.SearchSpace) -> None:
+    net, images = darts.Supernet(space, 2, 2, 3), torch.randn(2, 3, 8, 8)
+    with torch.inference_mode():
+        net(images)
+    net(images).sum().backward()
+    assert net.normal_alpha.grad is not None
+
+
+def _discrete_network() -> darts.DiscreteNetwork:
+    genotype = darts.Genotype(
+        normal=tuple((name, source) for _ in range(4) for name, source in (("dil_conv_5x5", 0), ("avg_pool_3x3", 1))),
+        reduction=tuple(
+            (name, source) for _ in range(4) for name, source in (("sep_conv_5x5", 0), ("dil_conv_3x3", 1))
+        ),
+    )
+    return darts.DiscreteNetwork(genotype, num_classes=2, channels=2, num_cells=3).eval()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*", "ignore:.*Converting a tensor.*")
+def test_a_discrete_network_can_be_traced_and_saved(tmp_path: Path) -> None:
+    net, images = _discrete_network(), torch.randn(2, 3, 8, 8)
+    traced = torch.jit.trace(net, images)  # type: ignore[no-untyped-call]
+    traced.save(tmp_path / "network.pt")
+    torch.testing.assert_close(torch.jit.load(tmp_path / "network.pt")(images), net(images))  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:FutureWarning")  # torch.func's own use
+def test_networks_can_be_transformed_by_torch_func() -> None:
+    # Oracle: a loop over the images.
+    net, images = _discrete_network().double(), torch.randn(3, 3, 8, 8, dtype=torch.float64)
+    mapped = torch.func.vmap(lambda image: net(image[None])[0])(images)
+    torch.testing.assert_close(mapped, torch.cat([net(image[None]) for image in images]))
+    assert torch.func.hessian(lambda x: net(x).sum())(images[:1, :, :4, :4]).shape == (1, 3, 4, 4, 1, 3, 4, 4)

@@ -178,3 +178,30 @@ def test_a_validation_loss_that_is_no_number_stays_none_of_one() -> None:
     for loss in (1.0, float("nan"), 2.0):
         module.validation_loss(torch.tensor(loss), weight=4)
     assert module.validation_loss.compute().isnan()
+
+
+def test_a_search_that_is_resumed_with_more_epochs_follows_the_cosine_over_all_of_them(
+    stripes: Callable[..., ImageSet], tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    data = prepare(stripes("target"), Recipe(**tiny))
+    rates: list[float] = []
+    for num_epochs in (2, 5):
+        module = SearchModule(3, channels=2, num_cells=3)
+        history = run_stage(
+            module,
+            data.search_loader(Recipe(**tiny)),
+            evaluation_loader(data.validation),
+            stage="search",
+            num_epochs=num_epochs,
+            folder=tmp_path,
+            device="cpu",
+            quiet=True,
+        )
+        rates = [row.learning_rate or 0.0 for row in history.rows]
+    # Oracle: the cosine from 0.025 to 0.001 over the run's length at the time, evaluated at the epoch.
+    lengths = [2, 2, 5, 5, 5]
+    expected = [
+        0.001 + 0.012 * (1 + torch.cos(torch.tensor(torch.pi * epoch / length)).item())
+        for epoch, length in enumerate(lengths)
+    ]
+    assert rates == pytest.approx(expected, rel=1e-5)

@@ -55,6 +55,9 @@ class Frozen(SearchModule):
                 module.momentum = None  # the mean of all passes, of which there is one
         with torch.no_grad():
             self.supernet(torch.randn(32, 3, 8, 8, generator=torch.Generator().manual_seed(0)))
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = 0.1  # as searched: mixing weights are folded in
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         for module in self.modules():
