@@ -184,6 +184,11 @@ class SearchModule(ClassificationModule):
             take_rates(schedule)
         refuse_unshared(self.trainer.train_dataloader, Shard(self.trainer.global_rank, self.trainer.world_size))
 
+    def on_validation_start(self) -> None:
+        """Judge one network: with the running statistics of the first process, which DDP goes on with."""
+        if self.trainer.world_size > 1:
+            take_from_first(self.supernet.buffers())
+
     def on_train_epoch_start(self) -> None:
         """Seed the epoch; the noise of the perturbation is the same in every process."""
         super().on_train_epoch_start()
