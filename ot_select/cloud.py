@@ -81,6 +81,15 @@ class LabelledCloud:
         """Points in each class, shape (k,), in class order."""
         return np.bincount(self.class_indices, minlength=self.num_classes).astype(np.int64)
 
+    def take(self, rows: IntArray) -> "LabelledCloud":
+        """The cloud of some of the rows, in the order given; classes without a row are left out.
+
+        Args:
+            rows: positions of rows, at least one.
+        """
+        names = dict(zip(self.classes, self.class_names, strict=True))
+        return LabelledCloud(self.features[rows], [self.classes[index] for index in self.class_indices[rows]], names)
+
     def __len__(self) -> int:
         return self.num_rows
 

@@ -16,7 +16,8 @@ import numpy as np
 from ot_select.arrays import FloatArray, IntArray, check_positive_int, check_seed
 from ot_select.cloud import LabelledCloud
 from ot_select.coupling import CouplingResult, exact_coupling
-from ot_select.errors import CloudError, DimensionMismatchError, NegativeDistanceError, OptionError
+from ot_select.distance import DistanceResult
+from ot_select.errors import CloudError, DimensionMismatchError, OptionError
 from ot_select.label_distance import ClassGaussian, class_gaussian, gaussian_label_distances
 from ot_select.rows import canonical_blocks, stratified_sample
 from ot_select.sinkhorn import entropic_coupling
@@ -45,50 +46,15 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class OTDDResult:
-    """A dataset distance and its evidence.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OTDDResult(DistanceResult):
+    """The OTDD and its evidence.
 
-    Attributes:
-        squared: d^2 = min E[|x - x'|^2 + W2^2(y, y')] in feature units squared; with a preset its debiased entropic
-            counterpart, which may be slightly negative.
-        label_distances: W2^2 between classes, shape (k_a, k_b), in feature units squared.
-        labels_a: labels of the rows of ``label_distances``, in the class order of cloud a.
-        labels_b: labels of its columns.
-        converged: whether every coupling that was solved met its own test of optimality.
-        marginal_error: the largest L1 marginal error of these couplings.
-        dual_gap: the optimum lies no further than this from what was found, in feature units squared.
-        num_rows: rows compared of cloud a and of cloud b.
-        rows_a: which rows of cloud a, shape (n,).
-        rows_b: which rows of cloud b, shape (m,).
-        coupling: the coupling of these rows, shape (n, m), if it was asked for.
+    ``squared`` is d^2 = min E[|x - x'|^2 + W2^2(y, y')]; with a preset its debiased entropic counterpart, which may be
+    slightly negative. ``label_distances`` holds W2^2 between classes.
     """
 
-    squared: float
     label_distances: FloatArray
-    labels_a: tuple[Hashable, ...]
-    labels_b: tuple[Hashable, ...]
-    converged: bool
-    marginal_error: float
-    dual_gap: float
-    num_rows: tuple[int, int]
-    rows_a: IntArray
-    rows_b: IntArray
-    coupling: FloatArray | None = None
-
-    @property
-    def distance(self) -> float:
-        """The root of ``squared``, in feature units.
-
-        Raises:
-            NegativeDistanceError: the debiased entropic value is negative.
-        """
-        if self.squared < 0:
-            raise NegativeDistanceError(
-                f"The debiased entropic value is {self.squared:.6g}, which is negative and has no root: the clouds are "
-                "closer than the regularisation can tell. Use .squared, or the exact distance (preset=None)."
-            )
-        return float(np.sqrt(self.squared))
 
 
 def otdd(

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ot_select.arrays import FloatArray, IntArray
+from ot_select.arrays import FloatArray, IntArray, check_positive_int, check_seed
+from ot_select.cloud import LabelledCloud
 
 
 def canonical_blocks(features: FloatArray, class_indices: IntArray) -> list[IntArray]:
@@ -52,6 +53,27 @@ def stratified_sample(blocks: Sequence[IntArray], num_rows: int, seed: int) -> l
         block[np.sort(generator.permutation(len(block))[:size])] for block, size in zip(blocks, sizes, strict=True)
     ]
     return [block for block in chosen if len(block)]
+
+
+def draw_rows(cloud: LabelledCloud, num_rows: int, seed: int) -> LabelledCloud:
+    """A cloud of at most ``num_rows`` rows, drawn without replacement, that keeps the shares of the classes.
+
+    The draw depends on the content of the cloud, the number of rows and the seed, and on nothing else: neither on the
+    order of its rows nor on the names of its classes.
+
+    Args:
+        cloud: returned as it is when it has no more rows than that.
+        num_rows: at least 1; classes are lost only where it is below their number.
+        seed: of the draw.
+
+    Raises:
+        OptionError: ``num_rows`` or ``seed`` is out of range.
+    """
+    num_rows, seed = check_positive_int("num_rows", num_rows), check_seed(seed)
+    if cloud.num_rows <= num_rows:
+        return cloud
+    rows = np.concatenate(stratified_sample(canonical_blocks(cloud.features, cloud.class_indices), num_rows, seed))
+    return cloud.take(rows)
 
 
 def _shares(counts: IntArray, num_rows: int, generator: np.random.Generator) -> IntArray:

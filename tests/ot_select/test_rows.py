@@ -1,6 +1,9 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from ot_select import LabelledCloud, draw_rows, otdd
 from ot_select.arrays import IntArray
 from ot_select.rows import canonical_blocks, stratified_sample
 
@@ -73,3 +76,14 @@ def test_equal_remainders_are_drawn_and_do_not_favour_the_first_classes() -> Non
             index for index, rows in enumerate(stratified_sample(blocks_of(*[10] * 10), 15, seed)) if len(rows) == 2
         }
     assert lucky == set(range(10))
+
+
+def test_drawing_rows_of_a_cloud_gives_the_rows_that_the_distance_would_compare(
+    make_cloud: Callable[..., LabelledCloud],
+) -> None:
+    cloud, other = make_cloud(1, counts=(30, 20)), make_cloud(2)
+    drawn = draw_rows(cloud, 12, seed=3)
+    compared = otdd(cloud, other, max_samples=12, seed=3).rows_a
+    assert np.array_equal(drawn.features, cloud.features[compared])
+    assert drawn.classes == cloud.classes
+    assert draw_rows(cloud, 50, seed=3) is cloud
