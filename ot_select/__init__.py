@@ -2,7 +2,7 @@
 
 from ot_select.cloud import LabelledCloud
 from ot_select.coupling import CouplingResult, exact_coupling
-from ot_select.distance import DatasetDistance, DistanceResult
+from ot_select.distance import DatasetDistance, DistanceResult, class_coupling
 from ot_select.embed import Embedder, parse_embedder
 from ot_select.errors import (
     CloudError,
@@ -20,7 +20,7 @@ from ot_select.identity import EmbedderIdentity
 from ot_select.label_distance import ClassGaussian, class_gaussian, gaussian_label_distances
 from ot_select.otdd import OTDDResult, otdd
 from ot_select.ranking import Comparison, Ranking
-from ot_select.rows import draw_rows
+from ot_select.rows import draw_rows, draw_seeds
 from ot_select.selectors import rank, rank_randomly
 from ot_select.sinkhorn import entropic_coupling
 from ot_select.sketch import Sketch, sketch
@@ -48,8 +48,10 @@ __all__ = [
     "SketchError",
     "WeightsError",
     "WeightsNotFoundError",
+    "class_coupling",
     "class_gaussian",
     "draw_rows",
+    "draw_seeds",
     "entropic_coupling",
     "exact_coupling",
     "gaussian_label_distances",

@@ -76,6 +76,20 @@ def draw_rows(cloud: LabelledCloud, num_rows: int, seed: int) -> LabelledCloud:
     return cloud.take(rows)
 
 
+def draw_seeds(seed: int, num_draws: int) -> list[int]:
+    """Independent seeds for repeated draws, the first few the same however many there are.
+
+    Args:
+        seed: of the seeds.
+        num_draws: at least 1.
+
+    Raises:
+        OptionError: one of them is out of range.
+    """
+    seed, num_draws = check_seed(seed), check_positive_int("num_draws", num_draws)
+    return [int(np.random.SeedSequence([seed, draw]).generate_state(1)[0]) for draw in range(num_draws)]
+
+
 def _shares(counts: IntArray, num_rows: int, generator: np.random.Generator) -> IntArray:
     """Largest-remainder shares of ``num_rows``, then one row for every class left without, taken from the richest."""
     lots = generator.random(len(counts))

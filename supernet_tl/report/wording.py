@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import floor, log10
+
 NOTHING = "—"
 _THIN = "\u202f"  # narrow no-break space: between a number and its unit
 _MINUS = "\u2212"
@@ -53,6 +55,14 @@ def duration(seconds: float | None) -> str:
 
 def fixed(number: float, decimals: int) -> str:
     """A number with so many decimals, thousands set apart: ``75.68``."""
+    return f"{number:,.{decimals}f}".replace("-", _MINUS)
+
+
+def significant(number: float, digits: int = 4) -> str:
+    """A number with so many significant digits, as far as they stand behind the point: ``75.68``, ``1,204``."""
+    if number == 0:
+        return "0"
+    decimals = max(0, digits - 1 - floor(log10(abs(number))))
     return f"{number:,.{decimals}f}".replace("-", _MINUS)
 
 
