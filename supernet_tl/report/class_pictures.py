@@ -13,9 +13,11 @@ from supernet_tl.report.contact_sheet import image_urls
 from supernet_tl.report.dendrogram import dendrogram
 from supernet_tl.report.matrix import Cell, Heading, Matrix, matrix
 from supernet_tl.report.rendering import write_page
-from supernet_tl.report.wording import NOTHING, percent, significant
+from supernet_tl.report.wording import NOTHING, decimals_for, fixed, percent, significant
 
 Table = NDArray[np.float64]
+
+_ROUNDS = 12
 
 
 def write_pair_page(
@@ -52,15 +54,18 @@ def write_pair_page(
         coupling=None if coupling is None else _coupling(coupling, sides, order),
         label_distances=None if between is None else _label_distances(between, sides, order),
         scales=_scales(coupling, between),
-        nearest=[_nearest(row, *heading_of) for row in classes["nearest"]],
+        nearest=[
+            _nearest(row, *heading_of, 0 if between is None else _decimals(between)) for row in classes["nearest"]
+        ],
     )
 
 
 def class_order(coupling: Table | None, between: Table | None) -> tuple[list[int], list[int]]:
     """Rows and columns in an order that makes structure visible.
 
-    Classes of the first dataset stand in the order of a dendrogram of their label distances to the second's classes
-    (of their coupled mass, where there are no label distances); classes of the second where their mass comes from.
+    Rows begin in the order of a dendrogram of their label distances to all columns (of their coupled mass, where there
+    are no label distances). Then columns and rows are moved in turn to where their mass is, and of all these orders the
+    one with the mass nearest to the diagonal is taken. Without a coupling a column's mass is at its nearest row.
 
     Args:
         coupling: shape (k_a, k_b), mass.
@@ -74,11 +79,28 @@ def class_order(coupling: Table | None, between: Table | None) -> tuple[list[int
     found = coupling if between is None else np.sqrt(np.maximum(between, 0))
     if found is None:
         return [], []
-    rows = list(dendrogram(cdist(found, found)).order) if len(found) > 1 else [0]
-    pull = coupling if coupling is not None else np.asarray(found == found.min(axis=0), dtype=np.float64)
-    ordered = pull[rows]
-    centres = np.arange(len(rows)) @ ordered / ordered.sum(axis=0)
-    return rows, np.argsort(centres, kind="stable").tolist()
+    mass = coupling if coupling is not None else np.asarray(found == found.min(axis=0), dtype=np.float64)
+    rows = np.array(dendrogram(cdist(found, found)).order if len(found) > 1 else [0])
+    orders = []
+    for _ in range(_ROUNDS):
+        columns = np.argsort(_centres(mass[rows]), kind="stable")
+        orders.append((_far_from_diagonal(mass[np.ix_(rows, columns)]), rows.tolist(), columns.tolist()))
+        rows = np.argsort(_centres(mass[:, columns].T), kind="stable")
+    _, best_rows, best_columns = min(orders, key=lambda order: order[0])
+    return best_rows, best_columns
+
+
+def _centres(mass: Table) -> Table:
+    """Of every column the mean place of its mass among the rows; the middle for one without mass."""
+    total = mass.sum(axis=0)
+    middle = (len(mass) - 1) / 2
+    return np.divide(np.arange(len(mass)) @ mass, total, out=np.full(len(total), middle), where=total > 0)
+
+
+def _far_from_diagonal(mass: Table) -> float:
+    """Mean squared distance of the mass from the diagonal of the unit square."""
+    down, across = ((np.arange(size) + 0.5) / size for size in mass.shape)
+    return float((mass * (down[:, None] - across) ** 2).sum())
 
 
 def _coupling(mass: Table, sides: Sequence[Sequence[Heading]], order: tuple[list[int], list[int]]) -> Matrix:
@@ -99,9 +121,10 @@ def _coupling(mass: Table, sides: Sequence[Sequence[Heading]], order: tuple[list
 def _label_distances(between: Table, sides: Sequence[Sequence[Heading]], order: tuple[list[int], list[int]]) -> Matrix:
     roots = np.sqrt(np.maximum(between, 0))
     low, span = roots.min(), roots.max() - roots.min() or 1.0
+    decimals = _decimals(between)
 
     def cell(i: int, j: int) -> Cell:
-        text = significant(float(roots[i, j]), 3)
+        text = fixed(float(roots[i, j]), decimals)
         shade = 1 - float(roots[i, j] - low) / span
         return Cell(round(shade, 3), text, f"{sides[0][i].name} and {sides[1][j].name}: {text}")
 
@@ -124,7 +147,8 @@ def _scales(coupling: Table | None, between: Table | None) -> dict[str, str]:
     if coupling is not None:
         found["most_mass"] = percent(float(coupling.max()))
     if between is not None:
-        found["near"], found["far"] = _root(float(between.min())), _root(float(between.max()))
+        decimals = _decimals(between)
+        found["near"], found["far"] = (fixed(max(end, 0) ** 0.5, decimals) for end in (between.min(), between.max()))
     return found
 
 
@@ -136,12 +160,19 @@ def _urls(side: Sequence[Heading], pictures: Mapping[str, NDArray[np.uint8]]) ->
     return [image_urls(pictures[heading.name][None])[0] if heading.image else "" for heading in side]
 
 
-def _nearest(row: Mapping[str, Any], of_a: Mapping[str, Heading], of_b: Mapping[str, Heading]) -> dict[str, Any]:
+def _decimals(between: Table) -> int:
+    """With which every distance between classes is written."""
+    return decimals_for([max(float(between.max()), 0) ** 0.5])
+
+
+def _nearest(
+    row: Mapping[str, Any], of_a: Mapping[str, Heading], of_b: Mapping[str, Heading], decimals: int
+) -> dict[str, Any]:
     by_distance, by_mass = row["by_label_distance"], row["by_mass"]
     return {
         "a": of_a[row["class"]],
         "by_distance": None if by_distance is None else of_b[by_distance["class"]],
-        "distance": NOTHING if by_distance is None else significant(by_distance["distance"], 3),
+        "distance": NOTHING if by_distance is None else fixed(by_distance["distance"], decimals),
         "by_mass": None if by_mass is None else of_b[by_mass["class"]],
         "share": NOTHING if by_mass is None else percent(by_mass["share"]),
     }

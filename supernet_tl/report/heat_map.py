@@ -11,7 +11,7 @@ import numpy as np
 from supernet_tl.report.dendrogram import dendrogram
 from supernet_tl.report.matrix import Cell, Heading, matrix
 from supernet_tl.report.rendering import write_page
-from supernet_tl.report.wording import significant
+from supernet_tl.report.wording import NOTHING, decimals_for, fixed, significant
 
 
 def write_distances_page(path: Path, values: Mapping[str, Any]) -> Path:
@@ -30,14 +30,14 @@ def write_distances_page(path: Path, values: Mapping[str, Any]) -> Path:
     ordered = [names[leaf] for leaf in tree.order]
     apart = [pair["distance"] or 0.0 for pair in values["pairs"]]
     nearest, farthest = min(apart), max(apart)
-    span = farthest - nearest or 1.0
+    span, decimals = farthest - nearest or 1.0, decimals_for(apart)
 
     def cell(a: str, b: str) -> Cell:
         if a == b:
             return Cell(None, "", f"{a}: 0 from itself")
         pair = pairs[a, b]
-        text = _distance(pair)
-        spread = "" if not pair["distance_spread"] else f" ± {significant(pair['distance_spread'], 2)}"
+        text = _distance(pair, decimals)
+        spread = f" ± {fixed(pair['distance_spread'], decimals)}" if pair["distance_spread"] else ""
         doubt = "" if pair["converged"] else ", not converged"
         shade = (farthest - (pair["distance"] or 0.0)) / span
         return Cell(round(shade, 3), text, f"{a} and {b}: {text}{spread}{doubt}")
@@ -55,21 +55,22 @@ def write_distances_page(path: Path, values: Mapping[str, Any]) -> Path:
         ),
         tree=tree,
         nearest_pair=min(values["pairs"], key=lambda pair: pair["squared"]),
-        nearest=significant(nearest),
-        farthest=significant(farthest),
-        neighbours=[(row["name"], row["nearest"], _distance(row)) for row in values["nearest"]],
-        pairs=[_row(pair) for pair in sorted(values["pairs"], key=lambda pair: pair["squared"])],
-        unconverged=[f"{pair['a']} and {pair['b']}" for pair in values["pairs"] if not pair["converged"]],
+        nearest=fixed(nearest, decimals),
+        farthest=fixed(farthest, decimals),
+        neighbours=[(row["name"], row["nearest"], _distance(row, decimals)) for row in values["nearest"]],
+        pairs=[_row(pair, decimals) for pair in sorted(values["pairs"], key=lambda pair: pair["squared"])],
+        num_unconverged=sum(not pair["converged"] for pair in values["pairs"]),
     )
 
 
-def _distance(values: Mapping[str, Any]) -> str:
+def _distance(values: Mapping[str, Any], decimals: int) -> str:
     """The distance as people read it; a negative squared one stands for itself."""
     if values["distance"] is None:
         return f"√({significant(values['squared'])})"
-    return significant(values["distance"])
+    return fixed(values["distance"], decimals)
 
 
-def _row(pair: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
-    spread = "—" if pair["distance_spread"] is None else significant(pair["distance_spread"], 2)
-    return pair["a"], pair["b"], _distance(pair), spread, significant(pair["squared"])
+def _row(pair: Mapping[str, Any], decimals: int) -> tuple[str, str, str, str, str]:
+    spread = NOTHING if pair["distance_spread"] is None else fixed(pair["distance_spread"], decimals)
+    doubt = "" if pair["converged"] else " (not converged)"
+    return pair["a"], pair["b"], _distance(pair, decimals) + doubt, spread, significant(pair["squared"])

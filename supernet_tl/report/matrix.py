@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_WIDTH = 860
+_WIDTH = 812
 """Pixels that all columns of a table may take together on a wide screen; a narrow one scrolls."""
 _HEIGHT = 1100
 _MIN_COLUMN, _MAX_COLUMN = 9, 60
@@ -96,14 +96,18 @@ class Matrix:
 def matrix(
     description: str, rows: Sequence[Heading], columns: Sequence[Heading], cells: Sequence[Sequence[Cell]]
 ) -> Matrix:
-    """A table whose rows and columns are as large as their number allows."""
+    """A table whose rows and columns are as large as their number allows, and cells no higher than wide if many."""
+    column_px = _between(_MIN_COLUMN, _WIDTH // len(columns), _MAX_COLUMN)
+    row_px = _between(_MIN_ROW, _HEIGHT // len(rows), _MAX_ROW)
+    if len(rows) >= len(columns):
+        row_px = max(_MIN_ROW, min(row_px, column_px))
     return Matrix(
         description=description,
         rows=tuple(rows),
         columns=tuple(columns),
         cells=tuple(map(tuple, cells)),
-        column_px=_between(_MIN_COLUMN, _WIDTH // len(columns), _MAX_COLUMN),
-        row_px=_between(_MIN_ROW, _HEIGHT // len(rows), _MAX_ROW),
+        column_px=column_px,
+        row_px=row_px,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import floor, log10
 
 NOTHING = "—"
@@ -64,6 +65,12 @@ def significant(number: float, digits: int = 4) -> str:
         return "0"
     decimals = max(0, digits - 1 - floor(log10(abs(number))))
     return f"{number:,.{decimals}f}".replace("-", _MINUS)
+
+
+def decimals_for(numbers: Iterable[float]) -> int:
+    """So many decimals that the largest number shows four significant digits, and at most six."""
+    largest = max(map(abs, numbers), default=0.0)
+    return 0 if largest == 0 else min(6, max(0, 3 - floor(log10(largest))))
 
 
 def weight(number: float) -> str:
