@@ -131,7 +131,8 @@ def _distance_parser() -> ArgumentParser:
         type=str,
         default="otdd",
         metavar="NAME",
-        help="otdd (exact) or otdd-paper (debiased entropic) (default: otdd)",
+        help="otdd (exact), otdd-paper (debiased entropic), otdd-diagonal, otdd-means, otdd-exact (other distances "
+        "between classes), or bures (labels set aside) (default: otdd)",
     )
     parser.add_argument("--rows", type=int, default=1000, help="rows of each dataset in a comparison (default: 1000)")
     parser.add_argument("--draws", type=int, default=3, help="draws of rows that are averaged (default: 3)")

@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from supernet_tl.compared_datasets import ComparedDataset, common_recipe, find_d
 from supernet_tl.console import counted
 from supernet_tl.control import Control, Source
 from supernet_tl.files import write_whole
-from supernet_tl.named_distance import named_distance
 from supernet_tl.pair_log import PairLog
 from supernet_tl.recipe import digest
 from supernet_tl.run_folder import RunFolder, run_folder
@@ -228,7 +227,8 @@ def distance(
         *datasets: folders, Meta-Album folders, ``pocket:NAME``, image sets, embedding files; with a zoo also names and
             ids of its entries. Nothing but a zoo stands for all its entries.
         zoo: a zoo or its path.
-        measure: ``otdd`` (exact), ``otdd-paper`` (debiased entropic), or any symmetric distance of that protocol.
+        measure: a name that :func:`ot_select.parse_distance` knows, such as ``otdd``, or any symmetric distance of that
+            protocol; one that keeps its coupling shows between two datasets which class goes to which.
         rows: of each dataset in a comparison, at most.
         draws: of rows, for every pair.
         seed: of everything random.
@@ -244,7 +244,7 @@ def distance(
     """
     control = control or Control()
     rows, seeds = check_positive_int("rows", rows), ot_select.draw_seeds(seed, draws)
-    compare = named_distance(measure) if isinstance(measure, str) else measure
+    compare = ot_select.parse_distance(measure) if isinstance(measure, str) else measure
     found = find_datasets(datasets, None if zoo is None else adapters.open_zoo(zoo), control)
     recipe = common_recipe(found, {"embedder": embedder, "embed_size": embed_size, "seed": seed})
     settings = {
@@ -301,6 +301,8 @@ def _measure(
     total = len(datasets) * (len(datasets) - 1) // 2
     with counted("measuring distances", quiet=control.quiet) as progress:
         if len(datasets) == 2:
+            if isinstance(compare, ot_select.OTDD):
+                compare = replace(compare, keep_coupling=True)
             pair, classes = _compare(datasets[0], datasets[1], rows, seeds, compare, progress)
             return [pair], classes
         log = None if run is None else PairLog(run.path / _PAIR_LOG)
