@@ -41,6 +41,7 @@ class ComparedDataset:
         given: what the caller named it by.
         content: says in a word what it holds, before anything is embedded: a fingerprint, a checksum or an entry's id.
         num_images: of the whole dataset.
+        num_classes: likewise.
         features: shape (m, d), float32.
         labels: class name of each of these rows.
         embedder: who made the features.
@@ -52,6 +53,7 @@ class ComparedDataset:
     given: str
     content: str
     num_images: int
+    num_classes: int
     features: NDArray[np.float32]
     labels: tuple[str, ...]
     embedder: str
@@ -61,11 +63,6 @@ class ComparedDataset:
     def num_rows(self) -> int:
         """Rows that draws are made from, m."""
         return len(self.features)
-
-    @property
-    def num_classes(self) -> int:
-        """Classes among these rows."""
-        return len(set(self.labels))
 
     def cloud(self) -> ot_select.LabelledCloud:
         """The rows as a labelled cloud whose labels are the class names."""
@@ -207,6 +204,7 @@ def _images(images: ImageSet, given: str, control: Control) -> Found:
             given=given,
             content=images.fingerprint(),
             num_images=len(images),
+            num_classes=len(images.class_names),
             features=features,
             labels=tuple(images.class_names[label] for label in labels),
             embedder=str(embedder.identity),
@@ -227,6 +225,7 @@ def _embedding(embedding: Embedding, given: str) -> Found:
             given=given,
             content=f"{embedding.fingerprint} {embedding.part}",
             num_images=len(embedding.features),
+            num_classes=len(set(embedding.labels)),
             features=embedding.features[rows],
             labels=tuple(embedding.class_names[index] for index in embedding.class_indices[rows]),
             embedder=str(embedding.embedder),
@@ -249,6 +248,7 @@ def _entry(zoo: zoo_store.Zoo, entry_id: str, card: Mapping[str, Any], given: st
             given=given,
             content=entry_id,
             num_images=sketch.num_rows,
+            num_classes=len(sketch.class_names),
             features=cloud.features[rows].astype(np.float32),
             labels=tuple(classes[index] for index in cloud.class_indices[rows]),
             embedder=sketch.embedder,

@@ -23,7 +23,7 @@ class PairLog:
         for line in path.read_bytes().splitlines() if path.exists() else []:
             try:
                 key, values = json.loads(line)
-            except ValueError:
+            except (ValueError, TypeError):
                 continue
             self._found[key] = values
 

@@ -55,7 +55,8 @@ def write_pair_page(
         label_distances=None if between is None else _label_distances(between, sides, order),
         scales=_scales(coupling, between),
         nearest=[
-            _nearest(row, *heading_of, 0 if between is None else _decimals(between)) for row in classes["nearest"]
+            _nearest(row, heading_of[0], heading_of[1], 0 if between is None else _decimals(between))
+            for row in classes["nearest"]
         ],
     )
 
@@ -94,7 +95,8 @@ def _centres(mass: Table) -> Table:
     """Of every column the mean place of its mass among the rows; the middle for one without mass."""
     total = mass.sum(axis=0)
     middle = (len(mass) - 1) / 2
-    return np.divide(np.arange(len(mass)) @ mass, total, out=np.full(len(total), middle), where=total > 0)
+    centres: Table = np.divide(np.arange(len(mass)) @ mass, total, out=np.full(len(total), middle), where=total > 0)
+    return centres
 
 
 def _far_from_diagonal(mass: Table) -> float:

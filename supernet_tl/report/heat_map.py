@@ -42,6 +42,7 @@ def write_distances_page(path: Path, values: Mapping[str, Any]) -> Path:
         shade = (farthest - (pair["distance"] or 0.0)) / span
         return Cell(round(shade, 3), text, f"{a} and {b}: {text}{spread}{doubt}")
 
+    closest = min(values["pairs"], key=lambda pair: float(pair["squared"]))
     headings = [Heading(name) for name in ordered]
     return write_page(
         path,
@@ -54,7 +55,8 @@ def write_distances_page(path: Path, values: Mapping[str, Any]) -> Path:
             [[cell(a, b) for b in ordered] for a in ordered],
         ),
         tree=tree,
-        nearest_pair=min(values["pairs"], key=lambda pair: pair["squared"]),
+        nearest_pair=closest,
+        least=_distance(closest, decimals),
         nearest=fixed(nearest, decimals),
         farthest=fixed(farthest, decimals),
         neighbours=[(row["name"], row["nearest"], _distance(row, decimals)) for row in values["nearest"]],

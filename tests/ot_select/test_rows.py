@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ot_select import LabelledCloud, draw_rows, otdd
+from ot_select import LabelledCloud, OptionError, draw_rows, draw_seeds, otdd
 from ot_select.arrays import IntArray
 from ot_select.rows import canonical_blocks, stratified_sample
 
@@ -87,3 +87,15 @@ def test_drawing_rows_of_a_cloud_gives_the_rows_that_the_distance_would_compare(
     assert np.array_equal(drawn.features, cloud.features[compared])
     assert drawn.classes == cloud.classes
     assert draw_rows(cloud, 50, seed=3) is cloud
+
+
+def test_seeds_of_draws_differ_and_the_first_few_are_the_same_however_many_there_are() -> None:
+    assert len(set(draw_seeds(0, 50))) == 50
+    assert draw_seeds(3, 5)[:2] == draw_seeds(3, 2)
+    assert draw_seeds(3, 2) != draw_seeds(4, 2)
+
+
+@pytest.mark.parametrize(("seed", "num_draws", "name"), [(-1, 3, "seed"), (0, 0, "num_draws")])
+def test_seeds_of_draws_are_asked_for_with_whole_numbers(seed: int, num_draws: int, name: str) -> None:
+    with pytest.raises(OptionError, match=f"{name} is "):
+        draw_seeds(seed, num_draws)
