@@ -12,7 +12,8 @@ from supernet_tl.conflicts import refuse_conflicting_packages
 if TYPE_CHECKING:
     from supernet_tl.adapters import load_supernet
     from supernet_tl.control import Control
-    from supernet_tl.distances import Distances, PairDistance, distance
+    from supernet_tl.distance_results import Distances, PairDistance
+    from supernet_tl.distances import distance
     from supernet_tl.embedding import embed
     from supernet_tl.embedding_file import Embedding, load_embedding
     from supernet_tl.network_file import Classifier, load_classifier, save_classifier
@@ -47,7 +48,8 @@ __all__ = [
 _HOMES = {
     "adapters": ("load_supernet",),
     "control": ("Control",),
-    "distances": ("Distances", "PairDistance", "distance"),
+    "distance_results": ("Distances", "PairDistance"),
+    "distances": ("distance",),
     "embedding": ("embed",),
     "embedding_file": ("Embedding", "load_embedding"),
     "network_file": ("Classifier", "load_classifier", "save_classifier"),

@@ -18,6 +18,7 @@ from supernet_tl.report.wording import NOTHING, decimals_for, fixed, percent, si
 Table = NDArray[np.float64]
 
 _ROUNDS = 12
+_LEAST_WRITTEN = 0.0005  # below it a percentage with one decimal is 0
 
 
 def write_pair_page(
@@ -112,10 +113,9 @@ def _coupling(mass: Table, sides: Sequence[Sequence[Heading]], order: tuple[list
         a, b = sides[0][i].name, sides[1][j].name
         if mass[i, j] <= 1e-12:
             return Cell(None, "", f"{a} → {b}: none")
-        title = f"{a} → {b}: {percent(mass[i, j])} of all mass, {percent(mass[i, j] / from_a[i])} of {a}, "
-        return Cell(
-            round(mass[i, j] / largest, 3), percent(mass[i, j]), title + f"{percent(mass[i, j] / to_b[j])} of {b}"
-        )
+        shares = f"{percent(mass[i, j] / from_a[i])} of {a}, {percent(mass[i, j] / to_b[j])} of {b}"
+        text = percent(mass[i, j]) if mass[i, j] >= _LEAST_WRITTEN else ""
+        return Cell(round(mass[i, j] / largest, 3), text, f"{a} → {b}: {percent(mass[i, j])} of all mass, {shares}")
 
     return _matrix("Mass coupled between the classes", sides, order, cell)
 

@@ -9,7 +9,7 @@ _WIDTH = 812
 """Pixels that all columns of a table may take together on a wide screen; a narrow one scrolls."""
 _HEIGHT = 1100
 _MIN_COLUMN, _MAX_COLUMN = 9, 60
-_MIN_ROW, _MAX_ROW = 14, 40
+_MIN_ROW, _READABLE_ROW, _MAX_ROW = 14, 24, 40
 _WIDTH_WITH_NUMBERS = 44
 _THUMBNAIL_ROOM = 18
 
@@ -96,11 +96,11 @@ class Matrix:
 def matrix(
     description: str, rows: Sequence[Heading], columns: Sequence[Heading], cells: Sequence[Sequence[Cell]]
 ) -> Matrix:
-    """A table whose rows and columns are as large as their number allows, and cells no higher than wide if many."""
+    """A table whose rows and columns are as large as their number allows, its cells about as high as wide."""
     column_px = _between(_MIN_COLUMN, _WIDTH // len(columns), _MAX_COLUMN)
     row_px = _between(_MIN_ROW, _HEIGHT // len(rows), _MAX_ROW)
-    if len(rows) >= len(columns):
-        row_px = max(_MIN_ROW, min(row_px, column_px))
+    highest = column_px if len(rows) >= len(columns) else max(column_px, _READABLE_ROW)
+    row_px = max(_MIN_ROW, min(row_px, highest))
     return Matrix(
         description=description,
         rows=tuple(rows),

@@ -31,7 +31,12 @@ def test_numbers_are_written_only_where_there_is_room() -> None:
     assert [table(count, count).has_numbers for count in (2, 10, 18, 19, 100)] == [True, True, True, False, False]
 
 
+def test_cells_are_about_as_high_as_wide() -> None:
+    for shape in ((10, 10), (26, 33), (33, 33), (60, 60)):
+        assert 0.6 <= table(*shape).row_px / table(*shape).column_px <= 1.2
+
+
 def test_few_rows_beside_many_columns_stay_high_enough_to_read() -> None:
-    assert table(2, 100).row_px == 40
+    assert table(2, 100).row_px == 24
     assert table(100, 2).row_px == 14
     assert table(100, 2).column_px == 60
