@@ -1,5 +1,6 @@
 """Datasets as labelled clouds: embedding, optimal-transport distances, ranking."""
 
+from ot_select.bures import BuresWasserstein
 from ot_select.cloud import LabelledCloud
 from ot_select.coupling import CouplingResult, exact_coupling
 from ot_select.distance import DatasetDistance, DistanceResult
@@ -18,7 +19,8 @@ from ot_select.errors import (
 )
 from ot_select.identity import EmbedderIdentity
 from ot_select.label_distance import ClassGaussian, class_gaussian, gaussian_label_distances
-from ot_select.otdd import OTDDResult, otdd
+from ot_select.named_distances import parse_distance
+from ot_select.otdd import OTDD, OTDDResult, otdd
 from ot_select.ranking import Comparison, Ranking
 from ot_select.rows import draw_rows
 from ot_select.selectors import rank, rank_randomly
@@ -27,6 +29,8 @@ from ot_select.sketch import Sketch, sketch
 from ot_select.statistics import relative_improvement
 
 __all__ = [
+    "OTDD",
+    "BuresWasserstein",
     "ClassGaussian",
     "CloudError",
     "Comparison",
@@ -54,6 +58,7 @@ __all__ = [
     "exact_coupling",
     "gaussian_label_distances",
     "otdd",
+    "parse_distance",
     "parse_embedder",
     "rank",
     "rank_randomly",
