@@ -118,7 +118,8 @@ class Moments:
     @property
     def mean(self) -> FloatArray:
         """Of all points about the centre of the basis, shape (d,)."""
-        return self.summary[: -(len(self.root) + 1 + CLASS_SPECTRUM + 1)] / np.sqrt(2.0)
+        found: FloatArray = self.summary[: -(len(self.root) + 1 + CLASS_SPECTRUM + 1)] / np.sqrt(2.0)
+        return found
 
     @property
     def spectrum(self) -> FloatArray:
@@ -182,7 +183,8 @@ def summary_bounds(target: Moments, summaries: npt.NDArray[np.float32], second_m
         Shape (num_sources,), in feature units squared.
     """
     apart = np.square(summaries - target.summary).sum(axis=1)
-    return np.maximum(0.0, apart - ROUNDING * (second_moments + target.second_moment))
+    bounds: FloatArray = np.maximum(0.0, apart - ROUNDING * (second_moments + target.second_moment))
+    return bounds
 
 
 def class_bound(a: Moments, b: Moments) -> float:

@@ -14,6 +14,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from ot_select.arrays import FloatArray
 from ot_select.cloud import LabelledCloud
 from ot_select.lower_bound import (
     Moments,
@@ -142,14 +143,20 @@ class _Search:
 
 
 def _by_class_potentials(problem: Problem) -> float:
-    potentials = class_potentials(problem.cost, problem.a, problem.b)
-    return potential_bound(problem.cost, potentials, (problem.a.weights, problem.b.weights))
+    return potential_bound(_cost(problem), _class_potentials(problem), (problem.a.weights, problem.b.weights))
 
 
 def _by_swept_potentials(problem: Problem) -> float:
-    weights = (problem.a.weights, problem.b.weights)
-    potentials = swept_potentials(problem.cost, class_potentials(problem.cost, problem.a, problem.b), weights)
-    return potential_bound(problem.cost, potentials, weights)
+    cost, weights = _cost(problem), (problem.a.weights, problem.b.weights)
+    return potential_bound(cost, swept_potentials(cost, _class_potentials(problem), weights), weights)
+
+
+def _class_potentials(problem: Problem) -> FloatArray:
+    return class_potentials(_cost(problem), problem.a, problem.b)
+
+
+def _cost(problem: Problem) -> FloatArray:
+    return np.asarray(problem.cost.cpu().numpy(), dtype=np.float64)
 
 
 _BY_MOMENTS: Mapping[Stage, Callable[[Moments, Moments], float]] = {
