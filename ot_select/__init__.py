@@ -26,6 +26,7 @@ from ot_select.rows import draw_rows
 from ot_select.selectors import rank, rank_randomly
 from ot_select.sinkhorn import entropic_coupling
 from ot_select.sketch import Sketch, sketch
+from ot_select.source_index import SourceIndex
 from ot_select.statistics import relative_improvement
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Ranking",
     "Sketch",
     "SketchError",
+    "SourceIndex",
     "WeightsError",
     "WeightsNotFoundError",
     "class_gaussian",
