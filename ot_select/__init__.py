@@ -25,7 +25,7 @@ from ot_select.ranking import Comparison, Ranking
 from ot_select.rows import draw_rows
 from ot_select.selectors import rank, rank_randomly
 from ot_select.sinkhorn import entropic_coupling
-from ot_select.sketch import Sketch, sketch
+from ot_select.sketch import Sketch, sketch, sketch_gaussians
 from ot_select.source_index import SourceIndex
 from ot_select.statistics import relative_improvement
 
@@ -66,4 +66,5 @@ __all__ = [
     "rank_randomly",
     "relative_improvement",
     "sketch",
+    "sketch_gaussians",
 ]

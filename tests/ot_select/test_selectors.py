@@ -69,8 +69,8 @@ def test_a_ranking_iterates_over_names_and_results_nearest_first(make_cloud: Mak
     ranking = rank(target, sources)
     assert ranking.names == ("shift 0.0", "shift 1.0", "shift 3.0")
     # Oracle: a shift by t in each of 4 features is 2 * 4 t^2
-    assert [result.squared for _, result in ranking] == pytest.approx([0.0, 8.0, 72.0], abs=1e-4)
-    assert ranking[1][1].distance == pytest.approx(np.sqrt(8.0), rel=1e-5)
+    assert [result.squared for _, result in ranking] == pytest.approx([0.0, 8.0, 72.0], rel=1e-4)  # half precision
+    assert ranking[1][1].distance == pytest.approx(np.sqrt(8.0), rel=1e-4)
     assert np.array(ranking[2][1].label_distances).shape == (3, 3)
     assert ranking[2][1].labels_source == ("0", "1", "2")
 
