@@ -4,6 +4,7 @@ from ot_select.cloud import LabelledCloud
 from ot_select.coupling import CouplingResult, exact_coupling
 from ot_select.distance import DatasetDistance, DistanceResult
 from ot_select.embed import Embedder, parse_embedder
+from ot_select.equal_terms import self_distance
 from ot_select.errors import (
     CloudError,
     DimensionMismatchError,
@@ -12,6 +13,7 @@ from ot_select.errors import (
     NegativeDistanceError,
     OptionError,
     OTSelectError,
+    SelectorError,
     SketchError,
     WeightsError,
     WeightsNotFoundError,
@@ -19,14 +21,27 @@ from ot_select.errors import (
 from ot_select.identity import EmbedderIdentity
 from ot_select.label_distance import ClassGaussian, class_gaussian, gaussian_label_distances
 from ot_select.otdd import OTDDResult, otdd
+from ot_select.ranker import rank
 from ot_select.ranking import Comparison, Ranking
 from ot_select.rows import draw_rows
-from ot_select.selectors import rank, rank_randomly
+from ot_select.selector_plugins import find_selector, selector_names
+from ot_select.selectors import SELECTORS, Candidate, Choice, Probe, Question, Selector, rank_randomly
 from ot_select.sinkhorn import entropic_coupling
 from ot_select.sketch import Sketch, sketch
-from ot_select.statistics import relative_improvement
+from ot_select.statistics import (
+    hit_at_k,
+    kendall,
+    negative_transfer_rate,
+    pearson,
+    regret,
+    relative_improvement,
+    weighted_kendall,
+)
 
 __all__ = [
+    "SELECTORS",
+    "Candidate",
+    "Choice",
     "ClassGaussian",
     "CloudError",
     "Comparison",
@@ -43,7 +58,11 @@ __all__ = [
     "OTDDResult",
     "OTSelectError",
     "OptionError",
+    "Probe",
+    "Question",
     "Ranking",
+    "Selector",
+    "SelectorError",
     "Sketch",
     "SketchError",
     "WeightsError",
@@ -52,11 +71,20 @@ __all__ = [
     "draw_rows",
     "entropic_coupling",
     "exact_coupling",
+    "find_selector",
     "gaussian_label_distances",
+    "hit_at_k",
+    "kendall",
+    "negative_transfer_rate",
     "otdd",
     "parse_embedder",
+    "pearson",
     "rank",
     "rank_randomly",
+    "regret",
     "relative_improvement",
+    "selector_names",
+    "self_distance",
     "sketch",
+    "weighted_kendall",
 ]
