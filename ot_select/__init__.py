@@ -21,7 +21,7 @@ from ot_select.errors import (
 from ot_select.identity import EmbedderIdentity
 from ot_select.label_distance import ClassGaussian, class_gaussian, gaussian_label_distances
 from ot_select.otdd import OTDDResult, otdd
-from ot_select.ranker import rank
+from ot_select.ranker import MIN_ROWS, rank
 from ot_select.ranking import Comparison, Ranking
 from ot_select.rows import draw_rows
 from ot_select.selector_plugins import find_selector, selector_names
@@ -39,6 +39,7 @@ from ot_select.statistics import (
 )
 
 __all__ = [
+    "MIN_ROWS",
     "SELECTORS",
     "Candidate",
     "Choice",

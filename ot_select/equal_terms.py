@@ -9,10 +9,12 @@ What a source has few rows of would therefore look far. There are two remedies:
 - ``"self_distances"``: every source at its own number of rows, less the mean of the two floors:
   d^2(T, S) - (floor(T) + floor(S)) / 2. It is unbiased where both have one population, and may then be negative.
 
-A floor f(n) is measured between disjoint halves of a dataset's own rows. Where these have fewer than n rows it is
-brought to n along the power law through halves and quarters, f(n) = f(h) min(1, f(h) / f(q))^log2(n / h). XX
-one half of a dataset to the other within a tenth of the floor of 0, at 4 rows a class and more; leaving the law out
-overstates floors by a tenth to a half.
+A floor f(n) is measured between disjoint halves of a dataset's own rows. Where these have less than n rows it is
+brought to n along the power law through halves and quarters, f(n) = f(h) min(1, f(h) / f(q))^log2(n / h). Against the
+true floor, on embeddings of real images at 8 rows a class and more, that is right within 4% on average and within 12%
+for a single split, where f(h) alone is 18 to 29% too high; on synthetic Gaussians of flat to steep spectra it is right
+within 6% at 300 rows and within 22% at 80. Comparing halves instead, so that nothing need be extrapolated, is as good
+on average but leaves more of the floor at few rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,8 +33,8 @@ from ot_select.ranking import Comparison
 from ot_select.rows import canonical_blocks, draw_rows
 
 Terms = Literal["rows", "self_distances"]
-ROWS_PER_CLASS = 4
-"""Rows a class that measuring a floor takes: quarters of them still have every class."""
+ROWS_PER_CLASS = 8
+"""Rows a class that measuring a floor takes: quarters of them have two rows of every class, hence a spread."""
 
 _HALVING = 0x4A1F  # keeps the halves of a dataset apart from its draws of rows
 
@@ -106,7 +108,7 @@ def self_distance(cloud: LabelledCloud, num_rows: int, distance: DatasetDistance
     """The squared distance to expect between two samples of ``num_rows`` rows of the population that a cloud is of.
 
     Args:
-        cloud: at least four rows a class on average; with 2 ``num_rows`` rows and more nothing is extrapolated.
+        cloud: at least eight rows a class on average; with 2 ``num_rows`` rows and more nothing is extrapolated.
         num_rows: of each sample, at most as many as the cloud has.
         distance: any distance of the protocol whose values are not negative.
         seed: of the halves.

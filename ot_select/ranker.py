@@ -54,7 +54,7 @@ def rank(
         min_rows: on the terms ``"rows"``, sources with fewer rows are left out, and named in the ranking with the
             reason, so that one tiny source does not drag all comparisons down to its size. They stay where no source
             has as many, or where ``max_rows`` or the target allows no more.
-        terms: ``"rows"`` or ``"self_distances"``. The second leaves out sources with less than four rows a class.
+        terms: ``"rows"`` or ``"self_distances"``. The second leaves out sources with less than eight rows a class.
         progress: called after every draw with the draws done and the draws in all.
 
     Returns:
