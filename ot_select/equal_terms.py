@@ -7,7 +7,9 @@ What a source has few rows of would therefore look far. There are two remedies:
 - ``"rows"``: the same number of rows of every source, so that the same floor weighs on all, as far as their spreads are
   alike; a source of smaller spread has a smaller floor, and an advantage.
 - ``"self_distances"``: every source at its own number of rows, less the mean of the two floors:
-  d^2(T, S) - (floor(T) + floor(S)) / 2. It is unbiased where both have one population, and may then be negative.
+  d^2(T, S) - (floor(T) + floor(S)) / 2. It is 0 on average where both have one population, and may then be negative;
+  elsewhere it lies below the distance of the populations, in high dimensions far below, but its order is theirs. Rows
+  that target and source share make it too small: it is for sets that are samples of their own.
 
 A floor f(n) is measured between disjoint halves of a dataset's own rows. Where these have less than n rows it is
 brought to n along the power law through halves and quarters, f(n) = f(h) min(1, f(h) / f(q))^log2(n / h). Against the

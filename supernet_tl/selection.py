@@ -59,7 +59,7 @@ class Selection:
             "settings": dict(self.settings),
             "num_evaluated": self.ranking.num_evaluated,
             "rows_compared": self.ranking.rows_compared,
-            "unit": "squared OTDD in embedding units squared; distance is its root",
+            "unit": "squared distances in embedding units squared; distance is the root",
             "ranking": [self._row(entry_id, comparison) for entry_id, comparison in self.ranking],
             "excluded": [
                 {"entry": entry_id, "name": self.cards.get(entry_id, {}).get("name"), "reason": reason}

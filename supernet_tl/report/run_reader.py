@@ -191,6 +191,7 @@ def _ranking(path: Path) -> RankingRecord | None:
         ),
         reason=ranking.text_or_none("reason"),
         terms=ranking.text_or_none("terms") or "rows",
+        distance=ranking.text_or_none("distance") or "otdd",
         probes=_probes(ranking),
     )
 

@@ -152,6 +152,7 @@ class RankingRecord:
         excluded: entries that could not be compared, with the reason.
         reason: why this one was chosen, or scratch, as a clause; None where the run does not tell.
         terms: on which sources of different sizes were compared, ``rows`` or ``self_distances``.
+        distance: name of what was measured.
         probes: what was tried in order to decide.
     """
 
@@ -163,6 +164,7 @@ class RankingRecord:
     excluded: tuple[tuple[str, str], ...]
     reason: str | None = None
     terms: str = "rows"
+    distance: str = "otdd"
     probes: tuple[ProbeRecord, ...] = ()
 
 
