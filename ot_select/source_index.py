@@ -13,7 +13,7 @@ from ot_select.lower_bound import CLASS_SPECTRUM, Basis, Moments, moment_estimat
 
 DEFAULT_RANK: Final = 32
 _BASIS_CLOUDS = 256  # clouds at most that the basis is drawn from,
-_BASIS_ROWS = 4096  # and rows of them all
+_BASIS_ROWS = 1024  # and rows of them all
 _APPROXIMATE_CANDIDATES = 256
 
 

@@ -258,3 +258,22 @@ def test_a_ranking_from_before_there_were_terms_is_still_read(make_cloud: Maker)
     old = {key: value for key, value in data.items() if key not in ("terms", "distance", "left_out")} | {"format": 1}
     del old["entries"][0]["result"]["floors"]
     assert Ranking.from_dict(old)[0][1] == rank(sketch_of(make_cloud(1)), {"s": sketch_of(make_cloud(2))})[0][1]
+
+
+@pytest.mark.parametrize("sizes", [(40,), (40, 45, 60)])
+def test_the_first_of_many_sources_are_found_without_evaluating_all(make_cloud: Maker, sizes: tuple[int, ...]) -> None:
+    # Oracle: the ranking of all of them, none left out. Sources of one size are compared whole, others over draws
+    sources = {
+        f"source {seed}": sketch_of(make_cloud(seed, counts=(sizes[seed % len(sizes)] - 15, 15), shift=seed % 7))
+        for seed in range(40)
+    }
+    target = sketch_of(make_cloud(50, counts=(20, 20), shift=2.0))
+    everything = rank(target, sources)
+    assert everything.num_evaluated == 40
+    for k in (1, 5):
+        first = rank(target, sources, k=k)
+        assert first.names == everything.names[:k]
+        assert first.num_evaluated < 40
+        for (_, found), (_, expected) in zip(first, everything, strict=False):
+            assert found.squared == pytest.approx(expected.squared, rel=1e-12)
+            assert (found.rows, found.converged) == (expected.rows, expected.converged)
