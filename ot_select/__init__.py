@@ -5,6 +5,7 @@ from ot_select.cloud import LabelledCloud
 from ot_select.coupling import CouplingResult, exact_coupling
 from ot_select.distance import DatasetDistance, DistanceResult, class_coupling
 from ot_select.embed import Embedder, parse_embedder
+from ot_select.equal_terms import self_distance
 from ot_select.errors import (
     CloudError,
     DimensionMismatchError,
@@ -13,6 +14,7 @@ from ot_select.errors import (
     NegativeDistanceError,
     OptionError,
     OTSelectError,
+    SelectorError,
     SketchError,
     WeightsError,
     WeightsNotFoundError,
@@ -21,16 +23,31 @@ from ot_select.identity import EmbedderIdentity
 from ot_select.label_distance import ClassGaussian, class_gaussian, gaussian_label_distances
 from ot_select.named_distances import parse_distance
 from ot_select.otdd import OTDD, OTDDResult, otdd
+from ot_select.ranker import MIN_ROWS, rank
 from ot_select.ranking import Comparison, Ranking
 from ot_select.rows import draw_rows, draw_seeds
-from ot_select.selectors import rank, rank_randomly
+from ot_select.selector_plugins import find_selector, selector_names
+from ot_select.selectors import SELECTORS, Candidate, Choice, Probe, Question, Selector, rank_randomly
 from ot_select.sinkhorn import entropic_coupling
-from ot_select.sketch import Sketch, sketch
-from ot_select.statistics import relative_improvement
+from ot_select.sketch import Sketch, sketch, sketch_gaussians
+from ot_select.source_index import SourceIndex
+from ot_select.statistics import (
+    hit_at_k,
+    kendall,
+    negative_transfer_rate,
+    pearson,
+    regret,
+    relative_improvement,
+    weighted_kendall,
+)
 
 __all__ = [
+    "MIN_ROWS",
     "OTDD",
+    "SELECTORS",
     "BuresWasserstein",
+    "Candidate",
+    "Choice",
     "ClassGaussian",
     "CloudError",
     "Comparison",
@@ -47,9 +64,14 @@ __all__ = [
     "OTDDResult",
     "OTSelectError",
     "OptionError",
+    "Probe",
+    "Question",
     "Ranking",
+    "Selector",
+    "SelectorError",
     "Sketch",
     "SketchError",
+    "SourceIndex",
     "WeightsError",
     "WeightsNotFoundError",
     "class_coupling",
@@ -58,12 +80,22 @@ __all__ = [
     "draw_seeds",
     "entropic_coupling",
     "exact_coupling",
+    "find_selector",
     "gaussian_label_distances",
+    "hit_at_k",
+    "kendall",
+    "negative_transfer_rate",
     "otdd",
     "parse_distance",
     "parse_embedder",
+    "pearson",
     "rank",
     "rank_randomly",
+    "regret",
     "relative_improvement",
+    "selector_names",
+    "self_distance",
     "sketch",
+    "sketch_gaussians",
+    "weighted_kendall",
 ]

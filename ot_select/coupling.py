@@ -4,7 +4,6 @@ Notation: C is the (n, m) cost, a and b the weights of the two sets, each of sum
 to a and its columns to b.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch import Tensor
 from ot_select.arrays import FloatArray, as_tensor, check_positive_int
 from ot_select.cloud import shares_of_one
 from ot_select.errors import OptionError
+from ot_select.network_simplex import MAX_ITERATIONS, transport
 
 _WEIGHT_SUM_TOLERANCE = 1e-6
 
@@ -53,7 +53,7 @@ def exact_coupling(
     *,
     weights_a: FloatArray | None = None,
     weights_b: FloatArray | None = None,
-    max_iterations: int = 100_000_000,
+    max_iterations: int = MAX_ITERATIONS,
 ) -> CouplingResult:
     """The coupling of least cost, by POT's network simplex in float64.
 
@@ -70,21 +70,14 @@ def exact_coupling(
     a = check_weights("weights_a", weights_a, table.shape[0])
     b = check_weights("weights_b", weights_b, table.shape[1])
     budget = check_positive_int("max_iterations", max_iterations)
-    with warnings.catch_warnings():
-        # POT's own sources carry invalid escape sequences, which Python reports when it first compiles them; and its
-        # warning of a run cut short is a status here, not a line on the screen.
-        warnings.simplefilter("ignore")
-        import ot
-
-        plan, log = ot.emd(a, b, table, numItermax=budget, log=True)
-    value = float((plan * table).sum())
+    solved = transport(a, b, table, max_iterations=budget)
     return CouplingResult(
-        table=torch.from_numpy(plan),
-        cost=value,
-        value=value,
-        dual_gap=value - float(log["u"] @ a + log["v"] @ b),
-        marginal_error=float(np.abs(plan.sum(axis=1) - a).sum() + np.abs(plan.sum(axis=0) - b).sum()),
-        converged=log["warning"] is None,
+        table=torch.from_numpy(solved.plan),
+        cost=solved.cost,
+        value=solved.cost,
+        dual_gap=solved.cost - float(solved.potentials_a @ a + solved.potentials_b @ b),
+        marginal_error=float(np.abs(solved.plan.sum(axis=1) - a).sum() + np.abs(solved.plan.sum(axis=0) - b).sum()),
+        converged=solved.converged,
     )
 
 

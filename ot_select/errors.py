@@ -29,6 +29,10 @@ class EmbedderMismatchError(OTSelectError, ValueError):
     """Two sketches come from different embedders, so their features cannot be compared."""
 
 
+class SelectorError(OTSelectError, ValueError):
+    """A selector cannot be found, or cannot choose from what it was given."""
+
+
 class EmbedderError(OTSelectError, ValueError):
     """An embedder cannot be built as asked, or cannot embed what it was given."""
 

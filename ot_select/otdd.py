@@ -43,6 +43,25 @@ class OTDDResult(DistanceResult):
     label_distances: FloatArray
 
 
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A transport problem between two datasets, ready to be solved or bounded.
+
+    Attributes:
+        a: the rows compared of cloud a.
+        b: the rows compared of cloud b.
+        cost: squared distances between points, labels included, shape (n, m), in feature units squared.
+        label_distances: between classes, shape (k_a, k_b), in feature units squared.
+        converged: whether the label distances are what they should be.
+    """
+
+    a: Side
+    b: Side
+    cost: Tensor
+    label_distances: Tensor
+    converged: bool
+
+
 @dataclass(frozen=True)
 class OTDD:
     """The optimal-transport dataset distance with its options; a :class:`DatasetDistance`.
@@ -151,6 +170,10 @@ class OTDD:
             OptionError: the device cannot be used, or none was named and the clouds came from different ones.
             CloudError: ``drop_singletons`` leaves a cloud without rows.
         """
+        return self.solve(self.problem(cloud_a, cloud_b))
+
+    def problem(self, cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> Problem:
+        """The transport problem between two clouds, not yet solved; arguments and errors as for the distance."""
         a, b = two_sides(
             cloud_a,
             cloud_b,
@@ -158,48 +181,55 @@ class OTDD:
             dtype=DTYPES[self.precision],
             drop_singletons=self.drop_singletons,
         )
-        labels, between = self._couple(a, b)
+        return self._between(a, b)
+
+    def solve(self, problem: Problem) -> OTDDResult:
+        """The distance of a problem that :meth:`problem` posed."""
+        between = self._couple(problem)
         squared, dual_gap, solved = between.value, between.dual_gap, [between]
         if self.outer == "debiased":
-            for side in (a, b):
-                within = self._couple(side, side)[1]
+            for side in (problem.a, problem.b):
+                within = self._couple(self._between(side, side))
                 squared -= within.value / 2
                 dual_gap += within.dual_gap / 2
                 solved.append(within)
         return OTDDResult(
             squared=squared,
-            label_distances=labels.cpu().double().numpy(),
-            labels_a=a.labels,
-            labels_b=b.labels,
+            label_distances=problem.label_distances.cpu().double().numpy(),
+            labels_a=problem.a.labels,
+            labels_b=problem.b.labels,
             converged=all(result.converged for result in solved),
             marginal_error=max(result.marginal_error for result in solved),
             dual_gap=dual_gap,
-            num_rows=(len(a.rows), len(b.rows)),
-            rows_a=a.rows,
-            rows_b=b.rows,
+            num_rows=(len(problem.a.rows), len(problem.b.rows)),
+            rows_a=problem.a.rows,
+            rows_b=problem.b.rows,
             coupling=between.plan if self.keep_coupling else None,
         )
 
-    def _couple(self, a: Side, b: Side) -> tuple[Tensor, CouplingResult]:
-        """Label distances, shape (k_a, k_b), and the coupling of two sides."""
+    def _between(self, a: Side, b: Side) -> Problem:
         cost = squared_distances(a.features, b.features)
-        labels, inner_converged = label_distances(a, b, self.inner)
+        labels, converged = label_distances(a, b, self.inner)
         columns = torch.as_tensor(b.class_positions, device=cost.device)
         for label, rows in zip(labels, a.class_rows, strict=True):
             cost[rows] += label[columns]
+        return Problem(a, b, cost, labels, converged)
+
+    def _couple(self, problem: Problem) -> CouplingResult:
+        weights_a, weights_b = problem.a.weights, problem.b.weights
         limit = {} if self.max_iterations is None else {"max_iterations": self.max_iterations}
         if self.regularisation is None or self.tolerance is None:
-            coupling = exact_coupling(cost, weights_a=a.weights, weights_b=b.weights, **limit)
+            coupling = exact_coupling(problem.cost, weights_a=weights_a, weights_b=weights_b, **limit)
         else:
             coupling = entropic_coupling(
-                cost,
-                weights_a=a.weights,
-                weights_b=b.weights,
+                problem.cost,
+                weights_a=weights_a,
+                weights_b=weights_b,
                 regularisation=self.regularisation,
                 tolerance=self.tolerance,
                 **limit,
             )
-        return labels, replace(coupling, converged=coupling.converged and inner_converged)
+        return replace(coupling, converged=coupling.converged and problem.converged)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def stratified_sample(blocks: Sequence[IntArray], num_rows: int, seed: int) -> l
     if counts.sum() <= num_rows:
         return list(blocks)
     generator = np.random.default_rng(seed)
-    sizes = _shares(counts, num_rows, generator)
+    sizes = class_shares(counts, num_rows, generator)
     chosen = [
         block[np.sort(generator.permutation(len(block))[:size])] for block, size in zip(blocks, sizes, strict=True)
     ]
@@ -111,7 +111,7 @@ def draw_seeds(seed: int, num_draws: int) -> list[int]:
     return [int(np.random.SeedSequence([seed, draw]).generate_state(1)[0]) for draw in range(num_draws)]
 
 
-def _shares(counts: IntArray, num_rows: int, generator: np.random.Generator) -> IntArray:
+def class_shares(counts: IntArray, num_rows: int, generator: np.random.Generator) -> IntArray:
     """Largest-remainder shares of ``num_rows``, then one row for every class left without, taken from the richest."""
     lots = generator.random(len(counts))
     quotas = num_rows * counts / counts.sum()

@@ -160,7 +160,10 @@ def _embed_parser() -> ArgumentParser:
 
 
 def _select_parser() -> ArgumentParser:
-    parser = _verb("Rank a zoo's sources by their optimal transport dataset distance to a target, nearest first.")
+    parser = _verb(
+        "Rank a zoo's sources by their optimal transport dataset distance to a target, nearest first, and say which a "
+        "transfer would start from. Nothing is trained."
+    )
     _add_target(parser)
     _add_zoo(parser)
     return _with_recipe(parser)
@@ -169,7 +172,7 @@ def _select_parser() -> ArgumentParser:
 def _transfer_parser() -> ArgumentParser:
     parser = _verb(
         "Take the nearest supernet of a zoo, search on from its weights and alphas, discretize, fine-tune "
-        "(algorithm 2; algorithm 3 with --select mixture)."
+        "(algorithm 2; algorithm 3 with --select mixture). With --select probe it may find scratch to be better."
     )
     _add_target(parser)
     _add_zoo(parser)
@@ -250,7 +253,9 @@ def _add_zoo(parser: ArgumentParser) -> None:
         type=str,
         default="nearest",
         metavar="HOW",
-        help="nearest, mixture, random, or an entry's id or name (default: nearest)",
+        help="nearest; probe (search shortly from the nearest few and from scratch, take the best); mixture; random, "
+        "largest, same-classes, fixed-best (baselines); a selector of another package; or an entry's id or name "
+        "(default: nearest)",
     )
 
 

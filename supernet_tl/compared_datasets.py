@@ -153,9 +153,7 @@ def from_entry(zoo: zoo_store.Zoo, entry_id: str, card: Mapping[str, Any], given
     name = str(card.get("name") or entry_id[:12])
 
     def load(recipe: Recipe, max_rows: int) -> ComparedDataset:
-        cloud = sketch.cloud()
-        classes = [str(label) for label in cloud.classes]
-        rows = _proportional(cloud.class_indices, max_rows, recipe.seed)
+        cloud = sketch.cloud(max_rows, recipe.seed)
         return ComparedDataset(
             name=name,
             kind="zoo entry",
@@ -163,8 +161,8 @@ def from_entry(zoo: zoo_store.Zoo, entry_id: str, card: Mapping[str, Any], given
             content=entry_id,
             num_images=sketch.num_rows,
             num_classes=len(sketch.class_names),
-            features=cloud.features[rows].astype(np.float32),
-            labels=tuple(classes[index] for index in cloud.class_indices[rows]),
+            features=cloud.features.astype(np.float32),
+            labels=tuple(str(cloud.classes[index]) for index in cloud.class_indices),
             embedder=sketch.embedder,
         )
 

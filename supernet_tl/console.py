@@ -77,21 +77,24 @@ class StageProgress:
 
 @contextmanager
 def counted(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """A bar for work that reports how many things of how many are done.
+    """A bar for work that reports how many things of how many are done; it goes when all are, so that others may come.
 
     Args:
         title: names the work.
         quiet: show nothing.
     """
     bar = StageProgress(title, quiet=quiet, transient=True)
-    started = False
+    showing = False
 
     def report(done: int, total: int) -> None:
-        nonlocal started
-        if not started:
+        nonlocal showing
+        if not showing:
             bar.start(total)
-            started = True
+            showing = True
         bar.reach(done)
+        if done >= total:
+            bar.stop()
+            showing = False
 
     try:
         yield report

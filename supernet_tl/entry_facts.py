@@ -103,6 +103,16 @@ def data_of(card: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [data] if isinstance(data, Mapping) else list(data or [])
 
 
+def num_images_of(card: Mapping[str, Any]) -> int | None:
+    """Images that the supernet learnt from, all sources together; None where the card does not tell."""
+    parts = [data.get("splits") for data in data_of(card)]
+    counts = [
+        part.get(name) if isinstance(part, Mapping) else None for part in parts for name in ("weight", "architecture")
+    ]
+    known = [count for count in counts if isinstance(count, int)]
+    return sum(known) if known and len(known) == len(counts) else None
+
+
 def readable_cards(zoo: zoo_store.Zoo) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
     """The cards of a zoo's entries, and of damaged entries the reason why they cannot be read.
 

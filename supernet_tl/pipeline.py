@@ -19,15 +19,17 @@ import ot_select
 import zoo_store
 from supernet_tl import adapters
 from supernet_tl.adapt import SAMPLES_FILE, search_supernet, train_final
+from supernet_tl.choosing import select_entry, zoo_default
 from supernet_tl.console import counted
 from supernet_tl.control import Control, Source
 from supernet_tl.data import ImageSet, Splits
 from supernet_tl.files import write_whole
 from supernet_tl.network_file import Classifier
 from supernet_tl.prepared_data import PreparedData, split
+from supernet_tl.probing import Prober
 from supernet_tl.recipe import Recipe
 from supernet_tl.run_folder import RunFolder, is_finished, run_folder
-from supernet_tl.selection import ADOPTED, Selection, select_entry, zoo_default
+from supernet_tl.selection import ADOPTED, Selection
 from supernet_tl.summary import metrics_of, summarise
 
 
@@ -36,7 +38,7 @@ class TransferResult:
     """What a transfer or a search hands back.
 
     Attributes:
-        selection: the chosen source with the evidence; None for a search from scratch.
+        selection: the choice with the evidence, which may be scratch; None for a search from scratch.
         genotype: the architecture.
         network: the final network, in evaluation mode, on the CPU.
         classifier: the same with normalisation and class names: ``classifier.predict(images)``.
@@ -55,7 +57,7 @@ class TransferResult:
 
     @property
     def ranking(self) -> ot_select.Ranking[ot_select.Comparison] | None:
-        """The sources, nearest first; None for a search from scratch."""
+        """The sources, nearest first; None for a search that chose none."""
         return None if self.selection is None else self.selection.ranking
 
 
@@ -67,12 +69,12 @@ def select(
     control: Control | None = None,
     **options: Any,
 ) -> Selection:
-    """Rank a zoo's sources by their distance to a target, and choose one.
+    """Rank a zoo's sources by their distance to a target, and choose one. Nothing is trained.
 
     Args:
         target: a folder, Meta-Album folder, ``pocket:NAME`` or image set.
         zoo: the zoo or its path.
-        select: ``nearest``, ``mixture``, ``random``, or an entry's id or name.
+        select: as in :func:`transfer`; for ``probe`` the outcome says what a transfer would probe.
         control: device, bad images.
         **options: fields of :class:`supernet_tl.Recipe`; the embedder is the zoo's own unless one is given.
     """
@@ -99,12 +101,16 @@ def transfer(
 ) -> TransferResult:
     """Algorithm 2: take the nearest supernet, search on from its weights and alphas, discretize, fine-tune.
 
-    Algorithm 3 with ``select="mixture"``. An interrupted transfer is continued when the same call is made again.
+    Where probing finds that no source helps, the same from random weights, and the outcome says so. Algorithm 3 with
+    ``select="mixture"``. An interrupted transfer is continued when the same call is made again.
 
     Args:
         target: a folder, Meta-Album folder, ``pocket:NAME`` or image set.
         zoo: the zoo or its path.
-        select: ``nearest``, ``mixture``, ``random``, or an entry's id or name.
+        select: ``nearest``; ``probe``, which searches for ``probe_epochs`` from the ``probe_candidates`` nearest and
+            from scratch, and goes on from what does best on validation; ``mixture``; the baselines ``random``,
+            ``largest``, ``same-classes`` and ``fixed-best``; a selector that another package offers; or an entry's id
+            or name.
         epochs: of the search.
         finetune_epochs: of training the final network.
         final: ``inherit`` (line 14: surviving weights, depth and width of the supernet) or ``retrain`` (appendix B.2).
@@ -130,17 +136,25 @@ def transfer(
     with run_folder(_path(output), "transfer", settings, overwrite=control.overwrite) as run:
         _say_continued(run, control)
         splits, started = _stored_splits(run, images) or split(images, recipe), time.perf_counter()
+        prober = Prober(run, store, images, splits, recipe, control)
         if run.has("ranking.json"):
-            chosen = Selection.from_dict(run.read_json("ranking.json"), store)
+            stored = run.read_json("ranking.json")
+            chosen, prober.search_seconds = Selection.from_dict(stored, store), stored.get("probe_seconds", 0.0)
         else:
-            chosen = _select(store, images, splits, select, recipe, required, control)
-        source = store.get(chosen.entry_id)  # whole, before the run is tied to it
-        run.write_json("ranking.json", chosen.to_dict())
+            chosen = _select(store, images, splits, select, recipe, required, control, prober)
+        source = None if chosen.entry_id is None else store.get(chosen.entry_id)  # whole, before the run is tied to it
+        run.write_json("ranking.json", {**chosen.to_dict(), "probe_seconds": prober.search_seconds})
         control.say(str(chosen))
         if chosen.has_seen(images.fingerprint()):
-            control.say(f"note: {chosen.card.get('name')} was pretrained on these very images, test images included")
-        seconds = {"selection": time.perf_counter() - started}
-        recipe = recipe.replace(**chosen.adopted())
+            name = chosen.name_of(chosen.entry_id)
+            control.say(f"note: {name} was pretrained on these very images, test images included")
+        seconds = {"selection": time.perf_counter() - started - prober.wall_seconds}
+        if chosen.probes:
+            seconds["probe"] = prober.search_seconds
+        recipe = recipe.replace(**chosen.settings)
+        if source is None and with_scratch:
+            control.say("this run is from scratch itself, so it is not made a second time to compare with")
+            with_scratch = False
         data = control.prepare(images, recipe, splits)
         return _adapt(
             run, data, recipe, control, chosen, source, seconds, keep=output is not None, with_scratch=with_scratch
@@ -225,11 +239,12 @@ def _select(
     recipe: Recipe,
     required: Mapping[str, Any],
     control: Control,
+    prober: Prober | None = None,
 ) -> Selection:
     with counted("embedding the target", quiet=control.quiet) as progress:
         sketch = adapters.sketch_of([images], [splits], recipe, control.device, progress)
     with counted("measuring distances", quiet=control.quiet) as progress:
-        chosen = select_entry(zoo, sketch, select, recipe, required, progress)
+        chosen = select_entry(zoo, sketch, select, recipe, required, progress, prober)
     for entry_id, reason in chosen.excluded.items():
         control.say(f"left out of the ranking: {entry_id[:12]}, because {reason}")
     return chosen

@@ -17,6 +17,7 @@ Order = Literal["first", "unrolled"]
 Final = Literal["inherit", "retrain"]
 Flip = Literal["auto", "yes", "no"]
 Stem = Literal["cifar", "imagenet"]
+Terms = Literal["rows", "self_distances"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,13 @@ class Recipe:
         sketch_rows: images embedded of each dataset.
         num_draws: seeded row samples that a distance is averaged over.
         preset: variant of the distance; ``paper`` is the debiased entropic one.
+        distance: name of the distance that sources are ranked by, in place of ``preset``; the exact OTDD when absent.
+        terms: on which sources of different sizes are compared: at equal ``rows``, or each at its own and corrected
+            with ``self_distances``.
+        probe_candidates: nearest sources that ``--select probe`` tries, beside scratch.
+        probe_epochs: of the short search from each of them.
+        past_accuracies: JSON file for ``--select fixed-best``: by an entry's name or id, the mean accuracy or
+            improvement of other targets after starting from it.
         final: ``inherit`` the supernet's weights or ``retrain`` the genotype from random ones.
         finetune_lr: SGD's first learning rate for the final network; cosine down to 0.
         finetune_batch_size: ``batch_size`` when absent.
@@ -112,6 +120,11 @@ class Recipe:
     sketch_rows: int = 1000
     num_draws: int = 3
     preset: Literal["paper"] | None = None
+    distance: str | None = None
+    terms: Terms = "rows"
+    probe_candidates: int = 3
+    probe_epochs: int = 3
+    past_accuracies: str | None = None
     final: Final = "inherit"
     finetune_lr: float = 0.025
     finetune_batch_size: int | None = None
@@ -166,12 +179,27 @@ class Recipe:
 PRETRAIN_DEFAULTS = {"test_frac": 0.1, "validation_frac": 0.1}
 """A source is there to be learnt from: less is held out than of a target."""
 
-_TRANSFER_ONLY = frozenset(
+SELECTION_SETTINGS = frozenset(
     {
-        "finetune_epochs",
-        "embedder",  # its name and weights stand in the card; here it may be a path of this machine
+        "embedder",
+        "embed_size",
+        "sketch_rows",
         "num_draws",
         "preset",
+        "distance",
+        "terms",
+        "probe_candidates",
+        "probe_epochs",
+        "past_accuracies",
+    }
+)
+"""Settings that choose a source and change nothing after that."""
+
+# What a sketch is of counts for an entry; the embedder's name and weights stand in its card, and here it may be a path
+# of this machine.
+_TRANSFER_ONLY = (SELECTION_SETTINGS - {"embed_size", "sketch_rows"}) | frozenset(
+    {
+        "finetune_epochs",
         "final",
         "finetune_lr",
         "finetune_batch_size",
@@ -223,6 +251,7 @@ def _choices(recipe: Recipe) -> list[str]:
         "in_channels": (1, 3),
         "balance": ("source", "image"),
         "preset": (None, "paper"),
+        "terms": get_args(Terms),
     }
     return [
         f"{name} is {getattr(recipe, name)!r}; expected one of {', '.join(map(repr, allowed))}"
@@ -283,6 +312,10 @@ def _ranges(recipe: Recipe) -> list[str]:
         faults.append(
             "the auxiliary head normalises over the batch; expected a batch of 2 or more, or auxiliary_weight 0"
         )
+    if recipe.distance is not None and recipe.preset is not None:
+        faults.append(
+            f"distance {recipe.distance!r} and preset {recipe.preset!r} both say what is measured; expected one of them"
+        )
     for name in ("channels", "retrain_channels"):
         if getattr(recipe, name) < 2 or getattr(recipe, name) % 2:
             faults.append(f"{name} is {getattr(recipe, name)}; expected a positive even number")
@@ -307,7 +340,10 @@ def _image_sizes(recipe: Recipe) -> list[str]:
 
 _AT_LEAST = {
     0: ("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr", "weight_lr_min", "auxiliary_weight"),
-    1: ("epochs", "batch_size", "num_micro_batches", "attack_steps", "embed_size", "num_draws"),
+    1: (
+        *("epochs", "batch_size", "num_micro_batches", "attack_steps", "embed_size", "num_draws"),
+        *("probe_candidates", "probe_epochs"),
+    ),
     2: ("sketch_rows",),
     3: ("num_cells", "retrain_num_cells"),
 }

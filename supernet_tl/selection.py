@@ -1,22 +1,18 @@
-"""Which zoo entry a search starts from, with the evidence."""
+"""Where a search starts from, a zoo entry or scratch, with the evidence."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import ot_select
 import zoo_store
-from supernet_tl.entry_facts import EntryFacts, data_of, embedder_of, readable_cards
+from supernet_tl.entry_facts import EntryFacts, data_of, readable_cards
 from supernet_tl.errors import SelectionError
-from supernet_tl.recipe import Recipe
 
 ADOPTED = ("space", "channels", "num_cells", "image_size", "in_channels", "stem")
 """Settings that a transfer takes from the chosen entry unless they are given."""
-
-STRATEGIES = ("nearest", "mixture", "random")
-"""Ways to choose; anything else names an entry."""
 
 
 @dataclass(frozen=True)
@@ -24,32 +20,46 @@ class Selection:
     """The outcome.
 
     Attributes:
-        select: how the entry was chosen.
-        entry_id: the chosen entry.
-        card: its card.
-        comparison: its distance to the target.
-        ranking: all comparable single-source entries, nearest first; for ``mixture``, the mixtures.
+        select: how the start was chosen.
+        entry_id: the chosen entry; None for scratch, and where it takes a transfer to decide.
+        settings: those of :data:`ADOPTED` that the search has: of the chosen entry, for scratch of the nearest.
+        reason: why this one, as a clause.
+        ranking: the comparable entries of the kind asked for, nearest first.
         cards: of the zoo's entries, by id.
-        excluded: entries that could not be used, by id, with the reason.
+        excluded: entries that could not be used or compared, by id, with the reason.
+        probes: short searches that decided; without accuracies where they are still to be made.
+        decided: whether the choice is made; ``--select probe`` is left open where nothing may be trained.
     """
 
     select: str
-    entry_id: str
-    card: Mapping[str, Any]
-    comparison: ot_select.Comparison
+    entry_id: str | None
+    settings: Mapping[str, Any]
+    reason: str
     ranking: ot_select.Ranking[ot_select.Comparison]
-    cards: Mapping[str, Mapping[str, Any]]
+    cards: Mapping[str, Mapping[str, Any]] = field(repr=False)
     excluded: Mapping[str, str]
+    probes: Sequence[ot_select.Probe] = ()
+    decided: bool = True
+
+    @property
+    def card(self) -> Mapping[str, Any] | None:
+        """The chosen entry's card; None for scratch."""
+        return None if self.entry_id is None else self.cards[self.entry_id]
+
+    @property
+    def comparison(self) -> ot_select.Comparison | None:
+        """The chosen entry's distance to the target; None for scratch, and where it could not be compared."""
+        return dict(self.ranking).get(self.entry_id or "")
 
     def to_dict(self) -> dict[str, Any]:
         """The selection as plain JSON values, nearest first."""
         return {
             "schema_version": 1,
-            "select": self.select,
-            "chosen": self.entry_id,
+            **self.decision(),
+            "settings": dict(self.settings),
             "num_evaluated": self.ranking.num_evaluated,
             "rows_compared": self.ranking.rows_compared,
-            "unit": "squared OTDD in embedding units squared; distance is its root",
+            "unit": "squared distances in embedding units squared; distance is the root",
             "ranking": [self._row(entry_id, comparison) for entry_id, comparison in self.ranking],
             "excluded": [
                 {"entry": entry_id, "name": self.cards.get(entry_id, {}).get("name"), "reason": reason}
@@ -57,24 +67,47 @@ class Selection:
             ],
         }
 
-    def adopted(self) -> dict[str, Any]:
-        """The settings :data:`ADOPTED` from the chosen supernet."""
-        return EntryFacts.of(self.card).to_dict()
+    def decision(self) -> dict[str, Any]:
+        """What was chosen, how and why, as plain JSON values."""
+        return {
+            "select": self.select,
+            "chosen": self.entry_id,
+            "chosen_name": None if self.card is None else self.card.get("name"),
+            "decided": self.decided,
+            "reason": self.reason,
+            "terms": self.ranking.terms,
+            "distance": self.ranking.distance,
+            "probes": [
+                {"entry": probe.name, "name": self.name_of(probe.name), "accuracy": probe.accuracy}
+                for probe in self.probes
+            ],
+        }
+
+    def name_of(self, entry_id: str | None) -> str:
+        """How people call an entry, or scratch for None."""
+        return "scratch" if entry_id is None else str(self.cards[entry_id].get("name"))
 
     def __str__(self) -> str:
-        """The chosen source and the next, in a line."""
-        listed = [
-            f"{self.cards[entry_id].get('name')} ({entry_id[:12]}) at "
-            + (f"squared distance {result.squared:.4g}" if result.squared < 0 else f"distance {result.distance:.4g}")
-            for entry_id, result in self.ranking
-        ]
-        chosen = listed[self.ranking.names.index(self.entry_id)]
-        others = [text for text in listed if text != chosen]
-        return f"starting from {chosen}" + (f"; others: {', '.join(others[:3])}" if others else "")
+        """The choice and the next, in a line."""
+        if not self.decided:
+            return f"not decided: {self.reason}"
+        others = [self._told(entry_id, result) for entry_id, result in self.ranking if entry_id != self.entry_id]
+        beside = f"; others: {', '.join(others[:3])}" if others else ""
+        if self.entry_id is None:
+            return f"starting from scratch: {self.reason}{beside.replace('others', 'sources')}"
+        return f"starting from {self._told(self.entry_id, self.comparison)}: {self.reason}{beside}"
+
+    def _told(self, entry_id: str, result: ot_select.Comparison | None) -> str:
+        name = f"{self.name_of(entry_id)} ({entry_id[:12]})"
+        if result is None:
+            return name
+        if result.squared < 0:
+            return f"{name} at squared distance {result.squared:.4g}"
+        return f"{name} at distance {result.distance:.4g}"
 
     def has_seen(self, fingerprint: str) -> bool:
         """Whether the chosen supernet was pretrained on these very images."""
-        return any(data.get("fingerprint") == fingerprint for data in data_of(self.card))
+        return self.card is not None and any(data.get("fingerprint") == fingerprint for data in data_of(self.card))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], zoo: zoo_store.Zoo) -> Selection:
@@ -84,32 +117,44 @@ class Selection:
             SelectionError: the zoo no longer has the chosen entry.
         """
         cards, _ = readable_cards(zoo)
-        if values["chosen"] not in cards:
+        chosen = values["chosen"]
+        if chosen is not None and chosen not in cards:
             raise SelectionError(
-                f"the run began from the zoo entry {values['chosen'][:12]}, which zoo {str(zoo.path)!r} does not hold "
+                f"the run began from the zoo entry {chosen[:12]}, which zoo {str(zoo.path)!r} does not hold "
                 "whole; give the zoo it began with, or choose another --output."
             )
-        rows = values["ranking"]
-        entries = tuple((row["entry"], ot_select.Comparison.from_dict(row)) for row in rows)
+        rows, probes = values["ranking"], values.get("probes", [])
+        named = {row["entry"]: {"name": row["name"]} for row in probes if row["entry"] is not None}
+        named |= {row["entry"]: {"name": row["name"], "kind": row["kind"]} for row in rows}
         return cls(
             select=values["select"],
-            entry_id=values["chosen"],
-            card=cards[values["chosen"]],
-            comparison=dict(entries)[values["chosen"]],
-            ranking=ot_select.Ranking("nearest", entries, values["num_evaluated"], values["rows_compared"]),
-            cards={row["entry"]: {"name": row["name"], "kind": row["kind"]} for row in rows},
+            entry_id=chosen,
+            settings=values.get("settings") or EntryFacts.of(cards[chosen]).to_dict(),
+            reason=values.get("reason", "it was chosen when the run began"),
+            ranking=ot_select.Ranking(
+                "nearest",
+                tuple((row["entry"], ot_select.Comparison.from_dict(row)) for row in rows),
+                values["num_evaluated"],
+                values["rows_compared"],
+                values.get("terms"),
+                values.get("distance"),
+            ),
+            cards=named | ({} if chosen is None else {chosen: cards[chosen]}),
             excluded={row["entry"]: row["reason"] for row in values["excluded"]},
+            probes=tuple(ot_select.Probe(row["entry"], row["accuracy"]) for row in probes),
         )
 
-    def source_dict(self, target_fingerprint: str) -> dict[str, Any]:
-        """The chosen entry as plain JSON values, and whether it was pretrained on the target's very images."""
+    def source_dict(self, target_fingerprint: str) -> dict[str, Any] | None:
+        """The chosen entry as plain JSON values, and whether it has seen the target's images; None for scratch."""
+        if self.card is None:
+            return None
         return {
             "select": self.select,
             "entry": self.entry_id,
             **{key: self.card.get(key) for key in ("name", "kind", "data", "metrics")},
             "has_seen_target": self.has_seen(target_fingerprint),
-            "squared_distance": self.comparison.squared,
-            "distance": _root(self.comparison),
+            "squared_distance": None if self.comparison is None else self.comparison.squared,
+            "distance": None if self.comparison is None else _root(self.comparison),
             "rows_compared": self.ranking.rows_compared,
             "num_evaluated": self.ranking.num_evaluated,
         }
@@ -126,112 +171,5 @@ class Selection:
 
 
 def _root(comparison: ot_select.Comparison) -> float | None:
-    """The distance; None where a debiased value is negative."""
+    """The distance; None where a debiased or corrected value is negative."""
     return comparison.distance if comparison.squared >= 0 else None
-
-
-def zoo_default(zoo: zoo_store.Zoo, name: str) -> Any:
-    """What the entries of a zoo agree on: ``embedder`` or ``embed_size``; None where they differ."""
-    key = {"embedder": "name", "embed_size": "image_size"}[name]
-    cards, _ = readable_cards(zoo)
-    found = {embedder_of(card).get(key) for card in cards.values()} - {None}
-    return found.pop() if len(found) == 1 else None
-
-
-def select_entry(
-    zoo: zoo_store.Zoo,
-    target: ot_select.Sketch,
-    select: str,
-    recipe: Recipe,
-    required: Mapping[str, Any],
-    progress: Any = None,
-) -> Selection:
-    """Rank a zoo's entries by their distance to the target and choose one.
-
-    Args:
-        zoo: the zoo.
-        target: the target's sketch.
-        select: ``nearest``, ``mixture``, ``random``, or an entry's id, its beginning, or its name.
-        recipe: gives seed, draws and preset.
-        required: settings among :data:`ADOPTED` that the entry must have been pretrained with.
-        progress: called after each distance.
-
-    Raises:
-        SelectionError: no entry can be used, with the reason for each.
-    """
-    cards, excluded = readable_cards(zoo)
-    if not cards and not excluded:
-        raise SelectionError("the zoo has no entries; add one with `supernet-tl pretrain --source SRC --zoo ZOO`.")
-    named = _named(cards, select) if select not in STRATEGIES else None
-    wanted_kind = "mixture" if select == "mixture" else cards[named].get("kind", "single") if named else "single"
-    sketches: dict[str, ot_select.Sketch] = {}
-    for entry_id, card in cards.items():
-        if card.get("kind", "single") == wanted_kind:
-            try:
-                sketches[entry_id] = _usable_sketch(zoo, entry_id, card, target, required)
-            except ValueError as error:
-                excluded[entry_id] = str(error)
-    if not sketches or (named is not None and named not in sketches):
-        raise SelectionError(_nothing_usable(cards, excluded, wanted_kind, named))
-    ranking = ot_select.rank(
-        target, sketches, num_draws=recipe.num_draws, seed=recipe.seed, preset=recipe.preset, progress=progress
-    )
-    if named is not None:
-        chosen = named
-    elif select == "random":
-        chosen = ot_select.rank_randomly(sorted(sketches), recipe.seed).names[0]
-    else:
-        chosen = ranking.names[0]
-    return Selection(select, chosen, cards[chosen], dict(ranking)[chosen], ranking, cards, excluded)
-
-
-def _named(cards: Mapping[str, Mapping[str, Any]], select: str) -> str:
-    found = [entry_id for entry_id, card in cards.items() if card.get("name") == select]
-    if not found and len(select) >= 6:
-        found = [entry_id for entry_id in cards if entry_id.startswith(select)]
-    if len(found) == 1:
-        return found[0]
-    known = ", ".join(f"{card.get('name')} ({entry_id[:12]})" for entry_id, card in cards.items())
-    how_many = "no entry" if not found else f"{len(found)} entries"
-    raise SelectionError(
-        f"{select!r} names {how_many} of the zoo; expected one of {', '.join(STRATEGIES)}, an entry's name or the "
-        f"beginning of its id. The zoo has {known}."
-    )
-
-
-def _usable_sketch(
-    zoo: zoo_store.Zoo, entry_id: str, card: Mapping[str, Any], target: ot_select.Sketch, required: Mapping[str, Any]
-) -> ot_select.Sketch:
-    """The sketch of an entry that a transfer to this target may start from.
-
-    Raises:
-        ValueError: with the reason why it may not, as a clause.
-    """
-    facts = EntryFacts.of(card).to_dict()
-    for name, value in required.items():
-        if facts[name] != value:
-            raise ValueError(f"its {name} is {facts[name]!r}, not {value!r}")
-    sketch = ot_select.Sketch.from_tensors(zoo.sketch(entry_id))
-    if sketch.embedder != target.embedder:
-        raise ValueError(f"its images were embedded by {sketch.embedder!r}, the target's by {target.embedder!r}")
-    return sketch
-
-
-def _nothing_usable(
-    cards: Mapping[str, Mapping[str, Any]], excluded: Mapping[str, str], kind: str, named: str | None
-) -> str:
-    if named is not None:
-        return f"the zoo entry {cards[named].get('name')!r} cannot be used here: {excluded[named]}."
-    if not excluded:
-        advice = {"mixture": "pretrain one with --mixture"}.get(
-            kind, "choose --select mixture, or pretrain single sources"
-        )
-        return f"the zoo has no {kind} entry among its {len(cards)}; {advice}."
-    reasons = "; ".join(
-        f"{cards[entry_id].get('name')} ({entry_id[:12]}): {why}" if entry_id in cards else why
-        for entry_id, why in excluded.items()
-    )
-    return (
-        f"none of the zoo's {len(excluded)} {kind} entries can be used: {reasons}. Use the settings and the embedder "
-        "that the zoo was pretrained with, or pretrain sources with yours."
-    )

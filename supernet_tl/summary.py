@@ -34,6 +34,7 @@ def summarise(
 
     Accuracies are fractions after the last epoch that their stage ran. ``time_to_accuracy`` tells of the supernet's
     validation accuracy: epochs counted from 1, seconds of the search stage, null where it was never reached.
+    ``source`` is null for a search from scratch, and for a transfer whose ``selection`` found scratch to be better.
     """
     images, network, supernet = data.image_sets[0], trained.classifier.network, searched.supernet
     image_shape = (data.in_channels, recipe.image_size, recipe.image_size)
@@ -49,6 +50,7 @@ def summarise(
             "ignored_files": len(images.ignored),
         },
         "source": None if selection is None else selection.source_dict(images.fingerprint()),
+        "selection": None if selection is None else selection.decision(),
         "warm_start": None if searched.warm_start is None else _warm_start(searched.warm_start),
         "recipe": recipe.to_dict(),
         "stopped_early": searched.stopped_early(recipe),

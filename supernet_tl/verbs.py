@@ -70,9 +70,11 @@ def _distance(config: Namespace) -> None:
         measure=config.distance,
         rows=config.rows,
         draws=config.draws,
+        seed=config.seed,
+        embedder=config.embedder,
+        embed_size=config.embed_size,
         output=config.output,
         control=_control(config),
-        **_settings(config),
     )
     values = found.to_dict()
     if config.json:
@@ -156,15 +158,16 @@ def _select(config: Namespace) -> None:
     if config.json:
         _print_json(values)
         return
-    table = _table(
-        "", "source", "entry", "distance", "spread", title=f"nearest first, {values['rows_compared']} rows each"
-    )
+    corrected = values["terms"] == "self_distances"
+    title = "nearest first, own rows, less self-distances" if corrected else f"{values['rows_compared']} rows each"
+    table = _table("", "source", "entry", "distance", "spread", title=title if corrected else f"nearest first, {title}")
     for row in values["ranking"]:
         distance = "—" if row["distance"] is None else f"{row['distance']:.2f}"
         # The spread is of the squared distance; this is what it moves the distance by, to first order.
         spread = "—" if not row["distance"] else f"± {row['spread'] / (2 * row['distance']):.2f}"
         table.add_row("*" if row["chosen"] else "", row["name"], row["entry"][:12], distance, spread)
     _OUT.print(table)
+    _OUT.print(str(found), soft_wrap=True)
 
 
 def _transfer(config: Namespace) -> None:
@@ -180,8 +183,8 @@ def _transfer(config: Namespace) -> None:
         **_settings(config),
     )
     _show_result(result.summary, Path(config.output), as_json=bool(config.json))
-    if config.with_scratch and not config.json:
-        scratch = Path(config.output) / "scratch"
+    scratch = Path(config.output) / "scratch"
+    if config.with_scratch and not config.json and scratch.is_dir():
         _show_result(read_json(scratch / "summary.json"), scratch, as_json=False)
 
 
@@ -301,8 +304,10 @@ def _show_result(summary: dict[str, Any], output: Path, *, as_json: bool) -> Non
     if as_json:
         _print_json(summary)
         return
-    source = summary["source"]
+    source, selection = summary["source"], summary["selection"]
     origin = "from scratch" if source is None else f"from {source['name']} ({source['entry'][:12]})"
+    if selection is not None and selection["probes"]:
+        _show_probes(selection, summary["recipe"]["probe_epochs"])
     table = _table("", "validation", "test", "parameters", title=f"{summary['target']['name']}, {origin}")
     for part in ("supernet", "network"):
         values = summary[part]
@@ -316,6 +321,14 @@ def _show_result(summary: dict[str, Any], output: Path, *, as_json: bool) -> Non
         )
     _OUT.print(table)
     _OUT.print(f"network: {output / 'network'}\nreport:  {output / 'report.html'}", soft_wrap=True)
+
+
+def _show_probes(selection: dict[str, Any], epochs: int) -> None:
+    table = _table("", "probed", "validation", title=f"{epochs} epoch{'' if epochs == 1 else 's'} from each")
+    for probe in selection["probes"]:
+        told = "diverged" if probe["accuracy"] is None else f"{probe['accuracy']:.4f}"
+        table.add_row("*" if probe["entry"] == selection["chosen"] else "", probe["name"], told)
+    _OUT.print(table)
 
 
 def _table(*columns: str, title: str | None = None) -> Table:

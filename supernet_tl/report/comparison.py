@@ -8,14 +8,11 @@ from statistics import fmean, stdev
 
 import ot_select
 from supernet_tl.history import TimeToAccuracy
-from supernet_tl.recipe import Recipe
+from supernet_tl.recipe import SELECTION_SETTINGS, Recipe
 from supernet_tl.report.errors import ReportError
 from supernet_tl.report.palette import Stroke, run_strokes
 from supernet_tl.report.run_record import NetworkNumbers, RunRecord
 from supernet_tl.report.wording import NOTHING, duration, operations, percent, signed_percent, threshold, whole
-
-_SELECTION_ONLY = frozenset({"embedder", "embed_size", "sketch_rows", "num_draws", "preset"})
-"""Settings that choose a source and change nothing after that."""
 
 _DEFAULTS = {field.name: field.default for field in fields(Recipe)}
 
@@ -25,7 +22,12 @@ TimeLine = tuple[str, tuple[tuple[str, str], ...]]
 """An accuracy in words, and each contender's epochs and time to it."""
 
 
-_STAGES = {"selection": "choosing the source", "search": "search", "finetune": "training the final network"}
+_STAGES = {
+    "selection": "choosing the source",
+    "probe": "probing sources",
+    "search": "search",
+    "finetune": "training the final network",
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Contender:
 
     @property
     def from_scratch(self) -> bool:
-        """Whether its searches begin with random weights."""
+        """Whether its runs are searches from scratch."""
         return self.records[0].from_scratch
 
 
@@ -121,7 +123,7 @@ def table(listed: Sequence[Contender]) -> tuple[Section, ...]:
                 *_size_lines("supernet", listed),
             ),
         ),
-        Section("Wall time", tuple(_wall_time_line(name, stage, listed) for stage, name in _STAGES.items())),
+        Section("Wall time", _wall_time_lines(listed)),
     )
 
 
@@ -184,7 +186,7 @@ def differing_settings(listed: Sequence[Contender]) -> tuple[Line, ...]:
         cells = tuple(
             ", ".join(dict.fromkeys(_setting(record, name) for record in contender.records)) for contender in listed
         )
-        if name not in _SELECTION_ONLY | {"seed"} and len(set(cells)) > 1:
+        if name not in SELECTION_SETTINGS | {"seed"} and len(set(cells)) > 1:
             lines.append(Line(name, cells))
     return tuple(lines)
 
@@ -226,8 +228,13 @@ def _size_lines(part: str, listed: Sequence[Contender]) -> tuple[Line, ...]:
     )
 
 
-def _wall_time_line(name: str, stage: str, listed: Sequence[Contender]) -> Line:
-    return Line(name, _cells(listed, lambda record: record.seconds.get(stage), duration))
+def _wall_time_lines(listed: Sequence[Contender]) -> tuple[Line, ...]:
+    probed = any("probe" in record.seconds for contender in listed for record in contender.records)
+    return tuple(
+        Line(name, _cells(listed, lambda record, stage=stage: record.seconds.get(stage), duration))  # type: ignore[misc]
+        for stage, name in _STAGES.items()
+        if stage != "probe" or probed
+    )
 
 
 def _numbers(part: str, record: RunRecord) -> NetworkNumbers:

@@ -60,7 +60,8 @@ class RankingChart:
 def ranking_chart(record: RankingRecord) -> RankingChart:
     """Bars of the distances; of squared distances where one of them is negative and so has no root."""
     rooted = all(row.distance is not None and min(row.draws, default=0.0) >= 0 for row in record.rows)
-    quantity = "OTDD in embedding units" if rooted else "squared OTDD in embedding units squared"
+    measure = "OTDD" if record.distance.startswith("otdd") else record.distance
+    quantity = f"{measure} in embedding units" if rooted else f"squared {measure} in embedding units squared"
     values = [_values(row, rooted) for row in record.rows]
     low = min([0.0, *(value for triple in values for value in triple)])
     span = max([0.0, *(value for triple in values for value in triple)]) - low or 1.0

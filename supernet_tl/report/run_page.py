@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from supernet_tl.recipe import Recipe
+from supernet_tl.recipe import SELECTION_SETTINGS, Recipe
 from supernet_tl.report.cell_layout import cell_drawing
 from supernet_tl.report.comparison import (
     Contender,
@@ -114,8 +114,13 @@ def build_report(run: Path, compare: Mapping[str, Path] | None = None) -> Path:
 def verdict(record: RunRecord) -> str:
     """The run's outcome in a line, without the accuracy that the page sets in bold beside it."""
     if record.source is None:
-        return f"{record.target.name}: searched from scratch"
-    how = {"random": ", drawn at random", "mixture": ", a mixture of sources"}.get(record.source.select, "")
+        why = "" if record.from_scratch else ", because no source did better"
+        return f"{record.target.name}: searched from scratch{why}"
+    how = {
+        "random": ", drawn at random",
+        "mixture": ", a mixture of sources",
+        "probe": ", the best of those probed",
+    }.get(record.source.select, "")
     return f"{record.target.name}: started from {record.source.name}{how}"
 
 
@@ -157,9 +162,10 @@ def _commands(record: RunRecord) -> dict[str, Any]:
         other, folder = f"supernet-tl transfer --target TARGET --zoo ZOO {switches} --output warm/", "warm/"
     else:
         other, folder = f"supernet-tl search --target TARGET {switches} --output scratch/", "scratch/"
-    selection = {"embedder", "embed_size", "sketch_rows", "num_draws", "preset"}
     return {
         "run": " ".join(other.split()),
         "report": f"supernet-tl report RUN --compare {folder}",
-        "further": [f"{name} {value}" for name, value in changed.items() if name not in {*_SWITCHES, *selection}],
+        "further": [
+            f"{name} {value}" for name, value in changed.items() if name not in SELECTION_SETTINGS | set(_SWITCHES)
+        ],
     }

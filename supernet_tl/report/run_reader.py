@@ -17,6 +17,7 @@ from supernet_tl.report.run_record import (
     SEARCH_STAGE,
     Dataset,
     NetworkNumbers,
+    ProbeRecord,
     RankedSource,
     RankingRecord,
     RunRecord,
@@ -188,6 +189,21 @@ def _ranking(path: Path) -> RankingRecord | None:
             (row.text_or_none("name") or row.text("entry")[:12], row.text("reason"))
             for row in ranking.objects("excluded")
         ),
+        reason=ranking.text_or_none("reason"),
+        terms=ranking.text_or_none("terms") or "rows",
+        distance=ranking.text_or_none("distance") or "otdd",
+        probes=_probes(ranking),
+    )
+
+
+def _probes(ranking: Fields) -> tuple[ProbeRecord, ...]:
+    """What was probed; nothing in a ranking from before there were probes."""
+    if "probes" not in ranking.values:
+        return ()
+    chosen = ranking.text_or_none("chosen")
+    return tuple(
+        ProbeRecord(row.text("name"), row.text_or_none("entry") == chosen, row.number_or_none("accuracy"))
+        for row in ranking.objects("probes")
     )
 
 

@@ -53,7 +53,7 @@ class Source:
         entry: its id.
         name: of its dataset, or of its mixture.
         kind: ``single`` or ``mixture``.
-        select: how it was chosen: ``nearest``, ``mixture``, ``random``, or the name that was asked for.
+        select: how it was chosen: a selector such as ``nearest``, or the name that was asked for.
         datasets: what it was pretrained on.
         validation_accuracy: of the pretrained supernet on its own source, a fraction; None when its card has none.
         has_seen_target: whether it was pretrained on the target's very images, test images included.
@@ -124,16 +124,36 @@ class RankedSource:
 
 
 @dataclass(frozen=True)
+class ProbeRecord:
+    """A short search that was made to decide.
+
+    Attributes:
+        name: of the source, or ``scratch``.
+        chosen: whether the run went on from there.
+        accuracy: on validation images after its last epoch, a fraction; None where it diverged.
+    """
+
+    name: str
+    chosen: bool
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
 class RankingRecord:
     """How the source was chosen.
 
     Attributes:
         select: the strategy, or the entry asked for.
         unit: of the distances, in words.
-        rows_compared: rows of target and of source in every comparison.
+        rows_compared: rows of target and of source in every comparison; of the target where terms are
+            ``self_distances``.
         num_evaluated: sources whose distance was computed.
         rows: nearest first.
         excluded: entries that could not be compared, with the reason.
+        reason: why this one was chosen, or scratch, as a clause; None where the run does not tell.
+        terms: on which sources of different sizes were compared, ``rows`` or ``self_distances``.
+        distance: name of what was measured.
+        probes: what was tried in order to decide.
     """
 
     select: str
@@ -142,6 +162,10 @@ class RankingRecord:
     num_evaluated: int
     rows: tuple[RankedSource, ...]
     excluded: tuple[tuple[str, str], ...]
+    reason: str | None = None
+    terms: str = "rows"
+    distance: str = "otdd"
+    probes: tuple[ProbeRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,7 +181,7 @@ class RunRecord:
         class_names: of the target.
         skipped_images: what was wrong with images left out.
         num_ignored: files of the target that are no images.
-        source: what the run started from; None from scratch.
+        source: what the run started from; None from scratch, by choice or for want of a zoo.
         warm_start: None from scratch.
         recipe: the settings.
         genotype: the architecture found.
@@ -171,7 +195,7 @@ class RunRecord:
         seconds: wall time of each stage.
         versions: of the libraries that numbers depend on.
         rows: what happened in each epoch.
-        ranking: None from scratch.
+        ranking: None for a search that chose no source.
         mixing: mixing weights of ``normal`` and ``reduction`` cell, shape (epochs + 1, num_edges, num_primitives);
             empty when the folder does not keep them.
         samples: images of ``target`` and ``source``, uint8 (n, 3, height, width); empty when the folder keeps none.
@@ -210,13 +234,15 @@ class RunRecord:
 
     @property
     def from_scratch(self) -> bool:
-        """Whether the search began with random weights."""
-        return self.source is None
+        """Whether the run is a search from scratch, with which others are compared; a transfer never is."""
+        return self.verb == "search"
 
     @property
     def label(self) -> str:
         """How plots call the run unless they are told otherwise."""
-        return "from scratch" if self.source is None else f"warm start ({self.source.name})"
+        if self.source is None:
+            return "from scratch" if self.from_scratch else "from scratch by choice"
+        return f"warm start ({self.source.name})"
 
     @property
     def search_rows(self) -> tuple[EpochRow, ...]:

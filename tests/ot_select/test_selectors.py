@@ -1,196 +1,194 @@
-import json
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import numpy as np
 import pytest
 
 from ot_select import (
-    EmbedderMismatchError,
+    SELECTORS,
+    Candidate,
     LabelledCloud,
-    NegativeDistanceError,
     OptionError,
-    Ranking,
+    Question,
+    SelectorError,
     Sketch,
-    otdd,
+    find_selector,
     rank,
     rank_randomly,
     sketch,
 )
-from ot_select.arrays import FloatArray
-from ot_select.ranking import Comparison
 
 Maker = Callable[..., LabelledCloud]
 
 
-def sketch_of(cloud: LabelledCloud, max_samples: int = 1000) -> Sketch:
-    return sketch(cloud, embedder="e", max_samples=max_samples)
+def sketch_of(cloud: LabelledCloud) -> Sketch:
+    return sketch(cloud, embedder="e")
 
 
-def population(means: FloatArray, count: int, seed: int) -> LabelledCloud:
-    """Unit Gaussians around given class means, drawn afresh by seed."""
-    generator = np.random.default_rng(seed)
-    classes = np.arange(count) % len(means)
-    return LabelledCloud(means[classes] + generator.standard_normal((count, means.shape[1])), classes)
-
-
-@pytest.fixture(scope="module")
-def unequal() -> dict[str, Sketch]:
-    """A target, few rows of the very same population, and many rows of another one."""
-    generator = np.random.default_rng(0)
-    means = 0.5 * generator.standard_normal((5, 128))
-    others = means + 0.35 * generator.standard_normal((5, 128))
+@pytest.fixture
+def candidates(make_cloud: Maker) -> dict[str, Candidate]:
+    """Single sources at growing distances from the target of seed 1, and two mixtures."""
+    shifts = {"near": 0.0, "middle": 1.0, "far": 3.0, "a+b": 0.5, "b+c": 2.0}
+    facts = {"near": (100, 9), "middle": (500, 3), "far": (200, 4), "a+b": (900, 7), "b+c": (900, 3)}
     return {
-        "target": sketch_of(population(means, 600, seed=1)),
-        "same, 100 rows": sketch_of(population(means, 100, seed=2)),
-        "other, 600 rows": sketch_of(population(others, 600, seed=3)),
+        name: Candidate(
+            sketch=sketch_of(make_cloud(1, shift=shift)),
+            num_rows=facts[name][0],
+            num_classes=facts[name][1],
+            kind="mixture" if "+" in name else "single",
+        )
+        for name, shift in shifts.items()
     }
 
 
-def test_few_rows_of_the_same_data_rank_before_many_rows_of_other_data(unequal: dict[str, Sketch]) -> None:
-    # The oracle is the construction: "same" has the target's own distribution, "other" has not.
-    sources = {name: kept for name, kept in unequal.items() if name != "target"}
-    target = unequal["target"]
-    naive = {name: otdd(target.cloud(), kept.cloud()).squared for name, kept in sources.items()}
-    assert naive["same, 100 rows"] > naive["other, 600 rows"]  # each at its own size, the wrong one wins
-    ranking = rank(target, sources)
-    assert ranking.names == ("same, 100 rows", "other, 600 rows")
-    assert ranking.rows_compared == 100
-    for _, result in ranking:
-        assert result.rows == (100, 100)
-    (_, nearest), (_, second) = ranking
-    assert second.squared - nearest.squared > 5 * max(nearest.spread, second.spread)  # and not by luck of the draw
+@pytest.fixture
+def question(make_cloud: Maker, candidates: dict[str, Candidate]) -> Callable[..., Question]:
+    def ask(**changes: Any) -> Question:
+        settings: dict[str, Any] = {"target": sketch_of(make_cloud(1)), "candidates": candidates}  # 3 classes
+        return Question(**settings | changes)
+
+    return ask
 
 
-def test_a_ranking_iterates_over_names_and_results_nearest_first(make_cloud: Maker) -> None:
-    target = sketch_of(make_cloud(1))
-    sources = {f"shift {shift}": sketch_of(make_cloud(1, shift=shift)) for shift in (3.0, 0.0, 1.0)}
-    ranking = rank(target, sources)
-    assert ranking.names == ("shift 0.0", "shift 1.0", "shift 3.0")
-    # Oracle: a shift by t in each of 4 features is 2 * 4 t^2
-    assert [result.squared for _, result in ranking] == pytest.approx([0.0, 8.0, 72.0], abs=1e-4)
-    assert ranking[1][1].distance == pytest.approx(np.sqrt(8.0), rel=1e-5)
-    assert np.array(ranking[2][1].label_distances).shape == (3, 3)
-    assert ranking[2][1].labels_source == ("0", "1", "2")
+def prober(
+    accuracies: Mapping[str | None, float | None],
+) -> tuple[Callable[[str | None], float | None], list[str | None]]:
+    """A probe with known outcomes, and the list of what was probed."""
+    asked: list[str | None] = []
 
+    def probe(name: str | None) -> float | None:
+        asked.append(name)
+        return accuracies[name]
 
-def test_k_limits_what_is_returned_and_not_what_is_evaluated(make_cloud: Maker) -> None:
-    sources = {str(seed): sketch_of(make_cloud(seed)) for seed in range(5)}
-    ranking = rank(sketch_of(make_cloud(9)), sources, k=2)
-    assert (len(ranking), ranking.num_evaluated) == (2, 5)
-    assert ranking.names == rank(sketch_of(make_cloud(9)), sources).names[:2]
-    assert len(rank(sketch_of(make_cloud(9)), sources, k=50)) == 5
-
-
-def test_equal_distances_are_ordered_by_name_even_where_rows_are_drawn(make_cloud: Maker) -> None:
-    cloud = make_cloud(2, counts=(30, 30))
-    sources = {name: sketch_of(cloud) for name in ("b", "c", "a")}
-    assert rank(sketch_of(make_cloud(3)), sources, max_rows=20).names == ("a", "b", "c")
-
-
-def test_a_source_gets_the_same_value_under_any_name_in_any_company_of_at_least_its_size(make_cloud: Maker) -> None:
-    target, source = sketch_of(make_cloud(4, counts=(40, 40))), sketch_of(make_cloud(5, counts=(30, 20)))
-    larger = sketch_of(make_cloud(6, counts=(60, 50)))
-    alone = dict(rank(target, {"x": source}))["x"]
-    crowd = dict(rank(target, {"z": larger, "x": source, "a": larger}))["x"]
-    turned = dict(rank(target, {"a": larger, "other name": source, "z": larger}))["other name"]
-    assert alone == crowd == turned
-
-
-def test_draws_are_the_same_in_another_process() -> None:
-    # Another process has another hash of strings; the clouds are named by strings so that it would show.
-    code = (
-        "import numpy as np, ot_select\n"
-        "g = np.random.default_rng(0)\n"
-        "clouds = [ot_select.LabelledCloud(g.standard_normal((50, 3)), ['a', 'b'] * 25) for _ in range(2)]\n"
-        "a, b = (ot_select.sketch(c, embedder='e', max_samples=40) for c in clouds)\n"
-        "draws = ot_select.rank(a, {'b': b}, max_rows=20)[0][1].draws\n"
-    )
-    here: dict[str, object] = {}
-    exec(code, here)
-    there = subprocess.run([sys.executable, "-c", f"{code}print(draws)"], capture_output=True, text=True, check=True)
-    assert there.stdout.strip() == str(here["draws"])
-
-
-def test_values_are_means_over_draws_with_their_spread(make_cloud: Maker) -> None:
-    target, source = sketch_of(make_cloud(7, counts=(50, 50))), sketch_of(make_cloud(8, counts=(50, 50)))
-    result = rank(target, {"s": source}, max_rows=30, num_draws=4)[0][1]
-    assert len(set(result.draws)) == 4
-    assert result.squared == pytest.approx(np.mean(result.draws))
-    assert result.spread == pytest.approx(np.std(result.draws, ddof=1))
-    assert result.rows == (30, 30)
-    assert rank(target, {"s": source}, max_rows=30, num_draws=2)[0][1].draws == result.draws[:2]
-    assert rank(target, {"s": source}, max_rows=30, seed=1)[0][1].draws != result.draws[:3]
-
-
-def test_whole_sketches_of_equal_size_are_compared_once(make_cloud: Maker) -> None:
-    calls: list[tuple[int, int]] = []
-    target, source = sketch_of(make_cloud(9)), sketch_of(make_cloud(10))
-    result = rank(target, {"s": source}, progress=lambda done, total: calls.append((done, total)))[0][1]
-    assert result.spread == 0.0
-    assert result.draws == (otdd(target.cloud(), source.cloud()).squared,)
-    assert calls == [(1, 1)]
-
-
-def test_the_paper_preset_ranks_by_the_debiased_divergence(make_cloud: Maker) -> None:
-    target, source = sketch_of(make_cloud(11)), sketch_of(make_cloud(12))
-    result = rank(target, {"s": source}, preset="paper")[0][1]
-    assert result.squared == otdd(target.cloud(), source.cloud(), preset="paper").squared
-    assert result.converged
-    assert 0 < result.marginal_error <= 1e-3
-
-
-def test_sketches_of_different_embedders_are_refused_and_both_are_named(make_cloud: Maker) -> None:
-    target, source = sketch(make_cloud(1), embedder="resnet18"), sketch(make_cloud(2), embedder="lite0")
-    with pytest.raises(EmbedderMismatchError, match="embedded by 'resnet18' and the source 's' by 'lite0'"):
-        rank(target, {"s": source})
+    return probe, asked
 
 
 @pytest.mark.parametrize(
-    ("option", "sentence"),
+    ("name", "chosen", "method", "reason"),
     [
-        ({"k": 0}, "k is 0"),
-        ({"num_draws": 0}, "num_draws is 0"),
-        ({"max_rows": -3}, "max_rows is -3"),
-        ({"seed": -1}, "seed is -1"),
-        ({"preset": "x"}, "no preset 'x'"),
+        ("nearest", "near", "nearest", "it is the nearest of 3"),
+        ("mixture", "a+b", "nearest", "it is the nearest of 2 mixtures"),
+        ("largest", "middle", "largest", "it is the largest, with 500 images"),
+        ("same-classes", "middle", "same-classes", "its number of classes, 3, is nearest the target's 3"),
     ],
 )
-def test_selection_options_out_of_range_get_a_sentence(
-    make_cloud: Maker, option: dict[str, object], sentence: str
+def test_every_selector_chooses_by_its_own_rule(
+    question: Callable[..., Question], name: str, chosen: str, method: str, reason: str
 ) -> None:
-    with pytest.raises(OptionError, match=sentence):
-        rank(sketch_of(make_cloud(1)), {"s": sketch_of(make_cloud(2))}, **option)  # type: ignore[arg-type]
+    # Oracle: shifts, sizes and class counts of the fixture
+    choice = find_selector(name)(question())
+    assert (choice.name, choice.ranking.names[0], choice.ranking.method, choice.reason) == (
+        *(chosen, chosen),
+        *(method, reason),
+    )
 
 
-def test_no_sources_get_a_sentence(make_cloud: Maker) -> None:
-    with pytest.raises(OptionError, match=r"no sources to rank\. Add at least one"):
-        rank(sketch_of(make_cloud(1)), {})
-    with pytest.raises(OptionError, match="no sources to draw from"):
-        rank_randomly([])
+def test_baselines_compare_nothing_and_order_all_single_sources(question: Callable[..., Question]) -> None:
+    def refuse(target: Sketch, sources: Mapping[str, Sketch]) -> Any:
+        raise AssertionError("a baseline measured a distance")
+
+    for name, order in {
+        "largest": ("middle", "far", "near"),
+        "same-classes": ("middle", "far", "near"),
+        "fixed-best": ("far", "near", "middle"),
+    }.items():
+        past = {"near": 0.6, "middle": 0.5, "far": 0.9}
+        choice = SELECTORS[name](question(ranker=refuse, past_accuracies=past))
+        assert choice.ranking.names == order
+        assert (choice.ranking.num_evaluated, choice.ranking.terms) == (0, None)
 
 
-def test_a_ranking_survives_json(make_cloud: Maker) -> None:
-    sources = {str(seed): sketch_of(make_cloud(seed)) for seed in range(3)}
-    ranking = rank(sketch_of(make_cloud(7)), sources, max_rows=15)
-    assert Ranking.from_dict(json.loads(json.dumps(ranking.to_dict()))) == ranking
-    drawn = rank_randomly(sources, seed=1)
-    assert Ranking.from_dict(json.loads(json.dumps(drawn.to_dict()))) == drawn
+def test_equal_class_counts_are_decided_by_size_and_then_by_name(make_cloud: Maker) -> None:
+    kept = sketch_of(make_cloud(1))
+    facts = {"b": (50, 4), "a": (50, 2), "c": (40, 4), "d": (99, 9)}
+    sources = {name: Candidate(sketch=kept, num_rows=rows, num_classes=k) for name, (rows, k) in facts.items()}
+    choice = SELECTORS["same-classes"](Question(target=kept, candidates=sources))
+    assert choice.ranking.names == ("a", "b", "c", "d")
+    assert SELECTORS["largest"](Question(target=kept, candidates=sources)).ranking.names == ("d", "a", "b", "c")
 
 
-def test_a_damaged_or_newer_ranking_gets_a_sentence(make_cloud: Maker) -> None:
-    data = rank_randomly(["a"]).to_dict()
-    with pytest.raises(OptionError, match="format 2, but this version reads format 1"):
-        Ranking.from_dict(data | {"format": 2})
-    with pytest.raises(OptionError, match=r"ranking is damaged \(KeyError: 'result'\)"):
-        Ranking.from_dict(data | {"entries": [{"name": "a"}]})
+def test_random_draws_every_single_source_by_the_seed(question: Callable[..., Question]) -> None:
+    drawn = {SELECTORS["random"](question(seed=seed)).name for seed in range(30)}
+    assert drawn == {"near", "middle", "far"}
+    assert SELECTORS["random"](question(seed=4)) == SELECTORS["random"](question(seed=4))
 
 
-def test_a_negative_mean_has_no_root() -> None:
-    result = Comparison(-0.5, 0.0, (-0.5,), (1, 1), True, 0.0, ("a",), ("b",), ((0.0,),))
-    with pytest.raises(NegativeDistanceError, match=r"is -0\.5, which is negative"):
-        _ = result.distance
+def test_the_probe_tries_the_nearest_few_and_scratch_and_the_best_on_validation_wins(
+    question: Callable[..., Question],
+) -> None:
+    probe, asked = prober({"near": 0.5, "middle": 0.7, None: 0.6})
+    choice = SELECTORS["probe"](question(probe=probe, num_probes=2))
+    assert asked == ["near", "middle", None]
+    assert choice.name == "middle"
+    assert [(one.name, one.accuracy) for one in choice.probes] == [("near", 0.5), ("middle", 0.7), (None, 0.6)]
+    assert choice.ranking.names == ("near", "middle", "far")  # the evidence of distances stays whole
+    assert choice.reason == "its probe had the best validation accuracy of 3, 0.7000"
+
+
+def test_negative_transfer_is_caught_when_scratch_does_better_than_all_that_were_probed(
+    question: Callable[..., Question],
+) -> None:
+    probe, _ = prober({"near": 0.5, "middle": 0.4, "far": 0.3, None: 0.6})
+    choice = SELECTORS["probe"](question(probe=probe))
+    assert choice.name is None
+    assert "no probed source did better on validation than scratch, 0.6000" in choice.reason
+
+
+def test_equal_probes_go_to_the_nearer_source_and_scratch_comes_last(question: Callable[..., Question]) -> None:
+    probe, _ = prober({"near": 0.4, "middle": 0.6, "far": 0.6, None: 0.6})
+    assert SELECTORS["probe"](question(probe=probe)).name == "middle"
+
+
+def test_a_probe_that_diverged_is_kept_in_the_evidence_and_never_chosen(question: Callable[..., Question]) -> None:
+    probe, _ = prober({"near": None, "middle": 0.1, "far": None, None: 0.05})
+    choice = SELECTORS["probe"](question(probe=probe))
+    assert (choice.name, choice.probes[0].accuracy) == ("middle", None)
+    nothing, _ = prober(dict.fromkeys(("near", "middle", "far", None)))
+    with pytest.raises(SelectorError, match="All 4 probes diverged, scratch among them"):
+        SELECTORS["probe"](question(probe=nothing))
+
+
+def test_fixed_best_says_which_candidates_were_never_tried(question: Callable[..., Question]) -> None:
+    choice = SELECTORS["fixed-best"](question(past_accuracies={"far": 0.5, "middle": 0.5, "elsewhere": 0.9}))
+    assert choice.ranking.names == ("far", "middle")  # of equal ones the first by name
+    assert choice.ranking.left_out == (("near", "there is no past accuracy of it"),)
+
+
+def test_selectors_measure_with_the_ranker_of_the_question(question: Callable[..., Question]) -> None:
+    def furthest_first(target: Sketch, sources: Mapping[str, Sketch]) -> Any:
+        found = rank(target, sources)
+        return type(found)("nearest", found.entries[::-1], found.num_evaluated, found.rows_compared)
+
+    assert SELECTORS["nearest"](question(ranker=furthest_first)).name == "far"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "sentence"),
+    [
+        ("nearest", {"candidates": {}}, "There is no single source among the 0 candidates"),
+        ("probe", {}, "the question has no probe. Give one, or choose by 'nearest'"),
+        ("probe", {"probe": lambda name: 61.0}, "The probe of near gave 61.0, but a fraction in"),
+        ("probe", {"probe": lambda name: float("nan")}, "The probe of near gave nan"),
+        ("fixed-best", {}, "there are no past accuracies. Give past_accuracies"),
+        ("fixed-best", {"past_accuracies": {"x": 0.5}}, r"are of x, none of the 3 candidates \(far, middle, near\)"),
+        ("fixed-best", {"past_accuracies": {"near": float("inf")}}, "past accuracy of 'near' is inf"),
+    ],
+)
+def test_questions_that_a_selector_cannot_answer_get_a_sentence(
+    question: Callable[..., Question], name: str, changes: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(SelectorError, match=sentence):
+        SELECTORS[name](question(**changes))
+
+
+def test_no_mixture_among_the_candidates_gets_a_sentence(candidates: dict[str, Candidate]) -> None:
+    singles = {name: candidate for name, candidate in candidates.items() if candidate.kind == "single"}
+    with pytest.raises(SelectorError, match=r"no mixture source among the 3 candidates\. Pretrain a mixture"):
+        SELECTORS["mixture"](Question(target=singles["near"].sketch, candidates=singles))
+
+
+def test_num_probes_out_of_range_gets_a_sentence(question: Callable[..., Question]) -> None:
+    with pytest.raises(OptionError, match="num_probes is 0"):
+        SELECTORS["probe"](question(probe=lambda name: 0.5, num_probes=0))
 
 
 def test_the_random_baseline_draws_every_order_by_seed_and_compares_nothing() -> None:
@@ -200,3 +198,8 @@ def test_the_random_baseline_draws_every_order_by_seed_and_compares_nothing() ->
     ranking = rank_randomly(["x", "y"])
     assert [result for _, result in ranking] == [None, None]
     assert (ranking.method, ranking.num_evaluated, ranking.rows_compared) == ("random", 0, 0)
+
+
+def test_no_names_to_draw_from_get_a_sentence() -> None:
+    with pytest.raises(OptionError, match="no sources to draw from"):
+        rank_randomly([])

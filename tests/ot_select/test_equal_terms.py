@@ -1,0 +1,182 @@
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from ot_select import (
+    DistanceResult,
+    LabelledCloud,
+    NegativeDistanceError,
+    OptionError,
+    Ranking,
+    Sketch,
+    otdd,
+    rank,
+    self_distance,
+    sketch,
+)
+from ot_select.arrays import FloatArray
+
+Maker = Callable[..., LabelledCloud]
+SIZES = (600, 300, 100, 50)
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The exact OTDD of all rows, plus a constant."""
+
+    plus: float = 0.0
+    name: str = "exact"
+
+    def __call__(self, cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> DistanceResult:
+        result = otdd(cloud_a, cloud_b)
+        return replace(result, squared=result.squared + self.plus)
+
+
+def population(means: FloatArray, count: int, seed: int, spread: float = 1.0) -> LabelledCloud:
+    """Gaussians of one spread around given class means, drawn afresh by seed."""
+    generator = np.random.default_rng(seed)
+    classes = np.arange(count) % len(means)
+    return LabelledCloud(means[classes] + spread * generator.standard_normal((count, means.shape[1])), classes)
+
+
+def sketch_of(cloud: LabelledCloud) -> Sketch:
+    return sketch(cloud, embedder="e")
+
+
+@pytest.fixture(scope="module")
+def sets() -> dict[str, Sketch]:
+    """A target in 512 dimensions, the other half of its population at four sizes, and two other populations."""
+    generator = np.random.default_rng(0)
+    means = 0.5 * generator.standard_normal((5, 512))
+    kept = {f"same, {size} rows": sketch_of(population(means, size, seed=size)) for size in SIZES}
+    others = {
+        f"other {index}": sketch_of(
+            population(means + shift * generator.standard_normal((5, 512)), 600, seed=10 + index)
+        )
+        for index, shift in enumerate((0.5, 0.8))
+    }
+    return {"target": sketch_of(population(means, 600, seed=1)), **kept, **others}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_other_half_of_a_set_ranks_first_at_equal_rows_however_small_it_is(
+    sets: dict[str, Sketch], size: int
+) -> None:
+    # The oracle is the construction: "same" has the target's own distribution, the others have not.
+    chosen = (f"same, {size} rows", "other 0", "other 1")
+    ranking = rank(sets["target"], {name: sets[name] for name in chosen}, num_draws=1)
+    assert ranking.names == chosen
+    assert (ranking.terms, ranking.rows_compared) == ("rows", size)
+    assert all(result.floors is None for _, result in ranking)
+
+
+def test_the_other_half_of_a_set_ranks_first_at_its_own_size_less_the_self_distances(sets: dict[str, Sketch]) -> None:
+    sources = {name: kept for name, kept in sets.items() if name != "target"}
+    ranking = rank(sets["target"], sources, num_draws=1, terms="self_distances")
+    assert set(ranking.names[:4]) == {f"same, {size} rows" for size in SIZES}
+    results = dict(ranking)
+    naive = {name: otdd(sets["target"].cloud(), kept.cloud()).squared for name, kept in sources.items()}
+    assert naive["same, 50 rows"] > naive["other 0"]  # each at its own size, the wrong one wins
+    for size in SIZES:
+        result = results[f"same, {size} rows"]
+        assert result.rows == (600, size)
+        assert result.floors is not None
+        # The true distance is 0; the floor, of which 0.15 may be left, is what it would have been without correction.
+        assert abs(result.squared) < 0.15 * np.mean(result.floors)
+    # Oracle: classes apart by a shift s in each of 512 features, once in the points and once in the labels
+    for index, shift in enumerate((0.5, 0.8)):
+        assert results[f"other {index}"].squared == pytest.approx(2 * 512 * shift**2, rel=0.35)
+
+
+def test_a_source_of_smaller_spread_gains_at_equal_rows_and_not_with_self_distances() -> None:
+    # Oracle: the construction. Between samples of one population lies nothing; between N(m, 1) and N(m, s^2) in d
+    # dimensions c (1 - s)^2, where c, at most 2 d, is how much of two samples' spreads can be coupled: their floor is
+    # 2 (2 d - c), points and labels. But the floor of the narrow set is smaller.
+    means = np.zeros((1, 256))
+    target = sketch_of(population(means, 100, seed=1))
+    sources = {
+        "same population": sketch_of(population(means, 100, seed=2)),
+        "narrow": sketch_of(population(means, 100, seed=3, spread=0.4)),
+    }
+    at_equal_rows = rank(target, sources)
+    assert at_equal_rows.names == ("narrow", "same population")  # the wrong one first
+    corrected = rank(target, sources, terms="self_distances")
+    assert corrected.names == ("same population", "narrow")
+    same, narrow = (result for _, result in corrected)
+    assert narrow.floors is not None
+    floor = narrow.floors[0]
+    assert abs(same.squared) < 0.05 * floor
+    assert narrow.squared == pytest.approx((2 * 256 - floor / 2) * 0.6**2, abs=0.05 * floor)
+
+
+@pytest.mark.parametrize(("size", "classes", "tolerance"), [(300, 10, 0.1), (160, 10, 0.15), (80, 4, 0.15)])
+def test_a_self_distance_is_that_of_two_independent_samples_of_the_population(
+    size: int, classes: int, tolerance: float
+) -> None:
+    means = np.random.default_rng(7).standard_normal((classes, 128))
+    # Oracle: what it estimates, measured on two fresh samples of the population
+    truth = np.mean(
+        [otdd(population(means, size, seed), population(means, size, seed + 50)).squared for seed in range(3)]
+    )
+    found = np.mean([self_distance(population(means, size, seed), size, Exact(), seed) for seed in range(90, 93)])
+    assert found == pytest.approx(truth, rel=tolerance)
+    halves = otdd(population(means, size // 2, 1), population(means, size // 2, 2)).squared
+    assert abs(found - truth) < 0.5 * abs(halves - truth)  # and not that of halves
+
+
+def test_with_twice_the_rows_a_self_distance_is_measured_and_not_extrapolated() -> None:
+    # Oracle: all rows of a class are one of two points, so that halves of 2n rows are two equal sets
+    cloud = LabelledCloud(np.repeat([[0.0, 0.0], [3.0, 4.0]], 16, axis=0), np.repeat([0, 1], 16))
+    assert self_distance(cloud, 16, Exact()) == 0.0
+    assert self_distance(cloud, 16, Exact(plus=5.0)) == 5.0
+    assert self_distance(cloud, 32, Exact(plus=5.0)) == 5.0  # no decline from quarters to halves, so none beyond
+
+
+def test_a_self_distance_depends_on_content_and_seed_alone(make_cloud: Maker) -> None:
+    cloud = make_cloud(1, counts=(30, 20))
+    shuffled = cloud.take(np.random.default_rng(0).permutation(50))
+    first = self_distance(cloud, 50, Exact(), seed=3)
+    assert first == self_distance(shuffled, 50, Exact(), seed=3)
+    assert first != self_distance(cloud, 50, Exact(), seed=4)
+
+
+def test_corrected_draws_are_averaged_and_survive_json(make_cloud: Maker) -> None:
+    target, source = sketch_of(make_cloud(1, counts=(40, 40))), sketch_of(make_cloud(2, counts=(30, 20)))
+    ranking = rank(target, {"s": source}, terms="self_distances")
+    result = ranking[0][1]
+    assert result.floors is not None
+    assert len(set(result.draws)) == 3  # one comparison of all rows, three splits into halves
+    uncorrected = otdd(target.cloud(), source.cloud()).squared
+    assert result.squared == pytest.approx(uncorrected - np.mean(result.floors))
+    assert Ranking.from_dict(json.loads(json.dumps(ranking.to_dict()))) == ranking
+    capped = rank(target, {"s": source}, terms="self_distances", max_rows=40)
+    assert (capped[0][1].rows, capped.rows_compared) == ((40, 40), 40)
+
+
+def test_a_negative_corrected_distance_has_no_root_and_says_so(make_cloud: Maker) -> None:
+    cloud = make_cloud(1, counts=(40, 40))
+    result = rank(sketch_of(cloud), {"itself": sketch_of(cloud)}, terms="self_distances")[0][1]
+    assert result.squared < 0  # the very same rows lie nearer than two samples ever would
+    with pytest.raises(NegativeDistanceError, match="after the self-distances were taken off, which is negative"):
+        _ = result.distance
+
+
+def test_what_has_too_few_rows_for_a_self_distance_is_left_out_or_refused(make_cloud: Maker) -> None:
+    large, few = make_cloud(1, counts=(40, 40)), make_cloud(2, counts=(8, 7))
+    ranking = rank(sketch_of(large), {"a": sketch_of(large), "b": sketch_of(few)}, terms="self_distances")
+    assert ranking.names == ("a",)
+    assert ranking.left_out == (("b", "it has 15 rows, and its distance to itself takes 16, 8 a class"),)
+    with pytest.raises(OptionError, match=r"None of the 1 sources .*of 'b': it has 15 rows.*Give terms='rows'"):
+        rank(sketch_of(large), {"b": sketch_of(few)}, terms="self_distances")
+    with pytest.raises(OptionError, match="The target cannot be compared with terms='self_distances': it has 15 rows"):
+        rank(sketch_of(few), {"a": sketch_of(large)}, terms="self_distances")
+    with pytest.raises(OptionError, match="15 rows of 2 classes, but measuring its distance to itself at 15 rows"):
+        self_distance(few, 15, Exact())
+
+
+def test_a_distance_that_is_negative_between_halves_cannot_correct(make_cloud: Maker) -> None:
+    with pytest.raises(OptionError, match=r"The distance exact between two halves of a dataset is -.*not negative"):
+        self_distance(make_cloud(1, counts=(40, 40)), 80, Exact(plus=-1e3))
