@@ -124,7 +124,7 @@ class Distances:
     """Distances between two or more datasets, all at the same number of rows.
 
     Attributes:
-        measure: name of the distance.
+        distance: name of the distance.
         rows: of each dataset in each draw.
         seed: of the rows that were embedded and of the draws.
         datasets: in the order given.
@@ -133,7 +133,7 @@ class Distances:
         output: the folder with the numbers and the page; None when none was asked for.
     """
 
-    measure: str
+    distance: str
     rows: int
     seed: int
     datasets: tuple[ComparedDataset, ...]
@@ -166,7 +166,7 @@ class Distances:
             neighbours.append({"name": name, "nearest": other, "squared": pair.squared, "distance": pair.distance})
         return {
             "schema_version": SCHEMA,
-            "measure": self.measure,
+            "distance": self.distance,
             "unit": _UNIT,
             "rows": self.rows,
             "num_draws": max(len(pair.draws) for pair in self.pairs),

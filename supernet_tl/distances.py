@@ -30,7 +30,7 @@ _PAIR_LOG = "pairs.jsonl"
 def distance(
     *datasets: Source,
     zoo: zoo_store.Zoo | str | os.PathLike[str] | None = None,
-    measure: str | ot_select.DatasetDistance = "otdd",
+    distance: str | ot_select.DatasetDistance = "otdd",
     rows: int = 1000,
     draws: int = 3,
     seed: int = 0,
@@ -50,8 +50,8 @@ def distance(
         *datasets: folders, Meta-Album folders, ``pocket:NAME``, image sets, embedding files; with a zoo also names and
             ids of its entries. Nothing but a zoo stands for all its entries.
         zoo: a zoo or its path.
-        measure: a name that :func:`ot_select.parse_distance` knows, such as ``otdd``, or any symmetric distance of that
-            protocol; one that keeps its coupling shows between two datasets which class goes to which.
+        distance: a name that :func:`ot_select.parse_distance` knows, such as ``otdd``, or any symmetric distance of
+            that protocol; one that keeps its coupling shows between two datasets which class goes to which.
         rows: of each dataset in a comparison, at most.
         draws: of rows, for every pair.
         seed: of everything random.
@@ -67,11 +67,11 @@ def distance(
     """
     control = control or Control()
     rows, seeds = check_positive_int("rows", rows), ot_select.draw_seeds(seed, draws)
-    compare = ot_select.parse_distance(measure) if isinstance(measure, str) else measure
+    compare = ot_select.parse_distance(distance) if isinstance(distance, str) else distance
     found = find_datasets(datasets, None if zoo is None else adapters.open_zoo(zoo), control)
     recipe = common_recipe(found, {"embedder": embedder, "embed_size": embed_size, "seed": seed})
     settings = {
-        "measure": compare.name,
+        "distance": compare.name,
         "rows": rows,
         "draws": draws,
         "seed": seed,
@@ -88,7 +88,7 @@ def distance(
         _say_what_limits(loaded, compared, rows, control)
         pairs, classes = _measure(loaded, compared, seeds, compare, run, control)
         result = Distances(
-            measure=compare.name,
+            distance=compare.name,
             rows=compared,
             seed=seed,
             datasets=tuple(loaded),

@@ -67,7 +67,7 @@ def _distance(config: Namespace) -> None:
     found = distance(
         *config.datasets,
         zoo=config.zoo,
-        measure=config.distance,
+        distance=config.distance,
         rows=config.rows,
         draws=config.draws,
         seed=config.seed,
@@ -81,7 +81,7 @@ def _distance(config: Namespace) -> None:
         _print_json(values)
         return
     draws = f", mean of {values['num_draws']} draws" if values["num_draws"] > 1 else ""
-    title = f"{values['measure']}, {values['rows']} rows each{draws}"
+    title = f"{values['distance']}, {values['rows']} rows each{draws}"
     if values["classes"] is None:
         _show_pairs(values, title)
     else:

@@ -48,7 +48,7 @@ def values_of(coupling: Table | None, between: Table | None, **changes: Any) -> 
         "dual_gap": 1e-12,
     }
     return {
-        "measure": "otdd",
+        "distance": "otdd",
         "rows": 100,
         "num_draws": 2,
         "seed": 0,

@@ -31,7 +31,7 @@ def values_of(places: dict[str, float], **changes: Any) -> dict[str, Any]:
         nearest.append({"name": name, "nearest": other, **{key: closest[key] for key in ("squared", "distance")}})
     dataset = {"kind": "images", "given": "here", "num_images": 1234, "num_rows": 300, "num_classes": 7}
     return {
-        "measure": "otdd",
+        "distance": "otdd",
         "rows": 100,
         "num_draws": 3,
         "seed": 0,

@@ -155,12 +155,12 @@ def test_an_interrupted_table_goes_on_with_the_pairs_that_were_finished(
 ) -> None:
     settings: dict[str, Any] = {"rows": 20, "draws": 2, "control": quiet, **LITE}
     with pytest.raises(KeyboardInterrupt):
-        supernet_tl.distance(*three, measure=Counting(fails_at=3), output=tmp_path / "out", **settings)
+        supernet_tl.distance(*three, distance=Counting(fails_at=3), output=tmp_path / "out", **settings)
     # two draws a pair: one pair was finished, the second was not
     second = Counting()
-    found = supernet_tl.distance(*three, measure=second, output=tmp_path / "out", **settings)
+    found = supernet_tl.distance(*three, distance=second, output=tmp_path / "out", **settings)
     assert second.calls == 4
-    whole = supernet_tl.distance(*three, measure=Counting(), **settings)
+    whole = supernet_tl.distance(*three, distance=Counting(), **settings)
     assert [pair.draws for pair in found.pairs] == [pair.draws for pair in whole.pairs]
 
 
@@ -170,13 +170,13 @@ def test_finished_pairs_of_other_features_are_never_used(three: list[ImageSet], 
         supernet_tl.embed(images, path, control=quiet, **LITE)
     settings: dict[str, Any] = {"rows": 20, "draws": 1, "output": tmp_path / "out", "control": quiet}
     with pytest.raises(KeyboardInterrupt):
-        supernet_tl.distance(*paths, measure=Counting(fails_at=2), **settings)
+        supernet_tl.distance(*paths, distance=Counting(fails_at=2), **settings)
     original = supernet_tl.load_embedding(paths[0])
     replace(original, features=original.features + 1).save(
         paths[0]
     )  # the same images by its own account: only the features tell
     again = Counting()
-    supernet_tl.distance(*paths, measure=again, **settings)
+    supernet_tl.distance(*paths, distance=again, **settings)
     assert again.calls == 3
 
 
@@ -266,7 +266,7 @@ def test_a_missing_embedding_file_is_not_taken_for_a_folder(tmp_path: Path, quie
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
-    [({"rows": 0}, "rows is 0"), ({"draws": 0}, "num_draws is 0"), ({"measure": "otd"}, "There is no distance 'otd'")],
+    [({"rows": 0}, "rows is 0"), ({"draws": 0}, "num_draws is 0"), ({"distance": "otd"}, "There is no distance 'otd'")],
 )
 def test_options_out_of_range_are_refused_before_anything_is_read(
     options: dict[str, Any], sentence: str, quiet: Control
@@ -278,7 +278,7 @@ def test_options_out_of_range_are_refused_before_anything_is_read(
 def test_a_distance_without_classes_or_coupling_says_only_what_it_knows(
     three: list[ImageSet], tmp_path: Path, quiet: Control
 ) -> None:
-    found = supernet_tl.distance(*three[:2], measure="bures", output=tmp_path / "out", control=quiet, **LITE)
+    found = supernet_tl.distance(*three[:2], distance="bures", output=tmp_path / "out", control=quiet, **LITE)
     assert found.classes is not None
     assert (found.classes.coupling, found.classes.label_distances) == (None, None)
     assert found.classes.to_dict()["nearest"][0] == {"class": "stripe0", "by_label_distance": None, "by_mass": None}
