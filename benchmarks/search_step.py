@@ -109,7 +109,8 @@ def time_arms(case: Case, method: Method, setting: Setting) -> dict[ArmName, lis
     return timings
 
 
-def _resident_bytes(field: Literal["VmHWM", "VmRSS"]) -> int | None:
+def resident_bytes(field: Literal["VmHWM", "VmRSS"]) -> int | None:
+    """What this process holds now (VmRSS) or held at its peak (VmHWM); None where the system does not tell."""
     status = Path("/proc/self/status")
     found = re.search(rf"^{field}:\s+(\d+) kB$", status.read_text(), re.MULTILINE) if status.exists() else None
     return 1024 * int(found[1]) if found else None
@@ -118,13 +119,13 @@ def _resident_bytes(field: Literal["VmHWM", "VmRSS"]) -> int | None:
 def _peak_of_this_process(name: ArmName, case: Case, method: Method, setting: Setting) -> int | None:
     prepare()
     ARMS[name](TINY, method, dataclasses.replace(setting, image_size=32))()
-    before = _resident_bytes("VmRSS")
+    before = resident_bytes("VmRSS")
     step = ARMS[name](case, method, setting)
     for _ in range(2):
         step()
     if setting.device == "cuda":
         return torch.cuda.max_memory_allocated()
-    peak = _resident_bytes("VmHWM")
+    peak = resident_bytes("VmHWM")
     return None if peak is None or before is None else peak - before
 
 
