@@ -197,6 +197,7 @@ class OTDD:
                 weights_b=b.weights,
                 regularisation=self.regularisation,
                 tolerance=self.tolerance,
+                symmetric=a.same_points(b),
                 **limit,
             )
         return labels, replace(coupling, converged=coupling.converged and inner_converged)
