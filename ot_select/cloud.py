@@ -126,7 +126,7 @@ class LabelledCloud:
             class_indices=class_indices.astype(np.int64).ravel(),
             classes=tuple(self.classes[index] for index in present),
             class_names=tuple(self.class_names[index] for index in present),
-            weights=shares_of_one(self.weights[rows] if weights is None else weights),
+            weights=shares_of_one(self.weights[rows] if weights is None else weights.copy()),
             device=self.device,
         )
         return cloud
