@@ -185,7 +185,7 @@ def measure(case: Case, names: Sequence[str], *, rounds: int, pairs: int, whole:
         table, seconds = timed(lambda: our_stage(a, b), case.device)
         ours.stage_s.append(seconds)
         ours.between_s.append(timed(lambda: label_distances(a, b, "gaussian"), case.device)[1])
-        found = table.cpu().double().numpy()[tuple(np.array(drawn).T)]
+        found = table.cpu().double().numpy()[np.ix_(a.class_order, b.class_order)][tuple(np.array(drawn).T)]
         disagreement = max(disagreement, float(np.abs(found - expected).max() / expected.max()))
         check_agreement(disagreement, case.precision)
         for name in names:

@@ -10,6 +10,7 @@ Source: Alvarez-Melis & Fusi 2020, arXiv:2002.02866.
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -169,7 +170,7 @@ class OTDD:
                 solved.append(within)
         return OTDDResult(
             squared=squared,
-            label_distances=labels.cpu().double().numpy(),
+            label_distances=labels.cpu().double().numpy()[np.ix_(a.class_order, b.class_order)],
             labels_a=a.labels,
             labels_b=b.labels,
             converged=all(result.converged for result in solved),

@@ -97,10 +97,12 @@ def sides(a: LabelledCloud, b: LabelledCloud, dtype: torch.dtype = torch.float64
     return two_sides(a, b, device=torch.device("cpu"), dtype=dtype, drop_singletons=False)
 
 
-def table(a: LabelledCloud, b: LabelledCloud, inner: Inner) -> FloatArray:
-    found, converged = label_distances(*sides(a, b), inner)
+def table(a: LabelledCloud, b: LabelledCloud, inner: Inner, dtype: torch.dtype = torch.float64) -> FloatArray:
+    """Distances between the classes in the class orders of the clouds."""
+    one, other = sides(a, b, dtype)
+    found, converged = label_distances(one, other, inner)
     assert converged
-    return np.asarray(found.numpy())
+    return np.asarray(found.numpy()[np.ix_(one.class_order, other.class_order)])
 
 
 def weighted(cloud: LabelledCloud, seed: int = 0) -> LabelledCloud:
@@ -183,7 +185,7 @@ def test_classes_that_are_equal_to_the_last_bit_are_at_distance_zero_in_whatever
     a = make_cloud(7, counts=(6, 9))
     shared = a.features[a.class_indices == 1]
     b = LabelledCloud(np.concatenate([shared[::-1], make_cloud(8).features]), ["twin"] * 9 + ["x"] * 25)
-    found, _ = label_distances(*sides(a, b, dtype), inner)
+    found = table(a, b, inner, dtype)
     assert found[1, 0] == 0.0
     assert int((found == 0).sum()) == 1
 

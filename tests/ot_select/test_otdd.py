@@ -226,7 +226,7 @@ def test_neither_row_order_nor_label_names_change_the_distance(make_cloud: Maker
     a, b = make_cloud(7), make_cloud(8)
     expected = otdd(a, b, max_samples=max_samples).squared
     renamed = relabelled(shuffled(a, seed=9), {0: "cat", 1: "ant", 2: "bee"})
-    assert otdd(renamed, shuffled(b), max_samples=max_samples).squared == pytest.approx(expected, rel=1e-12)
+    assert otdd(renamed, shuffled(b), max_samples=max_samples).squared == expected  # to the last bit
 
 
 @pytest.mark.parametrize("preset", [None, "paper"])
