@@ -11,7 +11,7 @@ import torch
 from ot_select.arrays import ArrayLike, FloatArray, IntArray, read_only
 from ot_select.errors import CloudError
 
-_WEIGHT_SUM_TOLERANCE = 1e-6
+WEIGHT_SUM_TOLERANCE = 1e-6
 _ROUNDING_OF_SUM = 4 * np.finfo(np.float64).eps
 
 
@@ -201,7 +201,7 @@ def _weight_vector(weights: ArrayLike, num_rows: int) -> FloatArray:
             f"{float(vector[row])!r} of row {row}. Leave out rows that carry no mass."
         )
     total = float(vector.sum())
-    if abs(total - 1.0) > _WEIGHT_SUM_TOLERANCE:
+    if abs(total - 1.0) > WEIGHT_SUM_TOLERANCE:
         raise CloudError(
             f"The weights sum to {total:.9g}, but shares of the mass, which sum to 1, are needed. "
             "Give weights / weights.sum()."
