@@ -83,11 +83,13 @@ def sample(cloud: LabelledCloud, num_rows: int, seed: int) -> tuple[IntArray, La
     """The rows that :func:`draw_rows` draws, and the cloud that they make."""
     if cloud.num_rows <= num_rows:
         return np.arange(cloud.num_rows), cloud
-    rows = np.concatenate(stratified_sample(blocks_of(cloud), num_rows, seed))
+    blocks = blocks_of(cloud)
+    rows = np.concatenate(stratified_sample(blocks, num_rows, seed))
     if cloud.equally_weighted:
         return rows, cloud.take(rows)
     classes, weights = cloud.class_indices[rows], cloud.weights[rows]
-    mass_before = np.bincount(cloud.class_indices, cloud.weights)
+    everyone = np.concatenate(blocks)  # in canonical order, so that sums round alike whatever the order of rows
+    mass_before = np.bincount(cloud.class_indices[everyone], cloud.weights[everyone])
     mass_drawn = np.bincount(classes, weights, minlength=cloud.num_classes)
     return rows, cloud.take(rows, weights * mass_before[classes] / mass_drawn[classes])
 
