@@ -83,6 +83,8 @@ def distance(
         run = None
         if output is not None:
             run = stack.enter_context(run_folder(Path(output), "distance", settings, overwrite=control.overwrite))
+            if run.continued:
+                control.say(f"continuing the unfinished distances in {run.path}")
         loaded = load_datasets(found, recipe, rows * draws)
         compared = min(rows, *(dataset.num_rows for dataset in loaded))
         _say_what_limits(loaded, compared, rows, control)
