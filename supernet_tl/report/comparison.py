@@ -14,7 +14,9 @@ from supernet_tl.report.palette import Stroke, run_strokes
 from supernet_tl.report.run_record import NetworkNumbers, RunRecord
 from supernet_tl.report.wording import NOTHING, duration, operations, percent, signed_percent, threshold, whole
 
-_SELECTION_ONLY = frozenset({"embedder", "embed_size", "sketch_rows", "num_draws", "preset"})
+_SELECTION_ONLY = frozenset(
+    {"embedder", "embed_size", "embed_precision", "sketch_rows", "sketch", "sketch_rank", "num_draws", "preset"}
+)
 """Settings that choose a source and change nothing after that."""
 
 _DEFAULTS = {field.name: field.default for field in fields(Recipe)}

@@ -157,7 +157,16 @@ def _commands(record: RunRecord) -> dict[str, Any]:
         other, folder = f"supernet-tl transfer --target TARGET --zoo ZOO {switches} --output warm/", "warm/"
     else:
         other, folder = f"supernet-tl search --target TARGET {switches} --output scratch/", "scratch/"
-    selection = {"embedder", "embed_size", "sketch_rows", "num_draws", "preset"}
+    selection = {
+        "embedder",
+        "embed_size",
+        "embed_precision",
+        "sketch_rows",
+        "sketch",
+        "sketch_rank",
+        "num_draws",
+        "preset",
+    }
     return {
         "run": " ".join(other.split()),
         "report": f"supernet-tl report RUN --compare {folder}",
