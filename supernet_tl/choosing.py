@@ -26,8 +26,8 @@ class Prober(Protocol):
 
 
 def zoo_default(zoo: zoo_store.Zoo, name: str) -> Any:
-    """What the entries of a zoo agree on: ``embedder`` or ``embed_size``; None where they differ."""
-    key = {"embedder": "name", "embed_size": "image_size"}[name]
+    """What the entries of a zoo agree on: embedder, embed_size or embed_precision; None where they differ."""
+    key = {"embedder": "name", "embed_size": "image_size", "embed_precision": "precision"}[name]
     cards, _ = readable_cards(zoo)
     found = {embedder_of(card).get(key) for card in cards.values()} - {None}
     return found.pop() if len(found) == 1 else None

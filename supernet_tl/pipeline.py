@@ -254,7 +254,7 @@ def _transfer_recipe(zoo: zoo_store.Zoo, options: Mapping[str, Any]) -> tuple[Re
     """The recipe of a transfer, and which settings an entry must have: those the caller gave."""
     given = {name: value for name, value in options.items() if value is not None}
     required = {name: given[name] for name in ADOPTED if name in given}
-    for name in ("embedder", "embed_size"):
+    for name in ("embedder", "embed_size", "embed_precision"):
         if name not in given:
             given[name] = zoo_default(zoo, name)
     return Recipe.from_options(given), required
