@@ -47,6 +47,11 @@ class Selection:
         return None if self.entry_id is None else self.cards[self.entry_id]
 
     @property
+    def name(self) -> str:
+        """How people call the chosen entry; ``scratch`` where there is none."""
+        return self.name_of(self.entry_id)
+
+    @property
     def comparison(self) -> ot_select.Comparison | None:
         """The chosen entry's distance to the target; None for scratch, and where it could not be compared."""
         return dict(self.ranking).get(self.entry_id or "")
@@ -72,7 +77,7 @@ class Selection:
         return {
             "select": self.select,
             "chosen": self.entry_id,
-            "chosen_name": None if self.card is None else self.card.get("name"),
+            "name": self.name,
             "decided": self.decided,
             "reason": self.reason,
             "terms": self.ranking.terms,
