@@ -42,7 +42,7 @@ def test_every_probe_is_what_a_search_of_as_many_epochs_reaches_and_the_best_goe
 ) -> None:
     summary, target = _read(probed / "summary.json"), stripes("t", seed=1)
     settings: dict[str, Any] = {**SCHEDULE, "epochs": 2, "control": quiet}
-    network = {"channels": 2, "num_cells": 3, "image_size": 8}
+    network: dict[str, Any] = {"channels": 2, "num_cells": 3, "image_size": 8}
     # Oracle: the same starts by the public verbs, with the same seed, hence the same splits and batches
     expected = {
         "near": supernet_tl.transfer(target, zoo_path, "near", **settings).metrics["supernet_validation_accuracy"],
@@ -150,7 +150,7 @@ def test_where_no_source_helps_the_run_goes_on_from_scratch_and_says_so_everywhe
     assert "t: searched from scratch, because no source did better" in page
     assert "Why no source" in page
     # Oracle: a search from scratch with the same seed and settings
-    network = {"channels": 2, "num_cells": 3, "image_size": 8}
+    network: dict[str, Any] = {"channels": 2, "num_cells": 3, "image_size": 8}
     quiet = Control(device="cpu", quiet=True)
     plain = supernet_tl.search(stripes("t", seed=1), control=quiet, **SCHEDULE, **network)
     assert result.metrics == plain.metrics
@@ -165,7 +165,8 @@ def test_a_run_from_scratch_by_choice_is_continued_as_one(
 ) -> None:
     from supernet_tl import pipeline
 
-    arguments: dict[str, Any] = {"output": tmp_path / "run", "control": quiet, **SCHEDULE, **PROBES}
+    retrain = {"final": "retrain", "finetune_epochs": 1, "retrain_channels": 2, "retrain_num_cells": 3}
+    arguments: dict[str, Any] = {"output": tmp_path / "run", "control": quiet, **SCHEDULE, **PROBES, **retrain}
 
     def stop(*_: object) -> None:
         raise _Stopped
