@@ -1,5 +1,6 @@
 """Datasets as labelled clouds: embedding, optimal-transport distances, ranking."""
 
+from ot_select.bures import BuresWasserstein
 from ot_select.cloud import LabelledCloud
 from ot_select.coupling import CouplingResult, exact_coupling
 from ot_select.distance import DatasetDistance, DistanceResult
@@ -20,14 +21,16 @@ from ot_select.errors import (
 )
 from ot_select.identity import EmbedderIdentity
 from ot_select.label_distance import ClassGaussian, class_gaussian, gaussian_label_distances
-from ot_select.otdd import OTDDResult, otdd
+from ot_select.named_distances import parse_distance
+from ot_select.otdd import OTDD, OTDDResult, otdd
 from ot_select.ranker import MIN_ROWS, rank
 from ot_select.ranking import Comparison, Ranking
 from ot_select.rows import draw_rows
 from ot_select.selector_plugins import find_selector, selector_names
 from ot_select.selectors import SELECTORS, Candidate, Choice, Probe, Question, Selector, rank_randomly
 from ot_select.sinkhorn import entropic_coupling
-from ot_select.sketch import Sketch, sketch
+from ot_select.sketch import Sketch, sketch, sketch_gaussians
+from ot_select.source_index import SourceIndex
 from ot_select.statistics import (
     hit_at_k,
     kendall,
@@ -40,7 +43,9 @@ from ot_select.statistics import (
 
 __all__ = [
     "MIN_ROWS",
+    "OTDD",
     "SELECTORS",
+    "BuresWasserstein",
     "Candidate",
     "Choice",
     "ClassGaussian",
@@ -66,6 +71,7 @@ __all__ = [
     "SelectorError",
     "Sketch",
     "SketchError",
+    "SourceIndex",
     "WeightsError",
     "WeightsNotFoundError",
     "class_gaussian",
@@ -78,6 +84,7 @@ __all__ = [
     "kendall",
     "negative_transfer_rate",
     "otdd",
+    "parse_distance",
     "parse_embedder",
     "pearson",
     "rank",
@@ -87,5 +94,6 @@ __all__ = [
     "selector_names",
     "self_distance",
     "sketch",
+    "sketch_gaussians",
     "weighted_kendall",
 ]

@@ -1,4 +1,4 @@
-"""Array types and the two checks on numbers that several files share."""
+"""Array types, and what several files need to convert arrays and check numbers."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,13 @@ ArrayLike = npt.ArrayLike | torch.Tensor
 def read_only(array: npt.NDArray[np.generic]) -> None:
     """Make an array refuse writes, so that a frozen value is frozen to the bottom."""
     array.setflags(write=False)
+
+
+def as_tensor(array: npt.ArrayLike | torch.Tensor) -> torch.Tensor:
+    """A tensor that shares memory with the array wherever PyTorch can work on that memory."""
+    if isinstance(array, torch.Tensor):
+        return array.detach()
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
 def check_positive_int(name: str, value: object) -> int:

@@ -1,5 +1,6 @@
-"""A dataset as optimal transport sees it: points with labels."""
+"""A dataset as optimal transport sees it: points with labels and weights."""
 
+import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,40 +11,50 @@ import torch
 from ot_select.arrays import ArrayLike, FloatArray, IntArray, read_only
 from ot_select.errors import CloudError
 
+_WEIGHT_SUM_TOLERANCE = 1e-6
+
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class LabelledCloud:
-    """Points in feature space, each with a label.
+    """Points in feature space, each with a label and a share of the mass.
 
     Features are kept as float64, labels as positions in ``classes``. Classes are sorted where their labels can be
     sorted, and stand in order of first appearance where they cannot (integers mixed with strings, say).
 
     Args:
-        features: shape (n, d), an array or a tensor, finite.
+        features: shape (n, d), an array or a tensor on any device, finite.
         labels: n labels of any hashable kind; numpy scalars and one-element tensors count as the value they hold.
         class_names: readable names: one for every class in class order, or a mapping from label to name. Without it
             a name is ``str(label)``.
+        weights: shape (n,), the share of the mass that each row carries: above 0, of sum 1 to within 1e-6. Without
+            it every row carries 1/n.
 
     Attributes:
         features: shape (n, d), float64, read-only.
         class_indices: shape (n,), positions in ``classes``, read-only.
         classes: the k distinct labels.
         class_names: their k names.
+        weights: shape (n,), float64, divided by their sum, read-only.
+        device: where the features came from, and where distances are computed unless they are told otherwise.
 
     Raises:
-        CloudError: features are not a finite (n, d) table with n and d at least 1, or labels or names do not fit it.
+        CloudError: features are not a finite (n, d) table with n and d at least 1, or labels, names or weights do not
+            fit it.
     """
 
     features: FloatArray
     class_indices: IntArray
     classes: tuple[Hashable, ...]
     class_names: tuple[str, ...]
+    weights: FloatArray
+    device: torch.device
 
     def __init__(
         self,
         features: ArrayLike,
         labels: ArrayLike | Iterable[Hashable],
         class_names: Mapping[Hashable, str] | Sequence[str] | None = None,
+        weights: ArrayLike | None = None,
     ) -> None:
         table = _feature_table(features)
         values = _label_list(labels)
@@ -54,12 +65,20 @@ class LabelledCloud:
         classes = _class_order(values)
         position = {label: index for index, label in enumerate(classes)}
         indices = np.fromiter((position[value] for value in values), dtype=np.int64, count=len(values))
-        read_only(table)
-        read_only(indices)
-        object.__setattr__(self, "features", table)
-        object.__setattr__(self, "class_indices", indices)
-        object.__setattr__(self, "classes", classes)
-        object.__setattr__(self, "class_names", _names_of(classes, class_names))
+        self._fill(
+            features=table,
+            class_indices=indices,
+            classes=classes,
+            class_names=_names_of(classes, class_names),
+            weights=_equal_weights(len(table)) if weights is None else _weight_vector(weights, len(table)),
+            device=features.device if isinstance(features, torch.Tensor) else torch.device("cpu"),
+        )
+
+    def _fill(self, **fields: object) -> None:
+        for name, value in fields.items():
+            if isinstance(value, np.ndarray):
+                read_only(value)
+            object.__setattr__(self, name, value)
 
     @property
     def num_rows(self) -> int:
@@ -81,14 +100,35 @@ class LabelledCloud:
         """Points in each class, shape (k,), in class order."""
         return np.bincount(self.class_indices, minlength=self.num_classes).astype(np.int64)
 
-    def take(self, rows: IntArray) -> "LabelledCloud":
+    @property
+    def equally_weighted(self) -> bool:
+        """Whether every row carries the same mass."""
+        return bool(self.weights.min() == self.weights.max())
+
+    def take(self, rows: IntArray, weights: FloatArray | None = None) -> "LabelledCloud":
         """The cloud of some of the rows, in the order given; classes without a row are left out.
 
         Args:
             rows: positions of rows, at least one.
+            weights: of these rows, above 0, in place of their own. Either are divided by their sum.
+
+        Raises:
+            CloudError: there are no rows.
         """
-        names = dict(zip(self.classes, self.class_names, strict=True))
-        return LabelledCloud(self.features[rows], [self.classes[index] for index in self.class_indices[rows]], names)
+        features = self.features[rows]
+        if not len(features):
+            raise CloudError("No rows were chosen, so there is no cloud. Give at least one row.")
+        present, class_indices = np.unique(self.class_indices[rows], return_inverse=True)
+        cloud = object.__new__(LabelledCloud)
+        cloud._fill(
+            features=features,
+            class_indices=class_indices.astype(np.int64).ravel(),
+            classes=tuple(self.classes[index] for index in present),
+            class_names=tuple(self.class_names[index] for index in present),
+            weights=shares_of_one(self.weights[rows] if weights is None else weights),
+            device=self.device,
+        )
+        return cloud
 
     def __len__(self) -> int:
         return self.num_rows
@@ -97,16 +137,27 @@ class LabelledCloud:
         return f"LabelledCloud({self.num_rows} rows, {self.dimension} features, {self.num_classes} classes)"
 
 
+def shares_of_one(weights: FloatArray) -> FloatArray:
+    """Positive weights over their sum, which does not depend on their order; equal weights give exactly 1/n each."""
+    return _equal_weights(len(weights)) if weights.min() == weights.max() else weights / math.fsum(weights)
+
+
+def _equal_weights(num_rows: int) -> FloatArray:
+    return np.full(num_rows, 1.0 / num_rows)
+
+
 def _feature_table(features: ArrayLike) -> FloatArray:
     """An own, contiguous float64 table; negative zeros become zeros, so that equal rows have equal bytes."""
-    if isinstance(features, torch.Tensor):
-        features = features.detach().to(device="cpu", dtype=torch.float64).numpy()
     try:
-        table = np.array(features, dtype=np.float64, order="C") + 0.0
+        if isinstance(features, torch.Tensor):
+            table = features.detach().to("cpu", torch.float64, copy=True).contiguous().numpy()
+        else:
+            table = np.array(features, dtype=np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise CloudError(
             f"The features cannot be read as numbers ({error}). Give a table of shape (rows, features)."
         ) from error
+    table += 0.0
     if table.ndim != 2:
         raise CloudError(
             f"The features have shape {table.shape}, but a table of shape (rows, features) is needed. "
@@ -124,6 +175,34 @@ def _feature_table(features: ArrayLike) -> FloatArray:
             f"{int(np.argmin(finite))}. Remove or repair these rows."
         )
     return table
+
+
+def _weight_vector(weights: ArrayLike, num_rows: int) -> FloatArray:
+    if isinstance(weights, torch.Tensor):
+        weights = weights.detach().to("cpu", torch.float64).numpy()
+    try:
+        vector = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise CloudError(f"The weights cannot be read as numbers ({error}). Give one weight for every row.") from error
+    if vector.shape != (num_rows,):
+        raise CloudError(
+            f"The weights have shape {vector.shape}, but there are {num_rows} feature rows. "
+            "Give exactly one weight for every row."
+        )
+    allowed = np.isfinite(vector) & (vector > 0)
+    if not allowed.all():
+        row = int(np.argmin(allowed))
+        raise CloudError(
+            f"{int((~allowed).sum())} of {num_rows} weights are not finite numbers above 0, the first is "
+            f"{float(vector[row])!r} of row {row}. Leave out rows that carry no mass."
+        )
+    total = float(vector.sum())
+    if abs(total - 1.0) > _WEIGHT_SUM_TOLERANCE:
+        raise CloudError(
+            f"The weights sum to {total:.9g}, but shares of the mass, which sum to 1, are needed. "
+            "Give weights / weights.sum()."
+        )
+    return shares_of_one(vector)
 
 
 def _label_list(labels: ArrayLike | Iterable[Hashable]) -> list[Hashable]:

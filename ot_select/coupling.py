@@ -1,15 +1,21 @@
-"""Couplings of two sets of points of equal weight: the common result, and the exact solver.
+"""Couplings of two weighted sets of points: the common result, and the exact solver.
 
-Notation: C is the (n, m) cost, P a coupling; its rows should sum to 1/n and its columns to 1/m.
+Notation: C is the (n, m) cost, a and b the weights of the two sets, each of sum 1, P a coupling; its rows should sum
+to a and its columns to b.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from ot_select.arrays import FloatArray
+from ot_select.arrays import FloatArray, as_tensor, check_positive_int
+from ot_select.cloud import shares_of_one
 from ot_select.errors import OptionError
+from ot_select.network_simplex import MAX_ITERATIONS, transport
+
+_WEIGHT_SUM_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,18 +23,18 @@ class CouplingResult:
     """A coupling and how far it can be trusted.
 
     Attributes:
-        plan: shape (n, m), the coupling.
+        table: shape (n, m), float64, the coupling on the device that it was computed on.
         cost: <P, C>, in units of the cost.
         value: optimal value of the problem solved, in units of the cost: the cost itself when exact; when entropic the
-            dual value, a lower bound of min <P, C> + eps KL(P | uniform).
+            dual value, a lower bound of min <P, C> + eps KL(P | a b).
         dual_gap: a feasible primal value minus the dual value, in units of the cost: the optimum lies no further away.
             Without meaning where the network simplex did not converge, as its plan is then no coupling.
-        marginal_error: L1 distance of the row sums from 1/n plus that of the column sums from 1/m.
+        marginal_error: L1 distance of the row sums from a plus that of the column sums from b.
         converged: whether the solver met its own test of optimality.
         num_iterations: Sinkhorn sweeps; ``None`` for the network simplex, which does not tell.
     """
 
-    plan: FloatArray
+    table: Tensor
     cost: float
     value: float
     dual_gap: float
@@ -36,53 +42,78 @@ class CouplingResult:
     converged: bool
     num_iterations: int | None = None
 
+    @property
+    def plan(self) -> FloatArray:
+        """The coupling as an array, shape (n, m)."""
+        return np.asarray(self.table.cpu().numpy(), dtype=np.float64)
 
-def exact_coupling(cost: FloatArray, *, max_iterations: int = 100_000_000) -> CouplingResult:
+
+def exact_coupling(
+    cost: FloatArray | Tensor,
+    *,
+    weights_a: FloatArray | None = None,
+    weights_b: FloatArray | None = None,
+    max_iterations: int = MAX_ITERATIONS,
+) -> CouplingResult:
     """The coupling of least cost, by POT's network simplex in float64.
 
     Args:
-        cost: shape (n, m), finite.
+        cost: shape (n, m), finite, on any device.
+        weights_a: shape (n,), above 0 and of sum 1; equal by default.
+        weights_b: shape (m,), likewise.
         max_iterations: of the simplex; when they do not suffice the result says ``converged=False``.
 
     Raises:
-        OptionError: the cost is not a finite (n, m) table.
+        OptionError: the cost is not a finite (n, m) table, weights do not fit it, or there are no iterations.
     """
-    cost = check_cost(cost)
-    with warnings.catch_warnings():
-        # POT's own sources carry invalid escape sequences, which Python reports when it first compiles them; and its
-        # warning of a run cut short is a status here, not a line on the screen.
-        warnings.simplefilter("ignore")
-        import ot
-
-        n, m = cost.shape
-        plan, log = ot.emd(np.full(n, 1 / n), np.full(m, 1 / m), cost, numItermax=max_iterations, log=True)
-    value = float((plan * cost).sum())
+    table = check_cost(cost).cpu().numpy()
+    a = check_weights("weights_a", weights_a, table.shape[0])
+    b = check_weights("weights_b", weights_b, table.shape[1])
+    budget = check_positive_int("max_iterations", max_iterations)
+    solved = transport(a, b, table, max_iterations=budget)
     return CouplingResult(
-        plan=plan,
-        cost=value,
-        value=value,
-        dual_gap=value - float(log["u"].mean() + log["v"].mean()),
-        marginal_error=marginal_error(plan),
-        converged=log["warning"] is None,
+        table=torch.from_numpy(solved.plan),
+        cost=solved.cost,
+        value=solved.cost,
+        dual_gap=solved.cost - float(solved.potentials_a @ a + solved.potentials_b @ b),
+        marginal_error=float(np.abs(solved.plan.sum(axis=1) - a).sum() + np.abs(solved.plan.sum(axis=0) - b).sum()),
+        converged=solved.converged,
     )
 
 
-def marginal_error(plan: FloatArray) -> float:
-    """L1 distance of both marginals from the uniform ones."""
-    n, m = plan.shape
-    return float(np.abs(plan.sum(axis=1) - 1 / n).sum() + np.abs(plan.sum(axis=0) - 1 / m).sum())
-
-
-def check_cost(cost: FloatArray) -> FloatArray:
-    """The cost as a contiguous float64 table.
+def check_cost(cost: FloatArray | Tensor) -> Tensor:
+    """The cost as a contiguous float64 table on its own device.
 
     Raises:
         OptionError: it is not a finite (n, m) table with n and m at least 1.
     """
-    table = np.ascontiguousarray(cost, dtype=np.float64)
-    if table.ndim != 2 or 0 in table.shape or not np.isfinite(table).all():
+    table = as_tensor(cost).to(torch.float64).contiguous()
+    finite = torch.isfinite(table)
+    if table.ndim != 2 or 0 in table.shape or not finite.all():
         raise OptionError(
-            f"The cost has shape {table.shape} and {int((~np.isfinite(table)).sum())} entries that are not finite, "
+            f"The cost has shape {tuple(table.shape)} and {int((~finite).sum())} entries that are not finite, "
             "but a finite table of shape (n, m) is needed. Check the two clouds that it was made from."
         )
     return table
+
+
+def check_weights(name: str, weights: FloatArray | None, size: int) -> FloatArray:
+    """The weights as a float64 vector of sum 1; equal ones for ``None``.
+
+    Raises:
+        OptionError: they are not ``size`` finite numbers above 0 of sum 1.
+    """
+    if weights is None:
+        return np.full(size, 1.0 / size)
+    vector = np.asarray(weights, dtype=np.float64)
+    if vector.shape != (size,) or not (np.isfinite(vector) & (vector > 0)).all():
+        raise OptionError(
+            f"{name} has shape {vector.shape} and {int((~(np.isfinite(vector) & (vector > 0))).sum())} entries that "
+            f"are not finite numbers above 0, but {size} such numbers are needed, one for every point."
+        )
+    if abs(vector.sum() - 1.0) > _WEIGHT_SUM_TOLERANCE:
+        raise OptionError(
+            f"{name} sums to {vector.sum():.9g}, but shares of the mass, which sum to 1, are needed. "
+            f"Give {name} / {name}.sum()."
+        )
+    return shares_of_one(vector)

@@ -80,26 +80,10 @@ class Comparer:
             else:  # the whole of both, as before: only the halves of the self-distances differ
                 results.append(results[0])
             drawn()
-        values = np.array([result.squared for result in results])
-        floors = None
-        if self.terms == "self_distances":
-            of_source = _self_distances(source, self.rows, self.distance, self.seeds)
-            values = values - (self._target_floors + of_source) / 2
-            floors = (float(self._target_floors.mean()), float(of_source.mean()))
-        first = results[0]
-        table = first.label_distances
-        return Comparison(
-            squared=float(values.mean()),
-            spread=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
-            draws=tuple(values.tolist()),
-            rows=first.num_rows,
-            converged=all(result.converged for result in results),
-            marginal_error=max(result.marginal_error for result in results),
-            labels_target=tuple(map(str, first.labels_a)),
-            labels_source=tuple(map(str, first.labels_b)),
-            label_distances=None if table is None else tuple(map(tuple, table.tolist())),
-            floors=floors,
-        )
+        if self.terms == "rows":
+            return Comparison.of_draws(results)
+        of_source = _self_distances(source, self.rows, self.distance, self.seeds)
+        return Comparison.of_draws(results, self._target_floors, of_source)
 
     @cached_property
     def _target_floors(self) -> FloatArray:

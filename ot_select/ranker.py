@@ -1,20 +1,23 @@
 """Sources in the order of their distance to a target, compared on equal terms."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import get_args
 
 import numpy as np
 
 from ot_select.arrays import check_positive_int, check_seed
 from ot_select.cloud import LabelledCloud
-from ot_select.distance import DatasetDistance, DistanceResult
+from ot_select.distance import DatasetDistance
 from ot_select.equal_terms import ROWS_PER_CLASS, Comparer, Terms
 from ot_select.errors import EmbedderMismatchError, OptionError
-from ot_select.otdd import PRESETS, PresetName, otdd
+from ot_select.nearest import Stage, nearest_sources
+from ot_select.otdd import OTDD, PRESETS, PresetName
 from ot_select.ranking import Comparison, Ranking
+from ot_select.rows import draw_rows
 from ot_select.sketch import Sketch
+from ot_select.source_index import SourceIndex
 
+_SEARCHED_FROM = 32  # sources; for fewer, bounds cost more than the distances they spare
 MIN_ROWS = 32
 """Rows below which a source is left out rather than compared at so few with all others."""
 
@@ -44,7 +47,8 @@ def rank(
     Args:
         target: what we want to solve.
         sources: what there is, by name.
-        k: how many to return; all are evaluated, and all are returned with ``None``.
+        k: how many to return, all with ``None``. Where the exact OTDD ranks many sources at equal rows, only so many
+            are evaluated as it takes to be certain of the first k (``ot_select.nearest``); otherwise all are.
         distance: what is measured; the exact OTDD by default.
         preset: of ``otdd``, in place of ``distance``.
         num_draws: draws of rows for each source; one suffices, and is used, where both sketches are compared whole
@@ -55,7 +59,8 @@ def rank(
             reason, so that one tiny source does not drag all comparisons down to its size. They stay where no source
             has as many, or where ``max_rows`` or the target allows no more.
         terms: ``"rows"`` or ``"self_distances"``. The second leaves out sources with less than eight rows a class.
-        progress: called after every draw with the draws done and the draws in all.
+        progress: called after every draw with the draws done and the draws in all; where not all sources are
+            evaluated, with the sources found and ``k``.
 
     Returns:
         The ranking; equal distances are ordered by name.
@@ -84,13 +89,17 @@ def rank(
     compared = {name: source for name, source in sorted(sources.items()) if name not in left_out}
     rows = min([*limits, *(source.num_sampled for source in compared.values() if terms == "rows")])
     comparer = Comparer(target.cloud(), measure, rows, terms, seeds)
-    drawn = _counter(sum(len(comparer.draws_of(source.num_sampled)) for source in compared.values()), progress)
-    results = [(name, comparer.compare(source.cloud(), drawn)) for name, source in compared.items()]
-    results.sort(key=lambda entry: (entry[1].squared, entry[0]))
+    if measure == OTDD() and terms == "rows" and len(compared) >= max(_SEARCHED_FROM, k + 1):
+        results, num_evaluated = _searched(comparer, compared, k, progress)
+    else:
+        drawn = _counter(sum(len(comparer.draws_of(source.num_sampled)) for source in compared.values()), progress)
+        results = [(name, comparer.compare(source.cloud(), drawn)) for name, source in compared.items()]
+        results.sort(key=lambda entry: (entry[1].squared, entry[0]))
+        num_evaluated = len(results)
     return Ranking(
         method="nearest",
         entries=tuple(results[:k]),
-        num_evaluated=len(results),
+        num_evaluated=num_evaluated,
         rows_compared=min(rows, target.num_sampled),
         terms=terms,
         distance=measure.name,
@@ -98,18 +107,32 @@ def rank(
     )
 
 
-@dataclass(frozen=True)
-class _WholeOTDD:
-    """``otdd`` of all rows."""
+def _searched(
+    comparer: Comparer, sources: Mapping[str, Sketch], k: int, progress: Callable[[int, int], None] | None
+) -> tuple[list[tuple[str, Comparison]], int]:
+    """The k nearest without measuring all distances, and how many were measured."""
+    seeds = max((comparer.draws_of(source.num_sampled) for source in sources.values()), key=len)
+    target = [draw_rows(comparer.target, comparer.rows, seed) for seed in seeds]
+    draws = [_Drawn(sources, comparer.rows, seed) for seed in seeds]
+    indexes = [SourceIndex(clouds) for clouds in draws]
+    found = nearest_sources(target, lambda name: [clouds[name] for clouds in draws], indexes, k, progress=progress)
+    return [(name, Comparison.of_draws(results)) for name, results in found.results], found.reached[Stage.DISTANCE]
 
-    preset: PresetName | None
 
-    @property
-    def name(self) -> str:
-        return "otdd" if self.preset is None else f"otdd-{self.preset}"
+class _Drawn(Mapping[str, LabelledCloud]):
+    """A draw of rows of each sketch, made when asked for."""
 
-    def __call__(self, cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> DistanceResult:
-        return otdd(cloud_a, cloud_b, max_samples=max(cloud_a.num_rows, cloud_b.num_rows), preset=self.preset)
+    def __init__(self, sketches: Mapping[str, Sketch], rows: int, seed: int) -> None:
+        self._sketches, self._rows, self._seed = sketches, rows, seed
+
+    def __getitem__(self, name: str) -> LabelledCloud:
+        return draw_rows(self._sketches[name].cloud(), self._rows, self._seed)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sketches)
+
+    def __len__(self) -> int:
+        return len(self._sketches)
 
 
 def _measure(distance: DatasetDistance | None, preset: PresetName | None) -> DatasetDistance:
@@ -123,7 +146,9 @@ def _measure(distance: DatasetDistance | None, preset: PresetName | None) -> Dat
             f"There is no preset {preset!r}; the presets are {', '.join(map(repr, PRESETS))}. "
             "Name one of them, or give preset=None for the exact distance."
         )
-    return _WholeOTDD(preset) if distance is None else distance
+    if preset is not None:
+        return PRESETS[preset].distance
+    return OTDD() if distance is None else distance
 
 
 def _too_small(sources: Mapping[str, Sketch], limits: Iterable[int], min_rows: int) -> dict[str, str]:
@@ -153,7 +178,7 @@ def _without_floor(target: Sketch, sources: Mapping[str, Sketch]) -> dict[str, s
 
 
 def _no_floor(sketch: Sketch) -> str | None:
-    needed = ROWS_PER_CLASS * len(np.unique(sketch.class_indices))
+    needed = ROWS_PER_CLASS * len(sketch.class_names)
     if sketch.num_sampled >= needed:
         return None
     return f"it has {sketch.num_sampled} rows, and its distance to itself takes {needed}, {ROWS_PER_CLASS} a class"

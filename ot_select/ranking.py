@@ -1,11 +1,13 @@
 """The outcome of a selection: sources in order, with the evidence for it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from ot_select.arrays import FloatArray
+from ot_select.distance import DistanceResult
 from ot_select.errors import NegativeDistanceError, OptionError
 
 RANKING_FORMAT = 2
@@ -42,6 +44,39 @@ class Comparison:
     labels_source: tuple[str, ...]
     label_distances: tuple[tuple[float, ...], ...] | None
     floors: tuple[float, float] | None = None
+
+    @classmethod
+    def of_draws(
+        cls,
+        results: Sequence[DistanceResult],
+        target_floors: FloatArray | None = None,
+        source_floors: FloatArray | None = None,
+    ) -> "Comparison":
+        """The comparison that several draws make up.
+
+        Args:
+            results: of the draws, at least one.
+            target_floors: self-distances of the target, shape (num_draws,); none where nothing is corrected.
+            source_floors: of the source, likewise.
+        """
+        values, floors = np.array([result.squared for result in results]), None
+        if target_floors is not None and source_floors is not None:
+            values = values - (target_floors + source_floors) / 2
+            floors = (float(target_floors.mean()), float(source_floors.mean()))
+        first = results[0]
+        table = first.label_distances
+        return cls(
+            squared=float(values.mean()),
+            spread=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
+            draws=tuple(values.tolist()),
+            rows=first.num_rows,
+            converged=all(result.converged for result in results),
+            marginal_error=max(result.marginal_error for result in results),
+            labels_target=tuple(map(str, first.labels_a)),
+            labels_source=tuple(map(str, first.labels_b)),
+            label_distances=None if table is None else tuple(map(tuple, table.tolist())),
+            floors=floors,
+        )
 
     @property
     def distance(self) -> float:

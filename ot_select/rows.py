@@ -12,16 +12,21 @@ from ot_select.arrays import FloatArray, IntArray, check_positive_int, check_see
 from ot_select.cloud import LabelledCloud
 
 
-def canonical_blocks(features: FloatArray, class_indices: IntArray) -> list[IntArray]:
+def canonical_blocks(
+    features: FloatArray, class_indices: IntArray, weights: FloatArray | None = None
+) -> list[IntArray]:
     """Row numbers class by class, classes and the rows in them ordered by content.
 
     Args:
         features: shape (n, d), contiguous.
         class_indices: shape (n,), each of 0..k-1 at least once.
+        weights: shape (n,), part of the content of a row; ``None`` where all are equal.
 
     Returns:
         k arrays of row numbers. Rows with equal bytes may change places, which changes no number.
     """
+    if weights is not None:
+        features = np.column_stack([features, weights])
     row_bytes = features.view(np.dtype((np.void, features.itemsize * features.shape[1]))).ravel()
     ranks = np.unique(row_bytes, return_inverse=True)[1].ravel()
     order = np.lexsort((ranks, class_indices))
@@ -48,7 +53,7 @@ def stratified_sample(blocks: Sequence[IntArray], num_rows: int, seed: int) -> l
     if counts.sum() <= num_rows:
         return list(blocks)
     generator = np.random.default_rng(seed)
-    sizes = _shares(counts, num_rows, generator)
+    sizes = class_shares(counts, num_rows, generator)
     chosen = [
         block[np.sort(generator.permutation(len(block))[:size])] for block, size in zip(blocks, sizes, strict=True)
     ]
@@ -59,7 +64,9 @@ def draw_rows(cloud: LabelledCloud, num_rows: int, seed: int) -> LabelledCloud:
     """A cloud of at most ``num_rows`` rows, drawn without replacement, that keeps the shares of the classes.
 
     The draw depends on the content of the cloud, the number of rows and the seed, and on nothing else: neither on the
-    order of its rows nor on the names of its classes.
+    order of its rows nor on the names of its classes. How many rows a class gives goes by its number of rows. Rows of
+    equal weight stay so, which keeps the mass of each class up to whole rows; unequal weights are scaled class by
+    class, which keeps it exactly, as far as every class has a row left.
 
     Args:
         cloud: returned as it is when it has no more rows than that.
@@ -69,14 +76,28 @@ def draw_rows(cloud: LabelledCloud, num_rows: int, seed: int) -> LabelledCloud:
     Raises:
         OptionError: ``num_rows`` or ``seed`` is out of range.
     """
-    num_rows, seed = check_positive_int("num_rows", num_rows), check_seed(seed)
+    return sample(cloud, check_positive_int("num_rows", num_rows), check_seed(seed))[1]
+
+
+def sample(cloud: LabelledCloud, num_rows: int, seed: int) -> tuple[IntArray, LabelledCloud]:
+    """The rows that :func:`draw_rows` draws, and the cloud that they make."""
     if cloud.num_rows <= num_rows:
-        return cloud
-    rows = np.concatenate(stratified_sample(canonical_blocks(cloud.features, cloud.class_indices), num_rows, seed))
-    return cloud.take(rows)
+        return np.arange(cloud.num_rows), cloud
+    rows = np.concatenate(stratified_sample(blocks_of(cloud), num_rows, seed))
+    if cloud.equally_weighted:
+        return rows, cloud.take(rows)
+    classes, weights = cloud.class_indices[rows], cloud.weights[rows]
+    mass_before = np.bincount(cloud.class_indices, cloud.weights)
+    mass_drawn = np.bincount(classes, weights, minlength=cloud.num_classes)
+    return rows, cloud.take(rows, weights * mass_before[classes] / mass_drawn[classes])
 
 
-def _shares(counts: IntArray, num_rows: int, generator: np.random.Generator) -> IntArray:
+def blocks_of(cloud: LabelledCloud) -> list[IntArray]:
+    """The canonical blocks of a cloud."""
+    return canonical_blocks(cloud.features, cloud.class_indices, None if cloud.equally_weighted else cloud.weights)
+
+
+def class_shares(counts: IntArray, num_rows: int, generator: np.random.Generator) -> IntArray:
     """Largest-remainder shares of ``num_rows``, then one row for every class left without, taken from the richest."""
     lots = generator.random(len(counts))
     quotas = num_rows * counts / counts.sum()

@@ -1,18 +1,22 @@
 """Entropic couplings: Sinkhorn's algorithm in the log domain, with eps-scaling.
 
-Notation: C is the (n, m) cost, a = 1/n and b = 1/m the weights, eps the regularisation, f and g the dual potentials;
-the coupling is P = a b exp((f + g - C) / eps), the minimiser of <P, C> + eps KL(P | a b).
+Notation: C is the (n, m) cost, a and b the weights, eps the regularisation, f and g the dual potentials; the coupling
+is P = a b exp((f + g - C) / eps), the minimiser of <P, C> + eps KL(P | a b).
 
 Potentials live in the log domain. Between two log-domain sweeps the coupling that they give is rescaled by plain
 matrix-vector products, as long as the scalings stay within bounds: the same iteration at a fraction of the price.
+Everything is float64 and stays on the device of the cost.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ot_select.arrays import FloatArray, check_positive_int
-from ot_select.coupling import CouplingResult, check_cost, marginal_error
+from ot_select.coupling import CouplingResult, check_cost, check_weights
 from ot_select.errors import OptionError
 
 _WARMING_TOLERANCE = 1e-2  # L1 marginal error at which a larger eps has done its work
@@ -21,48 +25,113 @@ _LARGEST_SCALING = 1e13  # beyond it scalings are absorbed into the potentials
 
 
 def entropic_coupling(
-    cost: FloatArray, *, regularisation: float, tolerance: float = 1e-3, max_iterations: int = 50_000
+    cost: FloatArray | Tensor,
+    *,
+    regularisation: float,
+    tolerance: float = 1e-3,
+    max_iterations: int = 50_000,
+    weights_a: FloatArray | None = None,
+    weights_b: FloatArray | None = None,
 ) -> CouplingResult:
     """The coupling that minimises <P, C> + eps KL(P | a b).
 
     Args:
-        cost: shape (n, m), finite.
+        cost: shape (n, m), finite; a tensor is worked on where it lies.
         regularisation: eps, in units of the cost, greater than 0.
         tolerance: L1 marginal error at which to stop.
         max_iterations: sweeps (one update of each potential) in all; when they do not suffice the result says
             ``converged=False``.
+        weights_a: shape (n,), above 0 and of sum 1; equal by default.
+        weights_b: shape (m,), likewise.
 
     Raises:
-        OptionError: the cost is not a finite table, or an option is not positive.
+        OptionError: the cost is not a finite table, weights do not fit it, or an option is not positive.
     """
-    cost = check_cost(cost)
-    for name, number in (("regularisation", regularisation), ("tolerance", tolerance)):
-        if not (np.isfinite(number) and number > 0):
-            raise OptionError(f"{name} is {number!r}, but a finite number above 0 is needed.")
+    table = check_cost(cost)
+    check_positive("regularisation", regularisation)
+    check_positive("tolerance", tolerance)
     budget = check_positive_int("max_iterations", max_iterations)
-    f, g = np.zeros(cost.shape[0]), np.zeros(cost.shape[1])
+    problem = _Problem(
+        table,
+        torch.as_tensor(check_weights("weights_a", weights_a, table.shape[0]), device=table.device),
+        torch.as_tensor(check_weights("weights_b", weights_b, table.shape[1]), device=table.device),
+    )
+    f, g = torch.zeros_like(problem.a), torch.zeros_like(problem.b)
     used = 0
-    for eps in _eps_schedule(cost, regularisation):
+    for eps in _eps_schedule(table, regularisation):
         final = eps == regularisation
         sweeps = max(1, budget - used) if final else min(_WARMING_SWEEPS, max(1, budget - used))
         # A tenth is kept back for the rounding between the scalings and the coupling rebuilt from the potentials.
-        f, g, spent = _solve(cost, f, g, eps, 0.9 * tolerance if final else _WARMING_TOLERANCE, sweeps)
+        f, g, spent = _solve(problem, f, g, eps, 0.9 * tolerance if final else _WARMING_TOLERANCE, sweeps)
         used += spent
-    plan = _plan(cost, f, g, regularisation)
-    dual_value = float(f.mean() + g.mean() - regularisation * (plan.sum() - 1.0))
-    error = marginal_error(plan)
+    plan = problem.plan(f, g, regularisation)
+    dual_value = float(f @ problem.a + g @ problem.b - regularisation * (plan.sum() - 1.0))
+    error = float((plan.sum(dim=1) - problem.a).abs().sum() + (plan.sum(dim=0) - problem.b).abs().sum())
     return CouplingResult(
-        plan=plan,
-        cost=float((plan * cost).sum()),
+        table=plan,
+        cost=float((plan * table).sum()),
         value=dual_value,
-        dual_gap=_primal_value(_round_to_marginals(plan), cost, regularisation) - dual_value,
+        dual_gap=problem.primal_value(problem.rounded(plan), regularisation) - dual_value,
         marginal_error=error,
         converged=error <= tolerance,
         num_iterations=used,
     )
 
 
-def _eps_schedule(cost: FloatArray, regularisation: float) -> Iterator[float]:
+def check_positive(name: str, number: object) -> None:
+    """Refuse what is no finite number above 0.
+
+    Raises:
+        OptionError: as said.
+    """
+    if isinstance(number, bool) or not isinstance(number, int | float | np.number) or not 0 < number < np.inf:
+        raise OptionError(f"{name} is {number!r}, but a finite number above 0 is needed.")
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """A cost, shape (n, m), and the weights that a coupling must have."""
+
+    cost: Tensor
+    a: Tensor
+    b: Tensor
+
+    def plan(self, f: Tensor, g: Tensor, eps: float) -> Tensor:
+        exponent = (f / eps + self.a.log())[:, None] + (g / eps + self.b.log())
+        return exponent.sub_(self.cost, alpha=1 / eps).exp_()
+
+    def row_sweep(self, g: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+        """The f that makes the row sums right, and the plan that it gives with g."""
+        plan = (g / eps + self.b.log()).sub(self.cost, alpha=1 / eps)
+        highest = plan.amax(dim=1)
+        plan.sub_(highest[:, None]).exp_()
+        sums = plan.sum(dim=1)
+        return (highest + sums.log()) * -eps, plan.mul_((self.a / sums)[:, None])
+
+    def best_g(self, f: Tensor, eps: float) -> Tensor:
+        """The g that makes the column sums right."""
+        return torch.logsumexp((f / eps + self.a.log())[:, None].sub(self.cost, alpha=1 / eps), dim=0).mul_(-eps)
+
+    def rounded(self, plan: Tensor) -> Tensor:
+        """A coupling near the plan whose marginals are right.
+
+        Source: Altschuler, Weed & Rigollet 2017, arXiv:1705.09634 (algorithm 2).
+        """
+        plan = plan * (self.a / plan.sum(dim=1)).clamp(max=1)[:, None]
+        plan *= (self.b / plan.sum(dim=0)).clamp(max=1)
+        missing_rows = (self.a - plan.sum(dim=1)).clamp(min=0)
+        missing_columns = (self.b - plan.sum(dim=0)).clamp(min=0)
+        missing = missing_columns.sum()
+        return plan.addr_(missing_rows, missing_columns / missing) if missing > 0 else plan
+
+    def primal_value(self, plan: Tensor, eps: float) -> float:
+        """<P, C> + eps KL(P | a b) of a coupling whose marginals are right."""
+        cost = float((plan * self.cost).sum())
+        entropy = plan.clamp(min=torch.finfo(plan.dtype).tiny).log_().mul_(plan).sum()
+        return cost + eps * float(entropy - self.a @ self.a.log() - self.b @ self.b.log())
+
+
+def _eps_schedule(cost: Tensor, regularisation: float) -> Iterator[float]:
     """From half the range of the cost down to the regularisation, halved each time."""
     eps = float(cost.max() - cost.min()) / 2
     while eps > regularisation:
@@ -72,72 +141,47 @@ def _eps_schedule(cost: FloatArray, regularisation: float) -> Iterator[float]:
 
 
 def _solve(
-    cost: FloatArray, f: FloatArray, g: FloatArray, eps: float, tolerance: float, budget: int
-) -> tuple[FloatArray, FloatArray, int]:
+    problem: _Problem, f: Tensor, g: Tensor, eps: float, tolerance: float, budget: int
+) -> tuple[Tensor, Tensor, int]:
     """Potentials at one eps, and the sweeps they took."""
     used = 0
     while True:
-        f = _soft_minimum(cost - g, eps, axis=1)
-        g = _soft_minimum(cost - f[:, None], eps, axis=0)
+        f, plan = problem.row_sweep(g, eps)
+        v = problem.b / plan.sum(dim=0)
+        if not _within_bounds(v):
+            g = problem.best_g(f, eps)
+            plan, v = problem.plan(f, g, eps), torch.ones_like(v)
         used += 1
-        u, v, error, spent = _rescale(_plan(cost, f, g, eps), tolerance, budget - used)
-        f, g = f + eps * np.log(u), g + eps * np.log(v)
+        u, v, error, spent = _rescale(problem, plan, v, tolerance, budget - used)
+        f, g = f + eps * u.log(), g + eps * v.log()
         used += spent
         if error <= tolerance or used >= budget:
             return f, g, used
 
 
-def _rescale(plan: FloatArray, tolerance: float, budget: int) -> tuple[FloatArray, FloatArray, float, int]:
-    """Scalings u, v that bring diag(u) P diag(v) towards uniform marginals, the L1 error of its rows, and the sweeps.
+def _rescale(
+    problem: _Problem, plan: Tensor, v: Tensor, tolerance: float, budget: int
+) -> tuple[Tensor, Tensor, float, int]:
+    """Scalings u, v that bring diag(u) P diag(v) towards its marginals, the L1 error of its rows, and the sweeps.
 
-    Stops early, with the last scalings that were within bounds, where the next would leave them.
+    Starts from the v given. Stops early, with the last scalings that were within bounds, where the next would leave
+    them.
     """
-    n, m = plan.shape
-    u, v = np.ones(n), np.ones(m)
+    u = torch.ones_like(problem.a)
     spent = 0
     while True:
         rows = plan @ v
-        error = float(np.abs(u * rows - 1 / n).sum())
+        error = float((u * rows - problem.a).abs().sum())
         if error <= tolerance or spent == budget:
             return u, v, error, spent
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            next_u = 1 / (n * rows)
-            next_v = 1 / (m * (next_u @ plan))
+        next_u = problem.a / rows
+        next_v = problem.b / (next_u @ plan)
         if not (_within_bounds(next_u) and _within_bounds(next_v)):
             return u, v, error, spent
         u, v = next_u, next_v
         spent += 1
 
 
-def _within_bounds(scaling: FloatArray) -> bool:
-    return bool(scaling.min() > 1 / _LARGEST_SCALING and scaling.max() < _LARGEST_SCALING)
-
-
-def _soft_minimum(values: FloatArray, eps: float, axis: int) -> FloatArray:
-    """-eps log mean exp(-values / eps): the update of a potential under uniform weights."""
-    lowest = values.min(axis=axis, keepdims=True)
-    mean = np.exp((lowest - values) / eps).mean(axis=axis)
-    return np.asarray(lowest.squeeze(axis) - eps * np.log(mean), dtype=np.float64)
-
-
-def _plan(cost: FloatArray, f: FloatArray, g: FloatArray, eps: float) -> FloatArray:
-    return np.asarray(np.exp((f[:, None] + g - cost) / eps) / cost.size, dtype=np.float64)
-
-
-def _round_to_marginals(plan: FloatArray) -> FloatArray:
-    """A coupling with exactly uniform marginals near the plan.
-
-    Source: Altschuler, Weed & Rigollet 2017, arXiv:1705.09634 (algorithm 2).
-    """
-    n, m = plan.shape
-    plan = plan * np.minimum(1.0, 1 / (n * plan.sum(axis=1)))[:, None]
-    plan = plan * np.minimum(1.0, 1 / (m * plan.sum(axis=0)))
-    missing_rows, missing_columns = 1 / n - plan.sum(axis=1), 1 / m - plan.sum(axis=0)
-    missing = missing_rows.sum()
-    return plan + np.outer(missing_rows, missing_columns) / missing if missing > 0 else plan
-
-
-def _primal_value(plan: FloatArray, cost: FloatArray, eps: float) -> float:
-    """<P, C> + eps KL(P | a b) of a coupling."""
-    mass = plan[plan > 0]
-    return float((plan * cost).sum() + eps * (mass * np.log(mass * plan.size)).sum())
+def _within_bounds(scaling: Tensor) -> bool:
+    lowest, highest = torch.aminmax(scaling)
+    return bool((lowest > 1 / _LARGEST_SCALING) & (highest < _LARGEST_SCALING))

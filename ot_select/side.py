@@ -1,0 +1,115 @@
+"""Two clouds made ready for comparison: rows in canonical order, on one device, in one precision."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ot_select.arrays import FloatArray, IntArray
+from ot_select.cloud import LabelledCloud, shares_of_one
+from ot_select.errors import CloudError, DimensionMismatchError
+from ot_select.rows import blocks_of
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """The rows of one cloud that are compared, class by class.
+
+    Attributes:
+        rows: which rows of the cloud, in canonical order, shape (n,).
+        features: shape (n, d), a point in the middle of both clouds subtracted.
+        weights: shape (n,), of sum 1.
+        labels: of the k classes with rows, in the class order of the cloud.
+        class_positions: shape (n,), positions in ``labels``.
+        class_rows: the rows of each class.
+        conditional_weights: of the rows within each class, of sum 1.
+        keys: equal for classes whose rows and conditional weights are equal to the last bit.
+    """
+
+    rows: IntArray
+    features: Tensor
+    weights: FloatArray
+    labels: tuple[Hashable, ...]
+    class_positions: IntArray
+    class_rows: tuple[slice, ...]
+    conditional_weights: tuple[FloatArray, ...]
+    keys: tuple[bytes, ...]
+
+
+def two_sides(
+    cloud_a: LabelledCloud, cloud_b: LabelledCloud, *, device: torch.device, dtype: torch.dtype, drop_singletons: bool
+) -> tuple[Side, Side]:
+    """Both clouds made ready.
+
+    Raises:
+        DimensionMismatchError: the clouds have different numbers of features.
+        CloudError: ``drop_singletons`` leaves a cloud without rows.
+    """
+    check_dimensions(cloud_a, cloud_b)
+    blocks_a = _blocks(cloud_a, drop_singletons, "a")
+    blocks_b = _blocks(cloud_b, drop_singletons, "b")
+    table_a, table_b = (
+        cloud.features[np.concatenate(blocks)] for cloud, blocks in ((cloud_a, blocks_a), (cloud_b, blocks_b))
+    )
+    middle = (table_a.mean(axis=0) + table_b.mean(axis=0)) / 2
+    return (
+        _side(cloud_a, blocks_a, table_a, middle, device, dtype),
+        _side(cloud_b, blocks_b, table_b, middle, device, dtype),
+    )
+
+
+def check_dimensions(cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> None:
+    """Refuse clouds of different feature spaces.
+
+    Raises:
+        DimensionMismatchError: the clouds have different numbers of features.
+    """
+    if cloud_a.dimension != cloud_b.dimension:
+        raise DimensionMismatchError(
+            f"Cloud a has {cloud_a.dimension} features and cloud b has {cloud_b.dimension}, but distances need one "
+            "feature space. Embed both with the same embedder."
+        )
+
+
+def _blocks(cloud: LabelledCloud, drop_singletons: bool, name: str) -> list[IntArray]:
+    blocks = [block for block in blocks_of(cloud) if len(block) > 1 or not drop_singletons]
+    if not blocks:
+        raise CloudError(
+            f"Every class of cloud {name} has a single row among the rows compared, so drop_singletons=True leaves "
+            "nothing. Compare more rows, or keep singletons."
+        )
+    return blocks
+
+
+def _side(
+    cloud: LabelledCloud,
+    blocks: list[IntArray],
+    table: FloatArray,
+    middle: FloatArray,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Side:
+    ends = np.cumsum([len(block) for block in blocks])
+    classes = [int(cloud.class_indices[block[0]]) for block in blocks]
+    in_class_order = np.argsort(classes)
+    class_rows = [slice(ends[place] - len(blocks[place]), ends[place]) for place in in_class_order]
+    rows = np.concatenate(blocks)
+    weights = shares_of_one(cloud.weights[rows])
+    conditional = [shares_of_one(weights[part]) for part in class_rows]
+    return Side(
+        rows=rows,
+        features=torch.as_tensor(table - middle, device=device, dtype=dtype),
+        weights=weights,
+        labels=tuple(cloud.classes[classes[place]] for place in in_class_order),
+        class_positions=np.searchsorted(np.sort(classes), cloud.class_indices[rows]),
+        class_rows=tuple(class_rows),
+        conditional_weights=tuple(conditional),
+        keys=tuple(_key(table[part], shares) for part, shares in zip(class_rows, conditional, strict=True)),
+    )
+
+
+def _key(rows: FloatArray, weights: FloatArray) -> bytes:
+    return blake2b(rows.tobytes() + weights.tobytes(), digest_size=16).digest()

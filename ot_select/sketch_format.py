@@ -1,0 +1,157 @@
+"""How a sketch is stored: tensors by name, and a JSON text in bytes for what is no tensor (docs/zoo-format.md)."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ot_select.errors import SketchError
+
+SKETCH_FORMAT = 2
+REMEDY = "Make the sketch again from the images."
+
+Tensors = Mapping[str, tuple[tuple[str, ...], int]]
+"""Names of tensors, each with the dtypes that it may have and its number of dimensions."""
+
+_COMMON: Tensors = {
+    "class_counts": (("int64",), 1),
+    "class_means": (("float64",), 2),
+    "class_variances": (("float64",), 2),
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a way to keep rows stores beside what every sketch has.
+
+    Attributes:
+        tensors: its tensors.
+        facts: names of its whole numbers.
+    """
+
+    tensors: Tensors
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StoredSketch:
+    """The parts of a sketch as they are stored, of the right types but not yet held against each other.
+
+    Attributes:
+        kind: how its rows are kept.
+        class_names: of the classes.
+        embedder: who made the features.
+        arrays: its tensors.
+        facts: further whole numbers of its kind.
+        digest: the one that was stored with it, if there was one.
+    """
+
+    kind: str
+    class_names: tuple[str, ...]
+    embedder: str
+    arrays: Mapping[str, npt.NDArray[Any]]
+    facts: Mapping[str, int]
+    digest: str | None = None
+
+    def content_digest(self) -> str:
+        """SHA-256 of everything but the stored digest, in hexadecimal."""
+        digest = hashlib.sha256(f"sketch {SKETCH_FORMAT}\n".encode())
+        for name, array in sorted(self.arrays.items()):
+            header = _canonical([name, array.dtype.name, list(array.shape)])
+            digest.update(len(header).to_bytes(8, "little") + header)
+            digest.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())
+        digest.update(_canonical(self._meta()))
+        return digest.hexdigest()
+
+    def to_tensors(self) -> dict[str, torch.Tensor]:
+        """The tensors, with all that is none as ``meta``."""
+        meta = _canonical({**self._meta(), "digest": self.content_digest()})
+        tensors = {name: torch.from_numpy(array.copy()) for name, array in self.arrays.items()}
+        return {**tensors, "meta": torch.frombuffer(bytearray(meta), dtype=torch.uint8)}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, torch.Tensor], layouts: Mapping[str, Layout]) -> "StoredSketch":
+        """The parts that ``to_tensors`` wrote; tensors of other names are ignored.
+
+        Args:
+            tensors: by name.
+            layouts: of the ways to keep rows, by name.
+
+        Raises:
+            SketchError: a tensor is missing or of another type, or ``meta`` cannot be read.
+        """
+        meta = _read_meta(_arrays(tensors, {"meta": (("uint8",), 1)})["meta"].tobytes(), layouts)
+        layout = layouts[meta["kind"]]
+        return cls(
+            kind=meta["kind"],
+            class_names=tuple(meta["class_names"]),
+            embedder=meta["embedder"],
+            arrays=_arrays(tensors, {**layout.tensors, **_COMMON}),
+            facts={name: meta[name] for name in layout.facts},
+            digest=meta["digest"],
+        )
+
+    def _meta(self) -> dict[str, Any]:
+        return {
+            "format": SKETCH_FORMAT,
+            "kind": self.kind,
+            "class_names": list(self.class_names),
+            "embedder": self.embedder,
+            **self.facts,
+        }
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _arrays(tensors: Mapping[str, torch.Tensor], layout: Tensors) -> dict[str, npt.NDArray[Any]]:
+    missing = [name for name in layout if name not in tensors]
+    if missing:
+        raise SketchError(
+            f"The sketch lacks {', '.join(missing)}; found {', '.join(sorted(tensors)) or 'nothing'}. {REMEDY}"
+        )
+    arrays = {}
+    for name, (dtypes, ndim) in layout.items():
+        tensor = tensors[name]
+        found = str(tensor.dtype).removeprefix("torch.")
+        if found not in dtypes or tensor.ndim != ndim:
+            raise SketchError(
+                f"{name} of the sketch is {found} with {tensor.ndim} dimension(s), but {' or '.join(dtypes)} with "
+                f"{ndim} is needed. {REMEDY}"
+            )
+        arrays[name] = tensor.detach().cpu().numpy().copy()
+    return arrays
+
+
+def _read_meta(encoded: bytes, layouts: Mapping[str, Layout]) -> dict[str, Any]:
+    try:
+        meta = json.loads(encoded.decode())
+    except ValueError as error:
+        raise SketchError(f"meta of the sketch is no UTF-8 JSON ({error}). {REMEDY}") from error
+    version = meta.get("format") if isinstance(meta, dict) else None
+    if version == 1:  # rows in float32, without a digest
+        meta = {**meta, "kind": "rows", "exponent": 0, "digest": None}
+    elif version != SKETCH_FORMAT:
+        raise SketchError(
+            f"The sketch has format {version!r}, but this version reads formats 1 and {SKETCH_FORMAT}. "
+            "Install the version that wrote it, or make the sketch again from the images."
+        )
+    names, kind = meta.get("class_names"), meta.get("kind")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise SketchError(f"meta of the sketch lacks a list of class names. {REMEDY}")
+    if not isinstance(meta.get("embedder"), str):
+        raise SketchError(f"meta of the sketch lacks the embedder. {REMEDY}")
+    if not isinstance(kind, str) or kind not in layouts:
+        raise SketchError(f"The sketch keeps {kind!r}, but one of {', '.join(map(repr, layouts))} is needed. {REMEDY}")
+    for name in layouts[kind].facts:
+        if type(meta.get(name)) is not int or abs(meta[name]) >= 2**31:
+            raise SketchError(f"{name} of the sketch is {meta.get(name)!r}, but a whole number is needed. {REMEDY}")
+    if version != 1 and not isinstance(meta.get("digest"), str):
+        raise SketchError(f"meta of the sketch lacks the digest. {REMEDY}")
+    return dict(meta)
