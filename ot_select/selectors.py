@@ -53,7 +53,7 @@ class Question:
     Attributes:
         target: sketch of what is to be solved.
         candidates: what there is, by name.
-        ranker: measures distances.
+        ranker: measures distances; of many sources it may return the nearest only.
         seed: of whatever is drawn.
         probe: trains for a short while from a candidate, or from scratch for None, and returns the validation
             accuracy, a fraction, or None where training diverged; absent where nothing may be trained.

@@ -147,7 +147,7 @@ def test_where_no_source_helps_the_run_goes_on_from_scratch_and_says_so_everywhe
     assert [probe["accuracy"] is None for probe in selection["probes"]] == [True, False]
     assert result.summary["recipe"]["channels"] == 2  # as the nearest source has it
     page = (output / "report.html").read_text()
-    assert "t: searched from scratch, because no source did better" in page
+    assert "t: searched from scratch, because no probed source did better" in page
     assert "Why no source" in page
     # Oracle: a search from scratch with the same seed and settings
     network: dict[str, Any] = {"channels": 2, "num_cells": 3, "image_size": 8}
