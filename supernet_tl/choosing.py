@@ -71,8 +71,9 @@ def select_entry(
                 excluded[entry_id] = str(error)
     if not candidates or (named is not None and named not in candidates):
         raise SelectionError(_nothing_usable(cards, excluded, kind, named))
-    rank = _ranker(recipe, min_rows=ot_select.MIN_ROWS if named is None else 1)  # who names an entry wants to see it
     sketches = {entry_id: candidate.sketch for entry_id, candidate in candidates.items()}
+    smallest = sketches[named].num_sampled if named is not None else ot_select.MIN_ROWS  # a named entry is not left out
+    rank = _ranker(recipe, min_rows=min(ot_select.MIN_ROWS, smallest))
     ranking = rank(target, sketches, progress=progress)
 
     def settings_of(entry_id: str | None) -> dict[str, Any]:
