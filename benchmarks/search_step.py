@@ -15,21 +15,19 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import datetime
 import json
 import multiprocessing
 import os
-import platform
-import re
 import statistics
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 
+from benchmarks.machine import machine, resident_bytes
 from benchmarks.plain_search import Method
 from benchmarks.search_arms import ARMS, CASES, TOLERANCE, ArmName, Case, Setting, Step, check_agreement, prepare
 
@@ -109,22 +107,16 @@ def time_arms(case: Case, method: Method, setting: Setting) -> dict[ArmName, lis
     return timings
 
 
-def _resident_bytes(field: Literal["VmHWM", "VmRSS"]) -> int | None:
-    status = Path("/proc/self/status")
-    found = re.search(rf"^{field}:\s+(\d+) kB$", status.read_text(), re.MULTILINE) if status.exists() else None
-    return 1024 * int(found[1]) if found else None
-
-
 def _peak_of_this_process(name: ArmName, case: Case, method: Method, setting: Setting) -> int | None:
     prepare()
     ARMS[name](TINY, method, dataclasses.replace(setting, image_size=32))()
-    before = _resident_bytes("VmRSS")
+    before = resident_bytes("VmRSS")
     step = ARMS[name](case, method, setting)
     for _ in range(2):
         step()
     if setting.device == "cuda":
         return torch.cuda.max_memory_allocated()
-    peak = _resident_bytes("VmHWM")
+    peak = resident_bytes("VmHWM")
     return None if peak is None or before is None else peak - before
 
 
@@ -151,20 +143,6 @@ def measure(case: Case, method: Method, setting: Setting, *, memory: bool = True
         speedup_wall=plain.median_wall_s / ours.median_wall_s,
         load_average=os.getloadavg(),
     )
-
-
-def machine(setting: Setting) -> dict[str, Any]:
-    """Where and with what the numbers came about."""
-    info = Path("/proc/cpuinfo")
-    model = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.exists() else None
-    return {
-        "cpu": model[1] if model else platform.processor(),
-        "gpu": torch.cuda.get_device_name() if setting.device == "cuda" else None,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "torch_threads": 1,
-    }
 
 
 HEADER = (
@@ -208,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     setting = Setting(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Setting)})
 
     print(HEADER)
-    report: dict[str, Any] = {"machine": machine(setting), "setting": dataclasses.asdict(setting), "results": []}
+    report: dict[str, Any] = {"machine": machine(setting.device), "setting": dataclasses.asdict(setting), "results": []}
     for name in options.cases:
         for method in options.methods:
             result = measure(CASES[name], method, setting, memory=not options.no_memory)

@@ -14,6 +14,7 @@ import time
 COMMANDS = {
     "supernet-tl --help": ["-m", "supernet_tl.cli", "--help"],
     "supernet-tl transfer --help": ["-m", "supernet_tl.cli", "transfer", "--help"],
+    "supernet-tl distance --help": ["-m", "supernet_tl.cli", "distance", "--help"],
     "import lightning.pytorch": ["-c", "import lightning.pytorch"],
 }
 NUM_RUNS = 5

@@ -13,9 +13,7 @@ both shares are reported. ``--large N`` makes another zoo on the fly, which is t
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import platform
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,9 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from benchmarks.process_memory import peak_bytes
+from benchmarks.machine import machine, resident_bytes
 from ot_select import OTDD, LabelledCloud, SourceIndex, draw_rows
 from ot_select.nearest import Stage, nearest_sources
 from supernet_tl.adapters import embedder_for
@@ -237,13 +234,14 @@ def large(
 ) -> dict[str, Any]:
     """One query in a zoo that is made on the fly."""
     zoo = ResampledZoo(sets, num_entries, num_rows, seed + 1)
-    before = peak_bytes()
+    before = resident_bytes("VmRSS")
     index, costs = build(zoo, rank)
     drawn = resample(sets[target], num_rows, np.random.default_rng([seed + 1, 2**31]))
     queries = run_query(target, "inside", drawn, zoo, index, brute=False)
+    peak = resident_bytes("VmHWM")
     return {
         "index": costs,
-        "peak_bytes_beyond_the_embeddings": peak_bytes() - before,
+        "peak_bytes_beyond_the_embeddings": None if peak is None or before is None else peak - before,
         "queries": [asdict(query) for query in queries],
     }
 
@@ -274,8 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sets = embedded_sets(options.embedder, options.image_size)
     shared = {"num_rows": options.rows, "rank": options.rank, "seed": options.seed}
     found: dict[str, Any] = {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": {"processor": platform.processor() or platform.machine(), "torch_threads": torch.get_num_threads()},
+        "machine": machine("cpu"),
         "options": {key: str(value) if isinstance(value, Path) else value for key, value in vars(options).items()},
     }
     if options.large:

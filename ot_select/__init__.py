@@ -3,7 +3,7 @@
 from ot_select.bures import BuresWasserstein
 from ot_select.cloud import LabelledCloud
 from ot_select.coupling import CouplingResult, exact_coupling
-from ot_select.distance import DatasetDistance, DistanceResult
+from ot_select.distance import DatasetDistance, DistanceResult, class_coupling
 from ot_select.embed import Embedder, parse_embedder
 from ot_select.equal_terms import self_distance
 from ot_select.errors import (
@@ -25,7 +25,7 @@ from ot_select.named_distances import parse_distance
 from ot_select.otdd import OTDD, OTDDResult, otdd
 from ot_select.ranker import MIN_ROWS, rank
 from ot_select.ranking import Comparison, Ranking
-from ot_select.rows import draw_rows
+from ot_select.rows import draw_rows, draw_seeds
 from ot_select.selector_plugins import find_selector, selector_names
 from ot_select.selectors import SELECTORS, Candidate, Choice, Probe, Question, Selector, rank_randomly
 from ot_select.sinkhorn import entropic_coupling
@@ -74,8 +74,10 @@ __all__ = [
     "SourceIndex",
     "WeightsError",
     "WeightsNotFoundError",
+    "class_coupling",
     "class_gaussian",
     "draw_rows",
+    "draw_seeds",
     "entropic_coupling",
     "exact_coupling",
     "find_selector",

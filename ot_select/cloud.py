@@ -11,7 +11,8 @@ import torch
 from ot_select.arrays import ArrayLike, FloatArray, IntArray, read_only
 from ot_select.errors import CloudError
 
-_WEIGHT_SUM_TOLERANCE = 1e-6
+WEIGHT_SUM_TOLERANCE = 1e-6
+_ROUNDING_OF_SUM = 4 * np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -125,7 +126,7 @@ class LabelledCloud:
             class_indices=class_indices.astype(np.int64).ravel(),
             classes=tuple(self.classes[index] for index in present),
             class_names=tuple(self.class_names[index] for index in present),
-            weights=shares_of_one(self.weights[rows] if weights is None else weights),
+            weights=shares_of_one(self.weights[rows] if weights is None else weights.copy()),
             device=self.device,
         )
         return cloud
@@ -138,8 +139,11 @@ class LabelledCloud:
 
 
 def shares_of_one(weights: FloatArray) -> FloatArray:
-    """Positive weights over their sum, which does not depend on their order; equal weights give exactly 1/n each."""
-    return _equal_weights(len(weights)) if weights.min() == weights.max() else weights / math.fsum(weights)
+    """Positive weights over their sum, bit for bit the same in any order and when done twice; equal ones are 1/n."""
+    if weights.min() == weights.max():
+        return _equal_weights(len(weights))
+    total = math.fsum(weights)
+    return weights if abs(total - 1.0) <= _ROUNDING_OF_SUM else weights / total
 
 
 def _equal_weights(num_rows: int) -> FloatArray:
@@ -197,12 +201,12 @@ def _weight_vector(weights: ArrayLike, num_rows: int) -> FloatArray:
             f"{float(vector[row])!r} of row {row}. Leave out rows that carry no mass."
         )
     total = float(vector.sum())
-    if abs(total - 1.0) > _WEIGHT_SUM_TOLERANCE:
+    if abs(total - 1.0) > WEIGHT_SUM_TOLERANCE:
         raise CloudError(
             f"The weights sum to {total:.9g}, but shares of the mass, which sum to 1, are needed. "
             "Give weights / weights.sum()."
         )
-    return shares_of_one(vector)
+    return shares_of_one(vector.copy())
 
 
 def _label_list(labels: ArrayLike | Iterable[Hashable]) -> list[Hashable]:

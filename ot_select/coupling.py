@@ -11,11 +11,9 @@ import torch
 from torch import Tensor
 
 from ot_select.arrays import FloatArray, as_tensor, check_positive_int
-from ot_select.cloud import shares_of_one
+from ot_select.cloud import WEIGHT_SUM_TOLERANCE, shares_of_one
 from ot_select.errors import OptionError
 from ot_select.network_simplex import MAX_ITERATIONS, transport
-
-_WEIGHT_SUM_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +109,7 @@ def check_weights(name: str, weights: FloatArray | None, size: int) -> FloatArra
             f"{name} has shape {vector.shape} and {int((~(np.isfinite(vector) & (vector > 0))).sum())} entries that "
             f"are not finite numbers above 0, but {size} such numbers are needed, one for every point."
         )
-    if abs(vector.sum() - 1.0) > _WEIGHT_SUM_TOLERANCE:
+    if abs(vector.sum() - 1.0) > WEIGHT_SUM_TOLERANCE:
         raise OptionError(
             f"{name} sums to {vector.sum():.9g}, but shares of the mass, which sum to 1, are needed. "
             f"Give {name} / {name}.sum()."

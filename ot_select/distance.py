@@ -8,7 +8,7 @@ import numpy as np
 
 from ot_select.arrays import FloatArray, IntArray
 from ot_select.cloud import LabelledCloud
-from ot_select.errors import NegativeDistanceError
+from ot_select.errors import NegativeDistanceError, OptionError
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -74,3 +74,43 @@ class DatasetDistance(Protocol):
     def __call__(self, cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> DistanceResult:
         """The distance between two clouds of one feature space."""
         ...
+
+
+def class_coupling(result: DistanceResult, cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> FloatArray:
+    """The mass that a coupling moves between classes: the coupling, summed over the rows of each class.
+
+    Args:
+        result: of a comparison that kept its coupling.
+        cloud_a: the cloud that was compared as a.
+        cloud_b: the cloud that was compared as b.
+
+    Returns:
+        Shape (k_a, k_b), rows in the order of ``result.labels_a``, columns in that of ``result.labels_b``; sums to 1.
+
+    Raises:
+        OptionError: the result holds no coupling, or these are not the clouds that were compared.
+    """
+    if result.coupling is None:
+        raise OptionError(
+            "The result holds no coupling, so there is no mass to sum over classes. Ask for the coupling when "
+            "comparing (otdd: keep_coupling=True), and choose a distance that couples rows."
+        )
+    members_a = _membership(cloud_a, result.rows_a, result.labels_a, name="a")
+    members_b = _membership(cloud_b, result.rows_b, result.labels_b, name="b")
+    coupled: FloatArray = members_a @ result.coupling @ members_b.T
+    return coupled
+
+
+def _membership(cloud: LabelledCloud, rows: IntArray, labels: tuple[Hashable, ...], name: str) -> FloatArray:
+    """Which of the rows belong to which of the labels, shape (k, n), ones and zeros."""
+    position = {label: index for index, label in enumerate(labels)}
+    inside = len(rows) == 0 or rows.max() < cloud.num_rows
+    found = [position.get(cloud.classes[index]) for index in cloud.class_indices[rows]] if inside else [None]
+    if None in found:
+        raise OptionError(
+            f"The result speaks of {len(rows)} rows and {len(labels)} classes that cloud {name}, {cloud!r}, does not "
+            "have. Give the two clouds that were compared, in the same order."
+        )
+    members = np.zeros((len(labels), len(rows)))
+    members[np.array(found), np.arange(len(rows))] = 1
+    return members

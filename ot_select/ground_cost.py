@@ -16,17 +16,17 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     """|x - y|^2 for all pairs of rows.
 
     Args:
-        x: shape (n, d). Subtract a point in the middle from both tables first: the closer the points lie to the
-            origin, the fewer entries are computed twice.
+        x: shape (n, d).
         y: shape (m, d), dtype and device as ``x``.
 
     Returns:
         Shape (n, m), in units of the coordinates squared.
     """
-    norms_x, norms_y = x.square().sum(dim=1), y.square().sum(dim=1)
-    distances = torch.addmm(norms_x[:, None] + norms_y, x, y.T, alpha=-2.0)
-    cancelled = distances <= _CANCELLED * (norms_x[:, None] + norms_y)
-    rows, columns = cancelled.nonzero(as_tuple=True)
+    middle = (x.mean(dim=0) + y.mean(dim=0)) / 2  # the closer points lie to the origin, the fewer entries cancel
+    centred_x, centred_y = x - middle, y - middle
+    sums = centred_x.square().sum(dim=1)[:, None] + centred_y.square().sum(dim=1)
+    distances = torch.addmm(sums, centred_x, centred_y.T, alpha=-2.0)
+    rows, columns = (distances <= sums.mul_(_CANCELLED)).nonzero(as_tuple=True)
     step = max(1, _CHUNK // x.shape[1])
     for start in range(0, len(rows), step):
         i, j = rows[start : start + step], columns[start : start + step]

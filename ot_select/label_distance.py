@@ -84,7 +84,7 @@ def label_distances(a: Side, b: Side, inner: Inner) -> tuple[Tensor, bool]:
 
     Args:
         a: the cloud of the rows; when ``b`` is the very same, each pair is computed once.
-        b: the cloud of the columns.
+        b: the cloud of the columns. Classes stand in the order of the sides.
         inner: which distance.
 
     Returns:

@@ -10,6 +10,7 @@ Source: Alvarez-Melis & Fusi 2020, arXiv:2002.02866.
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -51,7 +52,7 @@ class Problem:
         a: the rows compared of cloud a.
         b: the rows compared of cloud b.
         cost: squared distances between points, labels included, shape (n, m), in feature units squared.
-        label_distances: between classes, shape (k_a, k_b), in feature units squared.
+        label_distances: between classes in the order of the sides, shape (k_a, k_b), in feature units squared.
         converged: whether the label distances are what they should be.
     """
 
@@ -87,8 +88,9 @@ class OTDD:
         max_iterations: of each solver; ``None`` for its own default. A run cut short is ``converged=False``.
         drop_singletons: leave out classes with a single row, as the published implementation does. By default such a
             class has no spread.
-        precision: of label distances and of the cost between points. ``"float32"`` shifts ``squared`` by about 1e-6
-            relative to the mean cost; couplings are float64 either way.
+        precision: of label distances and of the cost between points. ``"float32"`` moves ``squared`` by less than 1e-6
+            of the mean squared distance between points (1e-7 on clouds of up to 512 features); couplings are float64
+            either way.
         device: where to compute; ``None`` for the device that both clouds came from. The network simplex always runs
             on the CPU.
         keep_coupling: keep the (n, m) coupling in the result; it is large, so by default it is not held.
@@ -193,9 +195,10 @@ class OTDD:
                 squared -= within.value / 2
                 dual_gap += within.dual_gap / 2
                 solved.append(within)
+        table = problem.label_distances.cpu().double().numpy()
         return OTDDResult(
             squared=squared,
-            label_distances=problem.label_distances.cpu().double().numpy(),
+            label_distances=table[np.ix_(problem.a.class_order, problem.b.class_order)],
             labels_a=problem.a.labels,
             labels_b=problem.b.labels,
             converged=all(result.converged for result in solved),
@@ -227,6 +230,7 @@ class OTDD:
                 weights_b=weights_b,
                 regularisation=self.regularisation,
                 tolerance=self.tolerance,
+                symmetric=problem.a.same_points(problem.b),
                 **limit,
             )
         return replace(coupling, converged=coupling.converged and problem.converged)

@@ -83,11 +83,13 @@ def sample(cloud: LabelledCloud, num_rows: int, seed: int) -> tuple[IntArray, La
     """The rows that :func:`draw_rows` draws, and the cloud that they make."""
     if cloud.num_rows <= num_rows:
         return np.arange(cloud.num_rows), cloud
-    rows = np.concatenate(stratified_sample(blocks_of(cloud), num_rows, seed))
+    blocks = blocks_of(cloud)
+    rows = np.concatenate(stratified_sample(blocks, num_rows, seed))
     if cloud.equally_weighted:
         return rows, cloud.take(rows)
     classes, weights = cloud.class_indices[rows], cloud.weights[rows]
-    mass_before = np.bincount(cloud.class_indices, cloud.weights)
+    everyone = np.concatenate(blocks)  # in canonical order, so that sums round alike whatever the order of rows
+    mass_before = np.bincount(cloud.class_indices[everyone], cloud.weights[everyone])
     mass_drawn = np.bincount(classes, weights, minlength=cloud.num_classes)
     return rows, cloud.take(rows, weights * mass_before[classes] / mass_drawn[classes])
 
@@ -95,6 +97,20 @@ def sample(cloud: LabelledCloud, num_rows: int, seed: int) -> tuple[IntArray, La
 def blocks_of(cloud: LabelledCloud) -> list[IntArray]:
     """The canonical blocks of a cloud."""
     return canonical_blocks(cloud.features, cloud.class_indices, None if cloud.equally_weighted else cloud.weights)
+
+
+def draw_seeds(seed: int, num_draws: int) -> list[int]:
+    """Independent seeds for repeated draws, the first few the same however many there are.
+
+    Args:
+        seed: of the seeds.
+        num_draws: at least 1.
+
+    Raises:
+        OptionError: one of them is out of range.
+    """
+    seed, num_draws = check_seed(seed), check_positive_int("num_draws", num_draws)
+    return [int(np.random.SeedSequence([seed, draw]).generate_state(1)[0]) for draw in range(num_draws)]
 
 
 def class_shares(counts: IntArray, num_rows: int, generator: np.random.Generator) -> IntArray:

@@ -18,25 +18,37 @@ from ot_select.rows import blocks_of
 class Side:
     """The rows of one cloud that are compared, class by class.
 
+    Classes stand in canonical order, as rows do, so that the names of labels do not touch a digit.
+
     Attributes:
         rows: which rows of the cloud, in canonical order, shape (n,).
         features: shape (n, d), a point in the middle of both clouds subtracted.
         weights: shape (n,), of sum 1.
-        labels: of the k classes with rows, in the class order of the cloud.
-        class_positions: shape (n,), positions in ``labels``.
-        class_rows: the rows of each class.
+        class_positions: shape (n,), the class of each row.
+        class_rows: the rows of each of the k classes.
         conditional_weights: of the rows within each class, of sum 1.
         keys: equal for classes whose rows and conditional weights are equal to the last bit.
+        labels: of the classes, in the class order of the cloud.
+        class_order: shape (k,), which class each of ``labels`` belongs to.
     """
 
     rows: IntArray
     features: Tensor
     weights: FloatArray
-    labels: tuple[Hashable, ...]
     class_positions: IntArray
     class_rows: tuple[slice, ...]
     conditional_weights: tuple[FloatArray, ...]
     keys: tuple[bytes, ...]
+    labels: tuple[Hashable, ...]
+    class_order: IntArray
+
+    def same_points(self, other: "Side") -> bool:
+        """Whether rows, weights and classes, but for their labels, are equal to the last bit."""
+        return self is other or (
+            self.keys == other.keys
+            and np.array_equal(self.weights, other.weights)
+            and torch.equal(self.features, other.features)
+        )
 
 
 def two_sides(
@@ -92,22 +104,22 @@ def _side(
     device: torch.device,
     dtype: torch.dtype,
 ) -> Side:
-    ends = np.cumsum([len(block) for block in blocks])
-    classes = [int(cloud.class_indices[block[0]]) for block in blocks]
-    in_class_order = np.argsort(classes)
-    class_rows = [slice(ends[place] - len(blocks[place]), ends[place]) for place in in_class_order]
+    sizes = [len(block) for block in blocks]
+    class_rows = [slice(end - size, end) for end, size in zip(np.cumsum(sizes).tolist(), sizes, strict=True)]
     rows = np.concatenate(blocks)
     weights = shares_of_one(cloud.weights[rows])
     conditional = [shares_of_one(weights[part]) for part in class_rows]
+    classes = np.array([cloud.class_indices[block[0]] for block in blocks])
     return Side(
         rows=rows,
         features=torch.as_tensor(table - middle, device=device, dtype=dtype),
         weights=weights,
-        labels=tuple(cloud.classes[classes[place]] for place in in_class_order),
-        class_positions=np.searchsorted(np.sort(classes), cloud.class_indices[rows]),
+        class_positions=np.repeat(np.arange(len(blocks)), sizes),
         class_rows=tuple(class_rows),
         conditional_weights=tuple(conditional),
         keys=tuple(_key(table[part], shares) for part, shares in zip(class_rows, conditional, strict=True)),
+        labels=tuple(cloud.classes[index] for index in np.sort(classes)),
+        class_order=np.argsort(classes),
     )
 
 

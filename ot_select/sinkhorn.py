@@ -6,6 +6,11 @@ is P = a b exp((f + g - C) / eps), the minimiser of <P, C> + eps KL(P | a b).
 Potentials live in the log domain. Between two log-domain sweeps the coupling that they give is rescaled by plain
 matrix-vector products, as long as the scalings stay within bounds: the same iteration at a fraction of the price.
 Everything is float64 and stays on the device of the cost.
+
+A symmetric problem, such as a cloud against itself, has one potential for both sides. Setting it to the mean of its old
+value and its update, rather than going to and fro, takes tens of sweeps where the other takes tens of thousands.
+
+Source: Feydy et al. 2019, arXiv:1810.08278 (the averaged update of symmetric problems).
 """
 
 from collections.abc import Iterator
@@ -32,6 +37,7 @@ def entropic_coupling(
     max_iterations: int = 50_000,
     weights_a: FloatArray | None = None,
     weights_b: FloatArray | None = None,
+    symmetric: bool = False,
 ) -> CouplingResult:
     """The coupling that minimises <P, C> + eps KL(P | a b).
 
@@ -43,6 +49,7 @@ def entropic_coupling(
             ``converged=False``.
         weights_a: shape (n,), above 0 and of sum 1; equal by default.
         weights_b: shape (m,), likewise.
+        symmetric: the caller's word that cost and transposed cost, and both weights, are equal up to rounding.
 
     Raises:
         OptionError: the cost is not a finite table, weights do not fit it, or an option is not positive.
@@ -62,7 +69,12 @@ def entropic_coupling(
         final = eps == regularisation
         sweeps = max(1, budget - used) if final else min(_WARMING_SWEEPS, max(1, budget - used))
         # A tenth is kept back for the rounding between the scalings and the coupling rebuilt from the potentials.
-        f, g, spent = _solve(problem, f, g, eps, 0.9 * tolerance if final else _WARMING_TOLERANCE, sweeps)
+        goal = 0.9 * tolerance if final else _WARMING_TOLERANCE
+        if symmetric:
+            f, spent = _solve_symmetric(problem, f, eps, goal, sweeps)
+            g = f
+        else:
+            f, g, spent = _solve(problem, f, g, eps, goal, sweeps)
         used += spent
     plan = problem.plan(f, g, regularisation)
     dual_value = float(f @ problem.a + g @ problem.b - regularisation * (plan.sum() - 1.0))
@@ -157,6 +169,25 @@ def _solve(
         used += spent
         if error <= tolerance or used >= budget:
             return f, g, used
+
+
+def _solve_symmetric(problem: _Problem, f: Tensor, eps: float, tolerance: float, budget: int) -> tuple[Tensor, int]:
+    """The one potential of a symmetric problem at one eps, and the sweeps it took."""
+    used = 0
+    while True:
+        f = (f + problem.row_sweep(f, eps)[0]) / 2
+        used += 1
+        plan, u = problem.plan(f, f, eps), torch.ones_like(f)
+        while True:
+            sums = u * (plan @ u)
+            if used >= budget or 2 * float((sums - problem.a).abs().sum()) <= tolerance:
+                return f + eps * u.log(), used
+            next_u = u * (problem.a / sums).sqrt()
+            if not _within_bounds(next_u):
+                break
+            u = next_u
+            used += 1
+        f = f + eps * u.log()
 
 
 def _rescale(

@@ -81,6 +81,8 @@ def build_parser() -> ArgumentParser:
     verbs.add_subcommand(
         "pretrain", _pretrain_parser(), help="search supernets on source datasets and keep them in a zoo"
     )
+    verbs.add_subcommand("distance", _distance_parser(), help="measure distances between datasets, and picture them")
+    verbs.add_subcommand("embed", _embed_parser(), help="write the features of an image set to a file")
     verbs.add_subcommand("select", _select_parser(), help="rank a zoo's sources by their distance to a target")
     verbs.add_subcommand("transfer", _transfer_parser(), help="the whole way from a target's images to a small network")
     verbs.add_subcommand("search", _search_parser(), help="the same from scratch: the baseline")
@@ -106,6 +108,55 @@ def _pretrain_parser() -> ArgumentParser:
     parser.add_argument("--mixture", action="store_true", help="one supernet for all sources together (algorithm 3)")
     parser.add_argument("--output", type=str, metavar="DIR", help="folder of the runs (default: ZOO/.runs)")
     return _with_recipe(parser, PRETRAIN_DEFAULTS)
+
+
+def _distance_parser() -> ArgumentParser:
+    parser = _verb(
+        "Measure the distance between two datasets, with how their classes lie to each other, or between all pairs of "
+        "several, with a heat map. Each pair is compared at equal rows. Test images count as any others."
+    )
+    parser.add_argument(
+        "datasets",
+        type=str,
+        nargs="*",
+        metavar="DATASET",
+        help="root/<class>/*.png|jpg|…, a Meta-Album folder, pocket:NAME, a file that `embed` wrote, or with --zoo an "
+        "entry's name or id",
+    )
+    parser.add_argument(
+        "--zoo", type=str, metavar="DIR", help="folder of a zoo; without any DATASET all its entries are compared"
+    )
+    parser.add_argument(
+        "--distance",
+        type=str,
+        default="otdd",
+        metavar="NAME",
+        help="otdd (exact), otdd-paper (debiased entropic), otdd-diagonal, otdd-means, otdd-exact (other distances "
+        "between classes), or bures (labels set aside) (default: otdd)",
+    )
+    parser.add_argument("--rows", type=int, default=1000, help="rows of each dataset in a comparison (default: 1000)")
+    parser.add_argument("--draws", type=int, default=3, help="draws of rows that are averaged (default: 3)")
+    parser.add_argument("--seed", type=int, default=0, help="of the rows that are drawn (default: 0)")
+    parser.add_argument("--output", type=str, metavar="DIR", help="folder for the numbers and a page of pictures")
+    parser.add_argument("--overwrite", action="store_true", help="replace distances that DIR holds")
+    return _with_settings(parser, ("embedder", "embed_size"), {"embedder": None, "embed_size": None})
+
+
+def _embed_parser() -> ArgumentParser:
+    parser = _verb("Embed the images of a set and write the features, float32, with labels, class names and paths.")
+    parser.add_argument(
+        "source", type=str, metavar="SRC", help="root/<class>/*.png|jpg|…, a Meta-Album folder, or pocket:NAME"
+    )
+    parser.add_argument("--output", type=str, required=True, metavar="FILE", help="a name ending in .safetensors")
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE")
+    parser.add_argument(
+        "--part",
+        type=str,
+        default="all",
+        metavar="PART",
+        help="all images, or a split of them: search, validation or test (default: all)",
+    )
+    return _with_settings(parser, ("embedder", "embed_size", "seed", "test_frac", "validation_frac"))
 
 
 def _select_parser() -> ArgumentParser:
@@ -223,6 +274,13 @@ def _with_behaviour(parser: ArgumentParser) -> ArgumentParser:
 
 def _with_recipe(parser: ArgumentParser, other_defaults: Mapping[str, Any] = MappingProxyType({})) -> ArgumentParser:
     """Offer every setting of the recipe as a hyphenated switch; what is not given keeps its default."""
+    return _with_settings(parser, tuple(field.name for field in fields(Recipe)), other_defaults)
+
+
+def _with_settings(
+    parser: ArgumentParser, names: Sequence[str], other_defaults: Mapping[str, Any] = MappingProxyType({})
+) -> ArgumentParser:
+    """Offer some settings of the recipe as hyphenated switches; what is not given keeps its default."""
     parser.add_argument(
         "--drop-small-classes", action="store_true", help="leave classes with fewer than four images out"
     )
@@ -230,8 +288,8 @@ def _with_recipe(parser: ArgumentParser, other_defaults: Mapping[str, Any] = Map
     kinds, texts = get_type_hints(Recipe), _setting_texts()
     common = parser.add_argument_group("settings")
     more = parser.add_argument_group("more settings")
-    ordered = sorted(fields(Recipe), key=lambda field: _COMMON.index(field.name) if field.name in _COMMON else 99)
-    for field in ordered:
+    offered = [field for field in fields(Recipe) if field.name in names]
+    for field in sorted(offered, key=lambda field: _COMMON.index(field.name) if field.name in _COMMON else 99):
         group = common if field.name in _COMMON else more
         value = other_defaults.get(field.name, field.default)
         default = "" if value is None else f" (default: {value})"

@@ -21,6 +21,14 @@ class SelectionError(SupernetTLError):
     """A zoo from which no source can be taken for this target."""
 
 
+class ComparisonError(SupernetTLError):
+    """Datasets that cannot be compared as asked."""
+
+
+class EmbeddingFileError(SupernetTLError):
+    """A file that is no embedding, a damaged one, or one that would be overwritten."""
+
+
 class DivergedError(SupernetTLError):
     """Training ended with numbers that are not finite."""
 

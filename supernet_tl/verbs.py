@@ -20,6 +20,7 @@ from supernet_tl.errors import SelectionError
 from supernet_tl.files import read_json
 from supernet_tl.recipe import Recipe
 
+_MAX_PAIRS_SHOWN = 45  # of ten datasets
 _OUT = Console(highlight=False, markup=False)  # names may hold brackets
 
 
@@ -58,6 +59,95 @@ def _pretrain(config: Namespace) -> None:
     )
     entries = found if isinstance(found, list) else [found]
     _show_cards({zoo_store.content_id(entry): entry.card for entry in entries}, as_json=bool(config.json))
+
+
+def _distance(config: Namespace) -> None:
+    from supernet_tl.distances import distance
+
+    found = distance(
+        *config.datasets,
+        zoo=config.zoo,
+        distance=config.distance,
+        rows=config.rows,
+        draws=config.draws,
+        seed=config.seed,
+        embedder=config.embedder,
+        embed_size=config.embed_size,
+        output=config.output,
+        control=_control(config),
+    )
+    values = found.to_dict()
+    if config.json:
+        _print_json(values)
+        return
+    draws = f", mean of {values['num_draws']} draws" if values["num_draws"] > 1 else ""
+    title = f"{values['distance']}, {values['rows']} rows each{draws}"
+    if values["classes"] is None:
+        _show_pairs(values, title)
+    else:
+        _show_pair(values, title)
+    if found.output is not None:
+        _OUT.print(
+            f"pictures: {found.output / ('distance.html' if found.classes else 'distances.html')}", soft_wrap=True
+        )
+
+
+def _show_pair(values: dict[str, Any], title: str) -> None:
+    """Two datasets: their distance, and the nearest class of each class."""
+    (pair,) = values["pairs"]
+    table = _table("", "", "distance", "spread", "squared", "converged", title=title)
+    table.add_row(pair["a"], pair["b"], *_numbers(pair), "yes" if pair["converged"] else "no")
+    _OUT.print(table)
+    nearest = values["classes"]["nearest"]
+    if nearest[0]["by_label_distance"] is None and nearest[0]["by_mass"] is None:
+        return
+    table = _table(f"class of {pair['a']}", f"nearest of {pair['b']}", "distance", "most of its mass to", "share")
+    for row in nearest:
+        by_distance, by_mass = row["by_label_distance"], row["by_mass"]
+        table.add_row(
+            row["class"],
+            *(("—", "—") if by_distance is None else (by_distance["class"], f"{by_distance['distance']:.2f}")),
+            *(("—", "—") if by_mass is None else (by_mass["class"], f"{by_mass['share']:.1%}")),
+        )
+    _OUT.print(table)
+
+
+def _show_pairs(values: dict[str, Any], title: str) -> None:
+    """Several datasets: every pair, nearest first, and of many only the nearest of each."""
+    many = len(values["pairs"]) > _MAX_PAIRS_SHOWN
+    if many:
+        title += "; the nearest of each"
+        nearest = {frozenset((row["name"], row["nearest"])) for row in values["nearest"]}
+    table = _table("", "", "distance", "spread", "squared", "converged", title=title)
+    for pair in sorted(values["pairs"], key=lambda pair: float(pair["squared"])):
+        if not many or frozenset((pair["a"], pair["b"])) in nearest:
+            table.add_row(pair["a"], pair["b"], *_numbers(pair), "yes" if pair["converged"] else "no")
+    _OUT.print(table)
+    if many:
+        _OUT.print(f"all {len(values['pairs'])} pairs: give --output DIR, or --json")
+
+
+def _numbers(pair: dict[str, Any]) -> tuple[str, str, str]:
+    """Distance, its spread, and the squared distance; a negative square has no root."""
+    distance = "—" if pair["distance"] is None else f"{pair['distance']:.2f}"
+    spread = "—" if pair["distance_spread"] is None else f"± {pair['distance_spread']:.2f}"
+    return distance, spread, f"{pair['squared']:.2f}"
+
+
+def _embed(config: Namespace) -> None:
+    from supernet_tl.embedding import embed
+
+    found = embed(config.source, config.output, config.part, control=_control(config), **_settings(config))
+    values = {**found.to_dict(), "output": config.output}
+    if config.json:
+        _print_json(values)
+        return
+    what = "images" if found.part == "all" else f"{found.part} images"
+    _OUT.print(
+        f"{values['num_images']} {what} of {found.name} in {values['num_classes']} classes, {values['num_features']} "
+        f"features each by {found.embedder.name} at {found.embedder.image_size} pixels: {config.output}",
+        soft_wrap=True,
+    )
 
 
 def _select(config: Namespace) -> None:
@@ -254,6 +344,8 @@ def _print_json(values: Any) -> None:
 
 _VERBS = {
     "pretrain": _pretrain,
+    "distance": _distance,
+    "embed": _embed,
     "select": _select,
     "transfer": _transfer,
     "search": _search,

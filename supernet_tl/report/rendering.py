@@ -38,6 +38,7 @@ def _environment() -> Environment:
         wording.operations,
         wording.duration,
         wording.fixed,
+        wording.significant,
         wording.weight,
         primitive_stroke,
     ):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import floor, log10
+
 NOTHING = "—"
 _THIN = "\u202f"  # narrow no-break space: between a number and its unit
 _MINUS = "\u2212"
@@ -54,6 +57,20 @@ def duration(seconds: float | None) -> str:
 def fixed(number: float, decimals: int) -> str:
     """A number with so many decimals, thousands set apart: ``75.68``."""
     return f"{number:,.{decimals}f}".replace("-", _MINUS)
+
+
+def significant(number: float, digits: int = 4) -> str:
+    """A number with so many significant digits, as far as they stand behind the point: ``75.68``, ``1,204``."""
+    if number == 0:
+        return "0"
+    decimals = max(0, digits - 1 - floor(log10(abs(number))))
+    return f"{number:,.{decimals}f}".replace("-", _MINUS)
+
+
+def decimals_for(numbers: Iterable[float]) -> int:
+    """So many decimals that the largest number shows four significant digits, and at most six."""
+    largest = max(map(abs, numbers), default=0.0)
+    return 0 if largest == 0 else min(6, max(0, 3 - floor(log10(largest))))
 
 
 def weight(number: float) -> str:

@@ -16,16 +16,31 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 @dataclass(frozen=True)
 class ReferencePair:
-    """Two clouds and the independent float64 numbers for them (halves of squared distances)."""
+    """Two clouds and numbers for them.
+
+    Attributes:
+        a: one cloud.
+        b: the other.
+        numbers: of the independent float64 computation; halves of squared distances, but label distances whole.
+        published: of the published implementation, likewise.
+        published_inner_exact: of the published implementation with exact distances between classes, likewise.
+        published_variants: its other options by name, likewise.
+        whole_gaussian: of the independent computation on whole clouds; squared distances, not halved.
+    """
 
     a: LabelledCloud
     b: LabelledCloud
     numbers: dict[str, Any]
+    published: dict[str, Any]
+    published_inner_exact: dict[str, Any]
+    published_variants: dict[str, Any]
+    whole_gaussian: dict[str, Any]
 
 
 @pytest.fixture(scope="session")
 def reference() -> Callable[[str], ReferencePair]:
-    numbers = json.loads((FIXTURES / "otdd_reference.json").read_text())["pairs"]
+    fixtures = json.loads((FIXTURES / "otdd_reference.json").read_text())
+    numbers = fixtures["pairs"]
     with np.load(FIXTURES / "otdd_reference.npz") as archive:
         arrays = dict(archive)
 
@@ -37,7 +52,15 @@ def reference() -> Callable[[str], ReferencePair]:
         return LabelledCloud(arrays[f"{name}_X" if f"{name}_X" in arrays else "A8_X"], arrays[f"{name}_Y"])
 
     def pair(key: str) -> ReferencePair:
-        return ReferencePair(cloud(numbers[key]["A"]), cloud(numbers[key]["B"]), numbers[key]["independent_f64"])
+        return ReferencePair(
+            cloud(numbers[key]["A"]),
+            cloud(numbers[key]["B"]),
+            numbers=numbers[key]["independent_f64"],
+            published=numbers[key]["reference_gaussian_approx"],
+            published_inner_exact=numbers[key]["reference_inner_exact"],
+            published_variants=fixtures["variants"].get(key, {}),
+            whole_gaussian=numbers[key]["whole_dataset_gaussian"],
+        )
 
     return pair
 

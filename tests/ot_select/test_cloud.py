@@ -90,3 +90,65 @@ def test_class_names_that_do_not_fit_get_a_sentence() -> None:
         LabelledCloud(ROWS, [0, 1, 0, 1], ["a", "b", "c"])
     with pytest.raises(CloudError, match=r"class_names lacks the labels \[1\]"):
         LabelledCloud(ROWS, [0, 1, 0, 1], {0: "zero"})
+
+
+# Weights.
+
+
+def test_rows_carry_equal_weights_unless_told_otherwise() -> None:
+    cloud = LabelledCloud(ROWS, [0, 0, 1, 1])
+    assert cloud.weights.tolist() == [0.25] * 4
+    assert cloud.equally_weighted
+    assert LabelledCloud(ROWS, [0, 0, 1, 1], weights=torch.full((4,), 0.25)).equally_weighted
+
+
+def test_weights_a_little_off_are_divided_by_their_sum() -> None:
+    given = np.array([0.1, 0.2, 0.3, 0.4]) * (1 + 5e-7)
+    cloud = LabelledCloud(ROWS, [0, 0, 1, 1], weights=given)
+    assert np.allclose(cloud.weights, [0.1, 0.2, 0.3, 0.4], rtol=1e-15, atol=0)
+    assert not cloud.equally_weighted
+    with pytest.raises(ValueError, match="read-only"):
+        cloud.weights[0] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("weights", "sentence"),
+    [
+        ([0.5, 0.5], r"weights have shape \(2,\), but there are 4 feature rows"),
+        ([0.5, 0.5, 0.5, 0.5], r"weights sum to 2, but shares of the mass.*Give weights / weights\.sum\(\)"),
+        ([0.5, 0.5, 0.0, 0.0], r"2 of 4 weights are not finite numbers above 0, the first is 0\.0 of row 2"),
+        ([0.5, np.nan, 0.25, 0.25], "1 of 4 weights are not finite numbers above 0, the first is nan of row 1"),
+        ([0.75, 0.75, -0.25, -0.25], r"2 of 4 weights are not finite numbers above 0, the first is -0\.25 of row 2"),
+        (["a"] * 4, "weights cannot be read as numbers"),
+    ],
+)
+def test_what_are_no_weights_gets_a_sentence(weights: object, sentence: str) -> None:
+    with pytest.raises(CloudError, match=sentence):
+        LabelledCloud(ROWS, [0, 0, 1, 1], weights=weights)  # type: ignore[arg-type]
+
+
+def test_taking_rows_keeps_their_labels_names_and_relative_weights() -> None:
+    cloud = LabelledCloud(ROWS, ["c", "a", "b", "a"], weights=[0.1, 0.2, 0.3, 0.4])
+    taken = cloud.take(np.array([3, 0]))
+    assert taken.features.tolist() == [[6.0, 7.0], [0.0, 1.0]]
+    assert [taken.classes[index] for index in taken.class_indices] == ["a", "c"]
+    assert taken.class_names == ("a", "c")
+    assert taken.weights == pytest.approx([0.8, 0.2])  # oracle: 0.4 and 0.1 over their sum
+    with pytest.raises(CloudError, match="No rows were chosen"):
+        cloud.take(np.array([], dtype=np.int64))
+
+
+# Devices.
+
+
+def test_a_cloud_remembers_where_its_features_came_from() -> None:
+    assert LabelledCloud(ROWS, [0, 0, 1, 1]).device == torch.device("cpu")
+    assert LabelledCloud(torch.from_numpy(ROWS), [0, 0, 1, 1]).device == torch.device("cpu")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_cloud_of_a_tensor_on_a_gpu_remembers_the_gpu() -> None:
+    cloud = LabelledCloud(torch.from_numpy(ROWS).cuda(), torch.tensor([0, 0, 1, 1]).cuda())
+    assert cloud.device.type == "cuda"
+    assert cloud.take(np.array([0])).device == cloud.device
+    assert np.array_equal(cloud.features, ROWS)

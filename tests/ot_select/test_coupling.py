@@ -6,12 +6,13 @@ from ot_select import OptionError, exact_coupling
 from ot_select.arrays import FloatArray
 
 
-def linear_programme_cost(cost: FloatArray) -> float:
+def linear_programme_cost(cost: FloatArray, a: FloatArray | None = None, b: FloatArray | None = None) -> float:
     """Oracle: the transport problem handed to SciPy's linear programming as it stands in the textbook."""
     n, m = cost.shape
+    a, b = np.full(n, 1 / n) if a is None else a, np.full(m, 1 / m) if b is None else b
     row_sums = np.kron(np.eye(n), np.ones(m))
     column_sums = np.kron(np.ones(n), np.eye(m))
-    marginals = np.concatenate([np.full(n, 1 / n), np.full(m, 1 / m)])
+    marginals = np.concatenate([a, b])
     return float(linprog(cost.ravel(), A_eq=np.vstack([row_sums, column_sums]), b_eq=marginals).fun)
 
 
@@ -36,3 +37,35 @@ def test_a_run_cut_short_is_a_status_and_no_warning() -> None:
 def test_a_cost_that_is_no_finite_table_gets_a_sentence(cost: FloatArray) -> None:
     with pytest.raises(OptionError, match=r"a finite table of shape \(n, m\) is needed"):
         exact_coupling(cost)
+
+
+def test_the_exact_cost_under_weights_is_that_of_the_linear_programme() -> None:
+    generator = np.random.default_rng(3)
+    cost = generator.random((9, 14))
+    a, b = generator.dirichlet(np.ones(9)), generator.dirichlet(np.ones(14))
+    result = exact_coupling(cost, weights_a=a, weights_b=b)
+    assert result.cost == pytest.approx(linear_programme_cost(cost, a, b), rel=1e-9)
+    assert np.allclose(result.plan.sum(axis=1), a, atol=1e-12)
+    assert np.allclose(result.plan.sum(axis=0), b, atol=1e-12)
+    assert result.marginal_error < 1e-12
+    assert abs(result.dual_gap) < 1e-12
+
+
+def test_a_point_of_weight_k_over_n_counts_as_k_points() -> None:
+    generator = np.random.default_rng(4)
+    cost, times = generator.random((6, 5)), np.array([1, 3, 2, 1, 4, 1])
+    weighted = exact_coupling(cost, weights_a=times / times.sum())
+    assert weighted.cost == pytest.approx(exact_coupling(np.repeat(cost, times, axis=0)).cost, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("weights", "sentence"),
+    [
+        ([0.5, 0.5], r"weights_a has shape \(2,\) and 0 entries that are not finite.* 3 such numbers are needed"),
+        ([0.5, 0.5, 0.0], r"1 entries that are not finite numbers above 0"),
+        ([0.5, 0.5, 0.5], r"weights_a sums to 1\.5, but shares of the mass.*Give weights_a / weights_a\.sum\(\)"),
+    ],
+)
+def test_weights_that_do_not_fit_get_a_sentence(weights: list[float], sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        exact_coupling(np.ones((3, 2)), weights_a=np.array(weights))

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ot_select import LabelledCloud, draw_rows, otdd
+from ot_select import LabelledCloud, OptionError, draw_rows, draw_seeds, otdd
 from ot_select.arrays import IntArray
 from ot_select.rows import canonical_blocks, stratified_sample
 
@@ -84,6 +84,60 @@ def test_drawing_rows_of_a_cloud_gives_the_rows_that_the_distance_would_compare(
     cloud, other = make_cloud(1, counts=(30, 20)), make_cloud(2)
     drawn = draw_rows(cloud, 12, seed=3)
     compared = otdd(cloud, other, max_samples=12, seed=3).rows_a
-    assert np.array_equal(drawn.features, cloud.features[compared])
+    assert {tuple(row) for row in drawn.features} == {tuple(row) for row in cloud.features[compared]}
     assert drawn.classes == cloud.classes
     assert draw_rows(cloud, 50, seed=3) is cloud
+
+
+def test_seeds_of_draws_differ_and_the_first_few_are_the_same_however_many_there_are() -> None:
+    assert len(set(draw_seeds(0, 50))) == 50
+    assert draw_seeds(3, 5)[:2] == draw_seeds(3, 2)
+    assert draw_seeds(3, 2) != draw_seeds(4, 2)
+
+
+@pytest.mark.parametrize(("seed", "num_draws", "name"), [(-1, 3, "seed"), (0, 0, "num_draws")])
+def test_seeds_of_draws_are_asked_for_with_whole_numbers(seed: int, num_draws: int, name: str) -> None:
+    with pytest.raises(OptionError, match=f"{name} is "):
+        draw_seeds(seed, num_draws)
+
+
+def weighted_cloud() -> LabelledCloud:
+    generator = np.random.default_rng(5)
+    weights = generator.random(60) + 0.1
+    return LabelledCloud(
+        generator.standard_normal((60, 3)), np.repeat(["a", "b", "c"], [30, 20, 10]), weights=weights / weights.sum()
+    )
+
+
+def class_masses(cloud: LabelledCloud) -> list[float]:
+    return [float(mass) for mass in np.bincount(cloud.class_indices, cloud.weights)]
+
+
+def test_drawn_rows_of_unequal_weight_keep_the_mass_of_every_class() -> None:
+    cloud = weighted_cloud()
+    drawn = draw_rows(cloud, 12, seed=0)
+    assert drawn.num_rows == 12
+    assert class_masses(drawn) == pytest.approx(class_masses(cloud), rel=1e-12)
+
+
+def test_drawn_rows_of_equal_weight_stay_so() -> None:
+    cloud = weighted_cloud()
+    drawn = draw_rows(LabelledCloud(cloud.features, cloud.class_indices), 13, seed=0)
+    assert drawn.weights.tolist() == [1 / 13] * 13
+
+
+def test_the_draw_of_a_weighted_cloud_does_not_depend_on_the_order_of_its_rows() -> None:
+    cloud = weighted_cloud()
+    order = np.random.default_rng(1).permutation(60)
+    drawn, twin = draw_rows(cloud, 20, seed=4), draw_rows(cloud.take(order), 20, seed=4)
+    assert np.array_equal(drawn.features, twin.features)
+    assert np.array_equal(drawn.weights, twin.weights)
+
+
+def test_weights_tell_equal_rows_apart_in_the_canonical_order() -> None:
+    features = np.zeros((4, 2))
+    weights = np.array([0.4, 0.1, 0.3, 0.2])
+    shuffle = np.array([2, 0, 3, 1])
+    order = canonical_blocks(features, np.zeros(4, dtype=np.int64), weights)[0]
+    other = canonical_blocks(features, np.zeros(4, dtype=np.int64), weights[shuffle])[0]
+    assert np.array_equal(weights[order], weights[shuffle][other])

@@ -1,0 +1,32 @@
+"""The machine that a benchmark ran on, and how much memory its process takes."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Where and with what the numbers came about."""
+    info = Path("/proc/cpuinfo")
+    model = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.exists() else None
+    return {
+        "cpu": model[1] if model else platform.processor(),
+        "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "torch_threads": torch.get_num_threads(),
+    }
+
+
+def resident_bytes(field: Literal["VmHWM", "VmRSS"]) -> int | None:
+    """What this process holds now (VmRSS) or held at its peak (VmHWM); None where the system does not tell."""
+    status = Path("/proc/self/status")
+    found = re.search(rf"^{field}:\s+(\d+) kB$", status.read_text(), re.MULTILINE) if status.exists() else None
+    return 1024 * int(found[1]) if found else None

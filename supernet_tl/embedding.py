@@ -1,0 +1,116 @@
+"""From an image set to its features, in pieces, so that large sets fit into memory and a stopped embedding goes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ot_select import Embedder
+from supernet_tl import adapters
+from supernet_tl.console import counted
+from supernet_tl.control import Control, Source
+from supernet_tl.data import FileStore, ImageSet, Progress
+from supernet_tl.embedding_file import SUFFIX, Embedding
+from supernet_tl.errors import EmbeddingFileError
+from supernet_tl.prepared_data import split
+from supernet_tl.recipe import Recipe
+
+Part = Literal["all", "search", "validation", "test"]
+
+_PIECE = 1024
+"""Images decoded and embedded at a time; the embedder keeps every finished piece."""
+
+
+def embed(
+    source: Source,
+    output: str | os.PathLike[str] | None = None,
+    part: Part = "all",
+    *,
+    control: Control | None = None,
+    **options: Any,
+) -> Embedding:
+    """Embed the images of a set, and write the features to a file.
+
+    Args:
+        source: a folder, Meta-Album folder, ``pocket:NAME`` or image set.
+        output: a file ending in ``.safetensors``; none is written when absent.
+        part: ``all`` images, or those of the split ``search``, ``validation`` or ``test`` that a transfer with the
+            same seed and fractions makes.
+        control: device, overwriting, bad images.
+        **options: of :class:`supernet_tl.Recipe`: ``embedder``, ``embed_size``, and for splits ``seed``, ``test_frac``,
+            ``validation_frac``.
+
+    Raises:
+        EmbeddingFileError: ``output`` is there already, or has another suffix.
+        DataError: the images cannot be used.
+    """
+    control, recipe = control or Control(), Recipe.from_options(options)
+    path = None if output is None else _writable(Path(output), overwrite=control.overwrite)
+    if part not in get_args(Part):
+        raise EmbeddingFileError(f"part is {part!r}; expected one of {', '.join(get_args(Part))}.")
+    images = control.open(source)
+    rows = np.arange(len(images)) if part == "all" else np.asarray(getattr(split(images, recipe), part))
+    embedder = adapters.embedder_for(recipe.embedder, recipe.embed_size, control.device)
+    with counted(f"embedding {images.name}", quiet=control.quiet) as progress:
+        features = embed_rows(images, rows.tolist(), embedder, recipe.embed_size, progress)
+    embedding = Embedding(
+        name=images.name,
+        part=part,
+        features=features,
+        class_indices=images.labels[rows],
+        class_names=images.class_names,
+        paths=_relative_paths(images, rows.tolist()),
+        embedder=embedder.identity,
+        fingerprint=images.fingerprint(),
+    )
+    if path is not None:
+        embedding.save(path)
+    return embedding
+
+
+def embed_rows(
+    images: ImageSet, rows: Sequence[int], embedder: Embedder, size: int, progress: Progress | None = None
+) -> NDArray[np.float32]:
+    """Features of some images, float32 of shape (n, d), in the order asked for.
+
+    Args:
+        images: the set.
+        rows: which images.
+        embedder: the network.
+        size: pixels a side that it is shown.
+        progress: called with the images done and the images in all.
+    """
+    pieces = []
+    for start in range(0, len(rows), _PIECE):
+        piece = rows[start : start + _PIECE]
+
+        def report(done: int, _: int, start: int = start) -> None:
+            if progress is not None:
+                progress(start + done, len(rows))
+
+        pieces.append(embedder.embed(images.pixels(size, piece), report).numpy())
+    return np.concatenate(pieces)
+
+
+def _writable(path: Path, *, overwrite: bool) -> Path:
+    if path.suffix != SUFFIX:
+        raise EmbeddingFileError(
+            f"the output is {path}; expected a name that ends in {SUFFIX}, such as {path.stem}{SUFFIX}."
+        )
+    if path.is_dir() or (path.exists() and not overwrite):
+        remedy = "Choose another --output." if path.is_dir() else "Choose another --output, or give --overwrite."
+        raise EmbeddingFileError(f"{path} exists already; nothing was changed. {remedy}")
+    return path
+
+
+def _relative_paths(images: ImageSet, rows: Sequence[int]) -> tuple[str, ...] | None:
+    """Paths of files below the folder that all images of the set share."""
+    if not isinstance(images.store, FileStore):
+        return None
+    root = os.path.commonpath([path.parent for path in images.store.paths])
+    return tuple(images.store.paths[row].relative_to(root).as_posix() for row in rows)
