@@ -146,8 +146,7 @@ def transfer(
         run.write_json("ranking.json", {**chosen.to_dict(), "probe_seconds": prober.search_seconds})
         control.say(str(chosen))
         if chosen.has_seen(images.fingerprint()):
-            name = chosen.name_of(chosen.entry_id)
-            control.say(f"note: {name} was pretrained on these very images, test images included")
+            control.say(f"note: {chosen.name} was pretrained on these very images, test images included")
         seconds = {"selection": time.perf_counter() - started - prober.wall_seconds}
         if chosen.probes:
             seconds["probe"] = prober.search_seconds

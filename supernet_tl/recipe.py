@@ -74,9 +74,12 @@ class Recipe:
         sketch_rank: directions kept of each class by ``gaussians``.
         num_draws: seeded row samples that a distance is averaged over.
         preset: variant of the distance; ``paper`` is the debiased entropic one.
-        distance: name of the distance that sources are ranked by, in place of ``preset``; the exact OTDD when absent.
+        distance: that sources are ranked by, in place of ``preset``: ``otdd`` (also when absent), ``otdd-paper``,
+            ``otdd-diagonal``, ``otdd-means``, ``otdd-exact`` or ``bures``.
         terms: on which sources of different sizes are compared: at equal ``rows``, or each at its own and corrected
             with ``self_distances``.
+        num_ranked: nearest sources that a ranking lists; in a large zoo the exact OTDD measures no more distances than
+            that takes.
         probe_candidates: nearest sources that ``--select probe`` tries, beside scratch.
         probe_epochs: of the short search from each of them.
         past_accuracies: JSON file for ``--select fixed-best``: by an entry's name or id, the mean accuracy or
@@ -132,6 +135,7 @@ class Recipe:
     preset: Literal["paper"] | None = None
     distance: str | None = None
     terms: Terms = "rows"
+    num_ranked: int = 20
     probe_candidates: int = 3
     probe_epochs: int = 3
     past_accuracies: str | None = None
@@ -201,6 +205,7 @@ SELECTION_SETTINGS = frozenset(
         "preset",
         "distance",
         "terms",
+        "num_ranked",
         "probe_candidates",
         "probe_epochs",
         "past_accuracies",
@@ -362,7 +367,7 @@ _AT_LEAST = {
     ),
     1: (
         *("epochs", "batch_size", "num_micro_batches", "attack_steps", "embed_size", "num_draws"),
-        *("probe_candidates", "probe_epochs"),
+        *("num_ranked", "probe_candidates", "probe_epochs"),
     ),
     2: ("sketch_rows",),
     3: ("num_cells", "retrain_num_cells"),
