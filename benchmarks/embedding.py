@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{speed.known:.0f} images/s when known"
     )
     if path is not None:
-        report: dict[str, Any] = {"machine": machine(Setting(device=load.device))}
+        report: dict[str, Any] = {"machine": machine(load.device)}
         path.write_text(json.dumps({**report, "load": asdict(load), "speed": asdict(speed)}, indent=2) + "\n")
 
 
