@@ -20,7 +20,7 @@ on average but leaves more of the floor at few rows.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import log2
 from typing import Literal
@@ -32,7 +32,7 @@ from ot_select.cloud import LabelledCloud
 from ot_select.distance import DatasetDistance, DistanceResult
 from ot_select.errors import OptionError
 from ot_select.ranking import Comparison
-from ot_select.rows import canonical_blocks, draw_rows
+from ot_select.rows import blocks_of, draw_rows
 
 Terms = Literal["rows", "self_distances"]
 ROWS_PER_CLASS = 8
@@ -82,12 +82,45 @@ class Comparer:
             drawn()
         if self.terms == "rows":
             return Comparison.of_draws(results)
-        of_source = _self_distances(source, self.rows, self.distance, self.seeds)
-        return Comparison.of_draws(results, self._target_floors, of_source)
+        of_target, of_source = self._target_floors, self._floors(source)
+        comparison = Comparison.of_draws(results, of_target.values, of_source.values)
+        converged = comparison.converged and of_target.converged and of_source.converged
+        return replace(comparison, converged=converged)
 
     @cached_property
-    def _target_floors(self) -> FloatArray:
-        return _self_distances(self.target, self.rows, self.distance, self.seeds)
+    def _target_floors(self) -> "_Floors":
+        return self._floors(self.target)
+
+    def _floors(self, cloud: LabelledCloud) -> "_Floors":
+        num_rows = min(self.rows, cloud.num_rows)
+        noted = _Noted(self.distance)
+        values = np.array([self_distance(cloud, num_rows, noted, seed) for seed in self.seeds])
+        return _Floors(values, noted.converged)
+
+
+@dataclass(frozen=True)
+class _Floors:
+    """Self-distances of one dataset, one a seed, and whether all that they were measured with converged."""
+
+    values: FloatArray
+    converged: bool
+
+
+@dataclass
+class _Noted:
+    """A distance that notes whether everything it measured converged."""
+
+    distance: DatasetDistance
+    converged: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.distance.name
+
+    def __call__(self, cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> DistanceResult:
+        result = self.distance(cloud_a, cloud_b)
+        self.converged &= result.converged
+        return result
 
 
 def self_distance(cloud: LabelledCloud, num_rows: int, distance: DatasetDistance, seed: int = 0) -> float:
@@ -126,14 +159,8 @@ def self_distance(cloud: LabelledCloud, num_rows: int, distance: DatasetDistance
     return float(at_half * decline ** log2(num_rows / half))
 
 
-def _self_distances(cloud: LabelledCloud, rows: int, distance: DatasetDistance, seeds: Sequence[int]) -> FloatArray:
-    num_rows = min(rows, cloud.num_rows)
-    return np.array([self_distance(cloud, num_rows, distance, seed) for seed in seeds])
-
-
 def _halves(cloud: LabelledCloud, seed: int) -> tuple[LabelledCloud, LabelledCloud]:
     """Two disjoint halves with the same share of every class, as far as whole rows allow."""
     generator = np.random.default_rng([_HALVING, seed])
-    blocks = canonical_blocks(cloud.features, cloud.class_indices)
-    order = np.concatenate([block[generator.permutation(len(block))] for block in blocks])
+    order = np.concatenate([block[generator.permutation(len(block))] for block in blocks_of(cloud)])
     return cloud.take(order[0::2]), cloud.take(order[1::2])

@@ -53,7 +53,7 @@ class Question:
     Attributes:
         target: sketch of what is to be solved.
         candidates: what there is, by name.
-        ranker: measures distances.
+        ranker: measures distances; of many sources it may return the nearest only.
         seed: of whatever is drawn.
         probe: trains for a short while from a candidate, or from scratch for None, and returns the validation
             accuracy, a fraction, or None where training diverged; absent where nothing may be trained.
@@ -130,7 +130,8 @@ class Selector(Protocol):
 def nearest(question: Question) -> Choice:
     """The single source at the least distance."""
     ranking = question.nearest("single")
-    return Choice(ranking.names[0], ranking, f"it is the nearest of {len(ranking)}")
+    compared = len(question.of_kind("single")) - len(ranking.left_out)
+    return Choice(ranking.names[0], ranking, f"it is the nearest of {compared}")
 
 
 def mixture(question: Question) -> Choice:
@@ -139,7 +140,8 @@ def mixture(question: Question) -> Choice:
     Source: Singh & Vanschoren, arXiv:2407.20279 (algorithm 3, where there is one mixture).
     """
     ranking = question.nearest("mixture")
-    return Choice(ranking.names[0], ranking, f"it is the nearest of {len(ranking)} mixtures")
+    compared = len(question.of_kind("mixture")) - len(ranking.left_out)
+    return Choice(ranking.names[0], ranking, f"it is the nearest of {compared} mixtures")
 
 
 def probe(question: Question) -> Choice:

@@ -238,7 +238,8 @@ def sketch_gaussians(
     if small:
         raise SketchError(
             f"{len(small)} classes have fewer than {min_class_rows} rows: {', '.join(small[:5])}; their statistics "
-            "would tell too much of single rows. Leave these classes out, or accept it with min_class_rows=1."
+            "would tell too much of single rows. Give more rows of them, leave them out, or accept it with "
+            "min_class_rows=1."
         )
     tables = _tables(cloud, canonical_blocks(cloud.features, cloud.class_indices))
     kept = GaussianRows.of(tables, rank, min(max_samples, cloud.num_rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -22,11 +23,12 @@ from supernet_tl.data import ImageSet, Progress, Splits
 from supernet_tl.entry_facts import in_channels_of, stem_of
 from supernet_tl.errors import SelectionError
 from supernet_tl.prepared_data import PreparedData
-from supernet_tl.recipe import Recipe
+from supernet_tl.recipe import Precision, Recipe
 
 THUMBNAILS = "thumbnails"
 """Name of the tensor of small source images beside a sketch: uint8 (n, 3, size, size)."""
 
+_IMAGES_IN_MEMORY = 1024
 _NUM_THUMBNAILS = 24
 _THUMBNAIL_SIZE = 48
 _LIBRARIES = ("supernet-tl", "torch", "lightning", "timm", "POT", "numpy")
@@ -40,10 +42,24 @@ def torch_device(device: str) -> torch.device:
 
 
 @cache
-def embedder_for(spec: str, image_size: int, device: str) -> Embedder:
+def embedder_for(spec: str, image_size: int, device: str, precision: Precision = "float32") -> Embedder:
     """The embedder of ``NAME``, ``NAME@FILE`` or ``FILE``; kept, so that a process loads it once."""
     name, weights = parse_embedder(spec)
-    return Embedder(name, weights=weights, image_size=image_size, device=str(torch_device(device)))
+    return Embedder(name, weights=weights, image_size=image_size, device=str(torch_device(device)), precision=precision)
+
+
+def embedder_of(recipe: Recipe, device: str) -> Embedder:
+    """The embedder that a recipe names."""
+    return embedder_for(recipe.embedder, recipe.embed_size, device, recipe.embed_precision)
+
+
+def embed_rows(
+    images: ImageSet, rows: NDArray[np.int64], embedder: Embedder, progress: Progress | None = None
+) -> Tensor:
+    """Features of some images, float32 of shape (n, d), in the order asked for; images are decoded a part at a time."""
+    size, step = embedder.identity.image_size, _IMAGES_IN_MEMORY
+    parts = (images.pixels(size, rows[start : start + step].tolist()) for start in range(0, len(rows), step))
+    return embedder.embed(parts, progress, len(rows))
 
 
 def sketch_of(
@@ -57,17 +73,20 @@ def sketch_of(
 
     At most ``recipe.sketch_rows`` images are embedded, drawn in proportion to the classes.
     """
-    embedder = embedder_for(recipe.embedder, recipe.embed_size, device)
+    embedder = embedder_of(recipe, device)
     quota = max(2, recipe.sketch_rows // len(image_sets))
     features: list[Tensor] = []
     labels: list[str] = []
     for images, splits in zip(image_sets, all_splits, strict=True):
         rows = _proportional(np.asarray(splits.search), images.labels, quota, recipe.seed)
-        pixels = images.pixels(recipe.embed_size, rows.tolist())
-        features.append(embedder.embed(pixels, progress))
+        features.append(embed_rows(images, rows, embedder, progress))
         prefix = f"{images.name}/" if len(image_sets) > 1 else ""
         labels += [prefix + images.class_names[label] for label in images.labels[rows]]
     cloud = ot_select.LabelledCloud(torch.cat(features), labels)
+    if recipe.sketch == "gaussians":
+        return ot_select.sketch_gaussians(
+            cloud, embedder=embedder.identity, rank=recipe.sketch_rank, max_samples=recipe.sketch_rows
+        )
     return ot_select.sketch(cloud, embedder=embedder.identity, max_samples=recipe.sketch_rows, seed=recipe.seed)
 
 
@@ -107,17 +126,14 @@ def entry_of(
         "metrics": dict(metrics),
         "genotype": genotype.to_dict(),
         "data": data_cards(data),
-        "embedder": {
-            "name": embedder.name,
-            "weights_sha256": embedder.weights_sha256,
-            "image_size": embedder.image_size,
-            "dimension": embedder.dimension,
-        },
+        "embedder": asdict(embedder),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": library_versions(),
         "timings": dict(timings),
     }
-    tensors = {**sketch.to_tensors(), THUMBNAILS: thumbnails(data.image_sets, data.splits)}
+    tensors = sketch.to_tensors()
+    if recipe.sketch == "rows":  # thumbnails are images of the source
+        tensors[THUMBNAILS] = thumbnails(data.image_sets, data.splits)
     return zoo_store.ZooEntry(state=supernet.state_dict(), sketch=tensors, card=card)
 
 

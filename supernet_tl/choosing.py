@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import ot_select
 import zoo_store
@@ -26,8 +26,8 @@ class Prober(Protocol):
 
 
 def zoo_default(zoo: zoo_store.Zoo, name: str) -> Any:
-    """What the entries of a zoo agree on: ``embedder`` or ``embed_size``; None where they differ."""
-    key = {"embedder": "name", "embed_size": "image_size"}[name]
+    """What the entries of a zoo agree on: embedder, embed_size or embed_precision; None where they differ."""
+    key = {"embedder": "name", "embed_size": "image_size", "embed_precision": "precision"}[name]
     cards, _ = readable_cards(zoo)
     found = {embedder_of(card).get(key) for card in cards.values()} - {None}
     return found.pop() if len(found) == 1 else None
@@ -71,8 +71,9 @@ def select_entry(
                 excluded[entry_id] = str(error)
     if not candidates or (named is not None and named not in candidates):
         raise SelectionError(_nothing_usable(cards, excluded, kind, named))
-    rank = _ranker(recipe, min_rows=ot_select.MIN_ROWS if named is None else 1)  # who names an entry wants to see it
     sketches = {entry_id: candidate.sketch for entry_id, candidate in candidates.items()}
+    smallest = sketches[named].num_sampled if named is not None else ot_select.MIN_ROWS  # a named entry is not left out
+    rank = _ranker(recipe, min_rows=min(ot_select.MIN_ROWS, smallest))
     ranking = rank(target, sketches, progress=progress)
 
     def settings_of(entry_id: str | None) -> dict[str, Any]:
@@ -117,25 +118,14 @@ def _ranker(recipe: Recipe, min_rows: int) -> Callable[..., ot_select.Ranking[ot
     """``rank`` as the recipe wants it."""
     return partial(
         ot_select.rank,
-        preset=_preset(recipe),
+        k=max(recipe.num_ranked, recipe.probe_candidates),
+        distance=None if recipe.distance is None else ot_select.parse_distance(recipe.distance),
+        preset=recipe.preset,
         num_draws=recipe.num_draws,
         seed=recipe.seed,
         min_rows=min_rows,
         terms=recipe.terms,
     )
-
-
-_PRESETS: dict[str, Literal["paper"] | None] = {"otdd": None, "otdd-paper": "paper"}
-
-
-def _preset(recipe: Recipe) -> Literal["paper"] | None:
-    if recipe.distance is None:
-        return recipe.preset
-    if recipe.distance not in _PRESETS:
-        raise SelectionError(
-            f"there is no distance {recipe.distance!r}; expected one of {', '.join(_PRESETS)} as --distance."
-        )
-    return _PRESETS[recipe.distance]
 
 
 def _probe(

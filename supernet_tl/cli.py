@@ -139,7 +139,11 @@ def _distance_parser() -> ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="of the rows that are drawn (default: 0)")
     parser.add_argument("--output", type=str, metavar="DIR", help="folder for the numbers and a page of pictures")
     parser.add_argument("--overwrite", action="store_true", help="replace distances that DIR holds")
-    return _with_settings(parser, ("embedder", "embed_size"), {"embedder": None, "embed_size": None})
+    return _with_settings(
+        parser,
+        ("embedder", "embed_size", "embed_precision"),
+        dict.fromkeys(("embedder", "embed_size", "embed_precision")),
+    )
 
 
 def _embed_parser() -> ArgumentParser:
@@ -156,7 +160,7 @@ def _embed_parser() -> ArgumentParser:
         metavar="PART",
         help="all images, or a split of them: search, validation or test (default: all)",
     )
-    return _with_settings(parser, ("embedder", "embed_size", "seed", "test_frac", "validation_frac"))
+    return _with_settings(parser, ("embedder", "embed_size", "embed_precision", "seed", "test_frac", "validation_frac"))
 
 
 def _select_parser() -> ArgumentParser:

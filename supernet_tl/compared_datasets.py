@@ -18,7 +18,6 @@ from supernet_tl import adapters
 from supernet_tl.console import counted
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet
-from supernet_tl.embedding import embed_rows
 from supernet_tl.embedding_file import Embedding
 from supernet_tl.recipe import Recipe
 
@@ -98,10 +97,10 @@ def from_images(images: ImageSet, given: str, control: Control) -> Found:
     """Images, to be embedded when it is known by what; with an image for each class."""
 
     def load(recipe: Recipe, max_rows: int) -> ComparedDataset:
-        embedder = adapters.embedder_for(recipe.embedder, recipe.embed_size, control.device)
+        embedder = adapters.embedder_of(recipe, control.device)
         rows = _proportional(images.labels, max_rows, recipe.seed)
         with counted(f"embedding {images.name}", quiet=control.quiet) as progress:
-            features = embed_rows(images, rows.tolist(), embedder, recipe.embed_size, progress)
+            features = adapters.embed_rows(images, rows, embedder, progress).numpy()
         labels = images.labels[rows]
         firsts = {images.class_names[label]: int(rows[np.argmax(labels == label)]) for label in np.unique(labels)}
         pictures = images.pixels(THUMBNAIL_SIZE, list(firsts.values())).numpy()

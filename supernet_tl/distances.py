@@ -21,7 +21,7 @@ from supernet_tl.distance_results import ClassComparison, Distances, PairDistanc
 from supernet_tl.files import write_whole
 from supernet_tl.named_datasets import common_recipe, find_datasets, load_datasets
 from supernet_tl.pair_log import PairLog
-from supernet_tl.recipe import digest
+from supernet_tl.recipe import Precision, digest
 from supernet_tl.run_folder import RunFolder, run_folder
 
 _PAIR_LOG = "pairs.jsonl"
@@ -36,6 +36,7 @@ def distance(
     seed: int = 0,
     embedder: str | None = None,
     embed_size: int | None = None,
+    embed_precision: Precision | None = None,
     output: str | os.PathLike[str] | None = None,
     control: Control | None = None,
 ) -> Distances:
@@ -57,6 +58,7 @@ def distance(
         seed: of everything random.
         embedder: what images are embedded with; that of embedding files and zoo entries when absent.
         embed_size: pixels a side that the embedder sees; likewise.
+        embed_precision: of the embedder; likewise.
         output: a folder for the numbers and a page of pictures.
         control: device, overwriting, bad images.
 
@@ -69,7 +71,10 @@ def distance(
     rows, seeds = check_positive_int("rows", rows), ot_select.draw_seeds(seed, draws)
     compare = ot_select.parse_distance(distance) if isinstance(distance, str) else distance
     found = find_datasets(datasets, None if zoo is None else adapters.open_zoo(zoo), control)
-    recipe = common_recipe(found, {"embedder": embedder, "embed_size": embed_size, "seed": seed})
+    recipe = common_recipe(
+        found,
+        {"embedder": embedder, "embed_size": embed_size, "embed_precision": embed_precision, "seed": seed},
+    )
     settings = {
         "distance": compare.name,
         "rows": rows,
@@ -77,6 +82,7 @@ def distance(
         "seed": seed,
         "embedder": recipe.embedder,
         "embed_size": recipe.embed_size,
+        "embed_precision": recipe.embed_precision,
         "datasets": {item.name: item.content for item in found},
     }
     with ExitStack() as stack:

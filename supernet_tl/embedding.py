@@ -1,4 +1,4 @@
-"""From an image set to its features, in pieces, so that large sets fit into memory and a stopped embedding goes on."""
+"""From an image set to its features, and to a file of them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,17 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ot_select import Embedder
 from supernet_tl import adapters
 from supernet_tl.console import counted
 from supernet_tl.control import Control, Source
-from supernet_tl.data import FileStore, ImageSet, Progress
+from supernet_tl.data import FileStore, ImageSet
 from supernet_tl.embedding_file import SUFFIX, Embedding
 from supernet_tl.errors import EmbeddingFileError
 from supernet_tl.prepared_data import split
 from supernet_tl.recipe import Recipe
 
 Part = Literal["all", "search", "validation", "test"]
-
-_PIECE = 1024
-"""Images decoded and embedded at a time; the embedder keeps every finished piece."""
 
 
 def embed(
@@ -42,8 +37,8 @@ def embed(
         part: ``all`` images, or those of the split ``search``, ``validation`` or ``test`` that a transfer with the
             same seed and fractions makes.
         control: device, overwriting, bad images.
-        **options: of :class:`supernet_tl.Recipe`: ``embedder``, ``embed_size``, and for splits ``seed``, ``test_frac``,
-            ``validation_frac``.
+        **options: of :class:`supernet_tl.Recipe`: ``embedder``, ``embed_size``, ``embed_precision``, and for
+            splits ``seed``, ``test_frac``, ``validation_frac``.
 
     Raises:
         EmbeddingFileError: ``output`` is there already, or has another suffix.
@@ -55,9 +50,9 @@ def embed(
         raise EmbeddingFileError(f"part is {part!r}; expected one of {', '.join(get_args(Part))}.")
     images = control.open(source)
     rows = np.arange(len(images)) if part == "all" else np.asarray(getattr(split(images, recipe), part))
-    embedder = adapters.embedder_for(recipe.embedder, recipe.embed_size, control.device)
+    embedder = adapters.embedder_of(recipe, control.device)
     with counted(f"embedding {images.name}", quiet=control.quiet) as progress:
-        features = embed_rows(images, rows.tolist(), embedder, recipe.embed_size, progress)
+        features = adapters.embed_rows(images, rows, embedder, progress).numpy()
     embedding = Embedding(
         name=images.name,
         part=part,
@@ -71,30 +66,6 @@ def embed(
     if path is not None:
         embedding.save(path)
     return embedding
-
-
-def embed_rows(
-    images: ImageSet, rows: Sequence[int], embedder: Embedder, size: int, progress: Progress | None = None
-) -> NDArray[np.float32]:
-    """Features of some images, float32 of shape (n, d), in the order asked for.
-
-    Args:
-        images: the set.
-        rows: which images.
-        embedder: the network.
-        size: pixels a side that it is shown.
-        progress: called with the images done and the images in all.
-    """
-    pieces = []
-    for start in range(0, len(rows), _PIECE):
-        piece = rows[start : start + _PIECE]
-
-        def report(done: int, _: int, start: int = start) -> None:
-            if progress is not None:
-                progress(start + done, len(rows))
-
-        pieces.append(embedder.embed(images.pixels(size, piece), report).numpy())
-    return np.concatenate(pieces)
 
 
 def _writable(path: Path, *, overwrite: bool) -> Path:

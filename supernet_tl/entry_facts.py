@@ -92,9 +92,13 @@ def stem_of(card: Mapping[str, Any]) -> darts.Stem:
 
 
 def embedder_of(card: Mapping[str, Any]) -> dict[str, Any]:
-    """The card's embedder as an object, whatever its form; empty when it names none."""
+    """The card's embedder as an object, whatever its form; empty when it names none.
+
+    Cards that do not tell the precision are of float32.
+    """
     embedder = card.get("embedder")
-    return {"name": embedder} if isinstance(embedder, str) else dict(embedder or {})
+    known = {"name": embedder} if isinstance(embedder, str) else dict(embedder or {})
+    return {"precision": "float32", **known} if known else {}
 
 
 def data_of(card: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -60,8 +60,14 @@ def common_recipe(found: Sequence[Found], options: Mapping[str, Any]) -> Recipe:
             f"cannot be compared ({listed}). Name only those of one embedder, or give images instead."
         )
     agreed = next(iter(existing.values()), None)
-    defaults = {} if agreed is None else {"embedder": agreed.name, "embed_size": agreed.image_size}
-    return Recipe.from_options({**defaults, **{name: value for name, value in options.items() if value is not None}})
+    made_by: dict[str, Any] = {}
+    if agreed is not None:
+        made_by = {
+            "embedder": agreed.name,
+            "embed_size": agreed.image_size,
+            "embed_precision": agreed.precision,
+        }
+    return Recipe.from_options({**made_by, **{name: value for name, value in options.items() if value is not None}})
 
 
 def load_datasets(found: Sequence[Found], recipe: Recipe, max_rows: int) -> list[ComparedDataset]:

@@ -146,8 +146,7 @@ def transfer(
         run.write_json("ranking.json", {**chosen.to_dict(), "probe_seconds": prober.search_seconds})
         control.say(str(chosen))
         if chosen.has_seen(images.fingerprint()):
-            name = chosen.name_of(chosen.entry_id)
-            control.say(f"note: {name} was pretrained on these very images, test images included")
+            control.say(f"note: {chosen.name} was pretrained on these very images, test images included")
         seconds = {"selection": time.perf_counter() - started - prober.wall_seconds}
         if chosen.probes:
             seconds["probe"] = prober.search_seconds
@@ -254,7 +253,7 @@ def _transfer_recipe(zoo: zoo_store.Zoo, options: Mapping[str, Any]) -> tuple[Re
     """The recipe of a transfer, and which settings an entry must have: those the caller gave."""
     given = {name: value for name, value in options.items() if value is not None}
     required = {name: given[name] for name in ADOPTED if name in given}
-    for name in ("embedder", "embed_size"):
+    for name in ("embedder", "embed_size", "embed_precision"):
         if name not in given:
             given[name] = zoo_default(zoo, name)
     return Recipe.from_options(given), required

@@ -81,8 +81,8 @@ def pretrain(
         _refuse_repeated(opened)
     store = None if zoo is None else adapters.open_zoo(zoo)
     runs = Path(output) if output is not None else None if store is None else store.path / ".runs"
-    # The embedder is needed last; that it cannot be had must be known before hours of training.
-    adapters.embedder_for(recipe.embedder, recipe.embed_size, control.device)
+    # That one of several sources cannot be embedded must be known before hours of training on another.
+    adapters.embedder_of(recipe, control.device)
     groups = [opened] if mixture else [[images] for images in opened]
     entries = [_pretrain_one(group, store, recipe, runs, control) for group in groups]
     return entries[0] if len(entries) == 1 else entries
@@ -121,9 +121,10 @@ def _pretrain_one(
         parts = [control.prepare(images, recipe) for images in group]
         data = parts[0] if len(parts) == 1 else mix(parts)
         run.write_json("splits.json", [splits.to_dict() for splits in data.splits])
-        searched = search_supernet(run, data, recipe, control, title=f"pretraining {name}")
+        # A source that cannot be sketched is not worth hours of training.
         with counted(f"embedding {name}", quiet=control.quiet) as progress:
             sketch = adapters.sketch_of(data.image_sets, data.splits, recipe, control.device, progress)
+        searched = search_supernet(run, data, recipe, control, title=f"pretraining {name}")
         metrics: dict[str, float | None] = searched.accuracies(data, control.device)
         if (stopped := searched.stopped_early(recipe)) is not None:
             metrics["epochs"] = stopped["epoch"]
@@ -147,13 +148,13 @@ def _already_there(zoo: zoo_store.Zoo, recipe: Recipe, fingerprints: list[str], 
     """The entry of the same settings, images and embedder, if the zoo has one."""
     if not zoo.path.exists():
         return None
-    identity = adapters.embedder_for(recipe.embedder, recipe.embed_size, control.device).identity
+    embedder = adapters.embedder_of(recipe, control.device)
     cards, damaged = readable_cards(zoo)
     for entry_id, reason in damaged.items():
         control.say(f"the zoo has a damaged entry, folder {zoo.path / entry_id}: {reason}")
     for entry_id, card in cards.items():
         same_data = [part.get("fingerprint") for part in data_of(card)] == fingerprints
-        same_embedder = embedder_of(card).get("weights_sha256") == identity.weights_sha256
+        same_embedder = embedder_of(card).get("weights_sha256") == embedder.identity.weights_sha256
         if same_data and same_embedder and recipe.same_pretraining(card.get("recipe")):
             return entry_id
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import zoo_store
@@ -54,9 +55,7 @@ class Prober:
             settings: of the supernet, by the names of the recipe's.
         """
         started = time.perf_counter()
-        recipe = self.recipe.replace(
-            **settings, epochs=self.recipe.probe_epochs, patience=None, stable_epochs=None, finetune_epochs=0
-        )
+        recipe = self.recipe.replace(**settings, epochs=self.recipe.probe_epochs, patience=None, stable_epochs=None)
         asked = {"entry": entry_id, "recipe": recipe.to_dict()}
         outcome = self._stored(asked) or self._search(asked, entry_id, name, recipe)
         accuracy: float | None = outcome["accuracy"]
@@ -91,7 +90,7 @@ class Prober:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def _folder(self, entry_id: str | None) -> Any:
+    def _folder(self, entry_id: str | None) -> Path:
         return self.run.path / "probes" / ("scratch" if entry_id is None else entry_id[:12])
 
     def _data(self, recipe: Recipe) -> PreparedData:

@@ -18,6 +18,8 @@ Final = Literal["inherit", "retrain"]
 Flip = Literal["auto", "yes", "no"]
 Stem = Literal["cifar", "imagenet"]
 Terms = Literal["rows", "self_distances"]
+Precision = Literal["float32", "bfloat16", "float16"]
+Sketching = Literal["rows", "gaussians"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +66,20 @@ class Recipe:
         balance: ``source`` draws a mixture's batches evenly over its sources, ``image`` evenly over images.
         embedder: network whose embeddings are compared: a timm name, ``NAME@FILE`` or a weights file.
         embed_size: pixels a side that the embedder sees.
+        embed_precision: of the embedder: ``float32``, or on a GPU ``bfloat16`` or ``float16``; features of different
+            precision are never compared.
         sketch_rows: images embedded of each dataset.
+        sketch: what is kept of a dataset for selection: ``rows``, embeddings of its images and a few small images
+            of it; or ``gaussians``, statistics of its classes alone, for images whose traces may not leave.
+        sketch_rank: directions kept of each class by ``gaussians``.
         num_draws: seeded row samples that a distance is averaged over.
         preset: variant of the distance; ``paper`` is the debiased entropic one.
-        distance: name of the distance that sources are ranked by, in place of ``preset``; the exact OTDD when absent.
+        distance: that sources are ranked by, in place of ``preset``: ``otdd`` (also when absent), ``otdd-paper``,
+            ``otdd-diagonal``, ``otdd-means``, ``otdd-exact`` or ``bures``.
         terms: on which sources of different sizes are compared: at equal ``rows``, or each at its own and corrected
             with ``self_distances``.
+        num_ranked: nearest sources that a ranking lists; in a large zoo the exact OTDD measures no more distances than
+            that takes.
         probe_candidates: nearest sources that ``--select probe`` tries, beside scratch.
         probe_epochs: of the short search from each of them.
         past_accuracies: JSON file for ``--select fixed-best``: by an entry's name or id, the mean accuracy or
@@ -117,11 +127,15 @@ class Recipe:
     balance: Literal["source", "image"] = "source"
     embedder: str = "resnet18.tv_in1k"
     embed_size: int = 64
+    embed_precision: Precision = "float32"
     sketch_rows: int = 1000
+    sketch: Sketching = "rows"
+    sketch_rank: int = 8
     num_draws: int = 3
     preset: Literal["paper"] | None = None
     distance: str | None = None
     terms: Terms = "rows"
+    num_ranked: int = 20
     probe_candidates: int = 3
     probe_epochs: int = 3
     past_accuracies: str | None = None
@@ -183,11 +197,15 @@ SELECTION_SETTINGS = frozenset(
     {
         "embedder",
         "embed_size",
+        "embed_precision",
         "sketch_rows",
+        "sketch",
+        "sketch_rank",
         "num_draws",
         "preset",
         "distance",
         "terms",
+        "num_ranked",
         "probe_candidates",
         "probe_epochs",
         "past_accuracies",
@@ -197,7 +215,9 @@ SELECTION_SETTINGS = frozenset(
 
 # What a sketch is of counts for an entry; the embedder's name and weights stand in its card, and here it may be a path
 # of this machine.
-_TRANSFER_ONLY = (SELECTION_SETTINGS - {"embed_size", "sketch_rows"}) | frozenset(
+_TRANSFER_ONLY = (
+    SELECTION_SETTINGS - {"embed_size", "embed_precision", "sketch_rows", "sketch", "sketch_rank"}
+) | frozenset(
     {
         "finetune_epochs",
         "final",
@@ -248,6 +268,8 @@ def _choices(recipe: Recipe) -> list[str]:
         "final": get_args(Final),
         "flip": get_args(Flip),
         "stem": get_args(Stem),
+        "embed_precision": get_args(Precision),
+        "sketch": get_args(Sketching),
         "in_channels": (1, 3),
         "balance": ("source", "image"),
         "preset": (None, "paper"),
@@ -339,10 +361,13 @@ def _image_sizes(recipe: Recipe) -> list[str]:
 
 
 _AT_LEAST = {
-    0: ("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr", "weight_lr_min", "auxiliary_weight"),
+    0: (
+        *("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr", "weight_lr_min"),
+        *("auxiliary_weight", "sketch_rank"),
+    ),
     1: (
         *("epochs", "batch_size", "num_micro_batches", "attack_steps", "embed_size", "num_draws"),
-        *("probe_candidates", "probe_epochs"),
+        *("num_ranked", "probe_candidates", "probe_epochs"),
     ),
     2: ("sketch_rows",),
     3: ("num_cells", "retrain_num_cells"),

@@ -24,7 +24,7 @@ class Selection:
         entry_id: the chosen entry; None for scratch, and where it takes a transfer to decide.
         settings: those of :data:`ADOPTED` that the search has: of the chosen entry, for scratch of the nearest.
         reason: why this one, as a clause.
-        ranking: the comparable entries of the kind asked for, nearest first.
+        ranking: the comparable entries of the kind asked for, nearest first; the nearest of many.
         cards: of the zoo's entries, by id.
         excluded: entries that could not be used or compared, by id, with the reason.
         probes: short searches that decided; without accuracies where they are still to be made.
@@ -47,8 +47,13 @@ class Selection:
         return None if self.entry_id is None else self.cards[self.entry_id]
 
     @property
+    def name(self) -> str:
+        """How people call the chosen entry; ``scratch`` where there is none."""
+        return self.name_of(self.entry_id)
+
+    @property
     def comparison(self) -> ot_select.Comparison | None:
-        """The chosen entry's distance to the target; None for scratch, and where it could not be compared."""
+        """The chosen entry's distance to the target; None for scratch, and where it is not among those ranked."""
         return dict(self.ranking).get(self.entry_id or "")
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,7 +77,7 @@ class Selection:
         return {
             "select": self.select,
             "chosen": self.entry_id,
-            "chosen_name": None if self.card is None else self.card.get("name"),
+            "name": self.name,
             "decided": self.decided,
             "reason": self.reason,
             "terms": self.ranking.terms,

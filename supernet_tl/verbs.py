@@ -73,6 +73,7 @@ def _distance(config: Namespace) -> None:
         seed=config.seed,
         embedder=config.embedder,
         embed_size=config.embed_size,
+        embed_precision=config.embed_precision,
         output=config.output,
         control=_control(config),
     )

@@ -229,12 +229,13 @@ def _size_lines(part: str, listed: Sequence[Contender]) -> tuple[Line, ...]:
 
 
 def _wall_time_lines(listed: Sequence[Contender]) -> tuple[Line, ...]:
+    """A line for each stage; that of probes where there were any."""
     probed = any("probe" in record.seconds for contender in listed for record in contender.records)
-    return tuple(
-        Line(name, _cells(listed, lambda record, stage=stage: record.seconds.get(stage), duration))  # type: ignore[misc]
-        for stage, name in _STAGES.items()
-        if stage != "probe" or probed
-    )
+    return tuple(_wall_time_line(name, stage, listed) for stage, name in _STAGES.items() if stage != "probe" or probed)
+
+
+def _wall_time_line(name: str, stage: str, listed: Sequence[Contender]) -> Line:
+    return Line(name, _cells(listed, lambda record: record.seconds.get(stage), duration))
 
 
 def _numbers(part: str, record: RunRecord) -> NetworkNumbers:

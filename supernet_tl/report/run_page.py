@@ -114,8 +114,11 @@ def build_report(run: Path, compare: Mapping[str, Path] | None = None) -> Path:
 def verdict(record: RunRecord) -> str:
     """The run's outcome in a line, without the accuracy that the page sets in bold beside it."""
     if record.source is None:
-        why = "" if record.from_scratch else ", because no source did better"
-        return f"{record.target.name}: searched from scratch{why}"
+        ranking = record.ranking
+        if ranking is None:
+            return f"{record.target.name}: searched from scratch"
+        why = "because no probed source did better" if ranking.probes else f"as {ranking.select} chose"
+        return f"{record.target.name}: searched from scratch, {why}"
     how = {
         "random": ", drawn at random",
         "mixture": ", a mixture of sources",

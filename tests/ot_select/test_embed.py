@@ -1,9 +1,9 @@
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ot_select import Embedder, EmbedderError, OptionError, WeightsError, WeightsNotFoundError, parse_embedder
+from ot_select.identity import Precision
 from ot_select.lite0 import LITE0_SHA256, lite0_file, read_lite0
 from ot_select.weights import weights_sha256
 
@@ -337,6 +338,37 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert not {"ot", "scipy", "timm", "lightning", "skimage", "sklearn", "matplotlib", "huggingface_hub"} & set(loaded)
 
 
+def test_an_unknown_precision_gets_a_sentence() -> None:
+    with pytest.raises(OptionError, match="precision is 'int8', but one of 'float32', 'bfloat16', 'float16' is needed"):
+        Embedder("resnet18", precision="int8")  # type: ignore[arg-type]
+
+
+@needs_lite0
+def test_half_precision_gives_nearly_the_same_features_under_another_identity(
+    images: torch.Tensor, tmp_path: Path
+) -> None:
+    full, half = (Embedder(LITE0, image_size=32, cache_dir=tmp_path, precision=p) for p in get_args(Precision)[:2])
+    expected, found = full.embed(images), half.embed(images)
+    assert found.dtype == torch.float32
+    apart = float((found - expected).norm() / expected.norm())
+    assert 1e-3 < apart < 0.2  # bfloat16 has eight binary digits, and errors add up over fifty layers
+    assert str(half.identity) == f"{full.identity} precision=bfloat16"
+
+
+def test_features_that_are_not_finite_get_a_sentence(resnet18: Any, images: torch.Tensor, tmp_path: Path) -> None:
+    state = {name: tensor.clone() for name, tensor in resnet18.state_dict().items()}
+    state["layer4.1.bn2.bias"][7] = 1e5  # beyond half precision
+    torch.save(state, tmp_path / "large.pth")
+    options: dict[str, Any] = {"weights": tmp_path / "large.pth", "image_size": 32, "cache_dir": tmp_path / "cache"}
+    assert Embedder(**options).embed(images).max() > 65504
+    with pytest.raises(EmbedderError, match=r"image 0 hold NaN or infinity in float16, .*precision='float32'"):
+        Embedder(**options, precision="float16").embed(images)
+    state["layer4.1.bn2.bias"][7] = torch.nan
+    torch.save(state, tmp_path / "large.pth")
+    with pytest.raises(EmbedderError, match=r"image 0 hold NaN or infinity in float32, .*check the weights"):
+        Embedder(**options).embed(images)
+
+
 # Kept embeddings.
 
 
@@ -348,9 +380,11 @@ def make_embedder(torchvision_file: Path, tmp_path: Path) -> Callable[..., Embed
     return make
 
 
-def counted(embedder: Embedder, images: torch.Tensor) -> tuple[torch.Tensor, list[tuple[int, int]]]:
+def counted(
+    embedder: Embedder, images: torch.Tensor | Iterable[torch.Tensor], num_images: int | None = None
+) -> tuple[torch.Tensor, list[tuple[int, int]]]:
     calls: list[tuple[int, int]] = []
-    return embedder.embed(images, progress=lambda done, total: calls.append((done, total))), calls
+    return embedder.embed(images, lambda done, total: calls.append((done, total)), num_images), calls
 
 
 def test_the_same_images_are_embedded_once(
@@ -364,32 +398,70 @@ def test_the_same_images_are_embedded_once(
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_other_images_shapes_or_embedders_are_other_entries(
+def test_of_a_set_that_has_grown_or_changed_only_the_new_images_are_embedded(
+    make_embedder: Callable[..., Embedder], images: torch.Tensor
+) -> None:
+    embedder = make_embedder(batch_size=1)
+    first = embedder.embed(images[:6])
+    changed = images[torch.tensor([8, 0, 1, 2, 7, 3, 4, 5, 8])].clone()
+    changed[3, 0, 2, 2] ^= 128  # one pixel of an image that was known
+    grown, calls = counted(embedder, changed)
+    assert calls == [(7, 9), (8, 9), (9, 9)]  # new are 8 (twice), 7 and the changed one
+    assert torch.equal(grown[[1, 2, 5, 6, 7]], first[[0, 1, 3, 4, 5]])
+    assert torch.equal(grown[0], grown[8])
+    assert not torch.equal(grown[3], first[2])
+
+
+def test_images_of_another_shape_and_other_embedders_share_nothing(
     make_embedder: Callable[..., Embedder], images: torch.Tensor, tmp_path: Path
 ) -> None:
     embedder = make_embedder()
-    changed = images.clone()
-    changed[-1, -1, -1, -1] ^= 1
-    for batch in (images, changed, images.reshape(9, 3, 52, 40), images[:8]):
-        embedder.embed(batch)
-    make_embedder(image_size=48).embed(images)
-    assert len(list(tmp_path.iterdir())) == 5
+    embedder.embed(images)
+    half = make_embedder(precision="bfloat16")
+    for other, batch in (
+        (embedder, images.reshape(9, 3, 52, 40)),
+        (make_embedder(image_size=48), images),
+        (half, images),
+    ):
+        assert not torch.equal(other.embed(batch), embedder.embed(images))
+    assert len(list(tmp_path.iterdir())) == 3  # a file for each embedder
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "emptied"])
-def test_a_damaged_entry_is_computed_again_and_replaced(
-    make_embedder: Callable[..., Embedder], images: torch.Tensor, tmp_path: Path, damage: str
+def test_a_set_may_be_given_in_parts_that_are_made_one_after_another(
+    make_embedder: Callable[..., Embedder], images: torch.Tensor, tmp_path: Path
 ) -> None:
-    embedder = make_embedder()
-    features = embedder.embed(images)
-    (entry,) = tmp_path.iterdir()
-    sound = entry.read_bytes()
-    flipped = sound[:-5] + bytes([sound[-5] ^ 1]) + sound[-4:]
-    entry.write_bytes({"truncated": sound[:-9], "flipped": flipped, "emptied": b""}[damage])
-    again, calls = counted(embedder, images)
-    assert calls == [(9, 9)]
-    assert torch.equal(again, features)
-    assert entry.read_bytes() == sound
+    alive: list[int] = []
+
+    def parts() -> Iterator[torch.Tensor]:
+        for start in (0, 4, 8):
+            alive.append(start)
+            yield images[start : start + 4]
+
+    found, calls = counted(make_embedder(cache_dir=tmp_path / "parts"), parts(), num_images=9)
+    assert calls == [(4, 9), (8, 9), (9, 9)]
+    assert alive == [0, 4, 8]
+    expected = make_embedder(cache_dir=tmp_path / "whole").embed(images)
+    assert torch.allclose(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+    assert counted(make_embedder(cache_dir=tmp_path / "parts"), parts())[1] == [(4, 0), (8, 0), (9, 0)]
+
+
+def test_parts_that_are_no_images_or_none_at_all_get_a_sentence(
+    make_embedder: Callable[..., Embedder], images: torch.Tensor
+) -> None:
+    with pytest.raises(EmbedderError, match="There are no images to embed"):
+        make_embedder().embed(iter([]))
+    with pytest.raises(EmbedderError, match=r"The images are torch.float32 .*, but uint8 of shape \(n, 3, h, w\)"):
+        make_embedder().embed([images, images.float()])
+
+
+def test_what_was_done_before_an_error_is_kept(make_embedder: Callable[..., Embedder], images: torch.Tensor) -> None:
+    def parts() -> Iterator[torch.Tensor]:
+        yield images[:5]
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        make_embedder().embed(parts())
+    assert counted(make_embedder(batch_size=1), images)[1] == [(done, 9) for done in (6, 7, 8, 9)]
 
 
 def test_the_cache_lies_where_the_environment_says(
@@ -397,7 +469,7 @@ def test_the_cache_lies_where_the_environment_says(
 ) -> None:
     monkeypatch.setenv("SUPERNET_TL_CACHE", str(tmp_path / "elsewhere"))
     make_embedder(cache_dir=None).embed(images)
-    assert [path.suffix for path in (tmp_path / "elsewhere" / "embeddings").iterdir()] == [".safetensors"]
+    assert [path.suffix for path in (tmp_path / "elsewhere" / "embeddings").iterdir()] == [".sqlite"]
 
 
 def test_a_cache_that_cannot_be_written_costs_a_warning_and_not_the_features(

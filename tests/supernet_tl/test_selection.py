@@ -18,7 +18,7 @@ def test_the_other_half_of_a_sources_own_images_finds_that_source(
 ) -> None:
     found = supernet_tl.select(stripes("target", seed=1), zoo_path, control=quiet)
     assert [found.cards[entry_id]["name"] for entry_id in found.ranking.names] == ["near", "far"]
-    assert found.card["name"] == "near"
+    assert found.name == "near"
     values = found.to_dict()
     assert [row["chosen"] for row in values["ranking"]] == [True, False]
     assert values["ranking"][0]["distance"] < values["ranking"][1]["distance"]
@@ -36,8 +36,8 @@ def test_a_source_can_be_chosen_by_name_by_id_at_random_or_as_the_mixture(
         "near+far": "near+far",
     }
     for select, expected in choices.items():
-        assert supernet_tl.select(target, zoo, select, control=quiet).card["name"] == expected
-    drawn = {supernet_tl.select(target, zoo, "random", control=quiet, seed=seed).card["name"] for seed in range(12)}
+        assert supernet_tl.select(target, zoo, select, control=quiet).name == expected
+    drawn = {supernet_tl.select(target, zoo, "random", control=quiet, seed=seed).name for seed in range(12)}
     assert drawn == {"near", "far"}
 
 
@@ -51,7 +51,7 @@ def test_a_source_can_be_chosen_by_name_by_id_at_random_or_as_the_mixture(
         ("nearest", {"in_channels": 1}, "its in_channels is 3, not 1"),
         ("near", {"stem": "imagenet"}, "the zoo entry 'near' cannot be used here: its stem is 'cifar', not 'imagenet'"),
         ("nearest", {"embed_size": 48}, r"image_size=32 .*, the target's by '.* image_size=48"),
-        ("best", {}, "'best' names no entry of the zoo; expected one of nearest, mixture, random"),
+        ("best", {}, "'best' names no entry of the zoo; expected one of nearest, probe, mixture, random"),
     ],
 )
 def test_entries_that_do_not_fit_are_refused_with_the_reason(
@@ -118,7 +118,7 @@ def test_entries_of_other_peoples_making_are_left_out_with_a_reason(
 ) -> None:
     zoo = _with_card(zoo_path, tmp_path / "zoo", **changes)
     found = supernet_tl.select(stripes("target", seed=1), zoo, control=quiet)
-    assert found.card["name"] == "near"
+    assert found.name == "near"
     (told,) = found.excluded.values()
     with pytest.raises(ValueError, match=reason):
         raise ValueError(told)
@@ -157,7 +157,7 @@ def test_a_damaged_entry_does_not_stand_in_the_way_of_the_others(
     far = next(entry_id for entry_id, card in zoo.cards().items() if card["name"] == "far")
     (tmp_path / "zoo" / far / "card.json").write_text("{")
     found = supernet_tl.select(stripes("target", seed=1), zoo, control=quiet)
-    assert found.card["name"] == "near"
+    assert found.name == "near"
     assert far in found.excluded
     assert "card.json" in found.excluded[far]
 
@@ -170,7 +170,7 @@ def test_an_entry_from_before_stems_and_grey_images_is_of_the_cifar_stem_and_col
     assert not {"stem", "in_channels"} & set(zoo.card(foreign))
     for required in ({}, {"stem": "cifar", "in_channels": 3}):
         found = supernet_tl.select(stripes("target", seed=1), zoo, "foreign", control=quiet, **required)
-        assert (found.adopted()["stem"], found.adopted()["in_channels"]) == ("cifar", 3)
+        assert (found.settings["stem"], found.settings["in_channels"]) == ("cifar", 3)
     net = supernet_tl.load_supernet(zoo, foreign)
     assert (net.stem_name, net.in_channels) == ("cifar", 3)
 
