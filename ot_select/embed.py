@@ -78,7 +78,8 @@ class Embedder:
         # Networks draw their initial weights from torch's global generator: leave it as it was.
         with torch.random.fork_rng(devices=[]):
             network, config = _pretrained(name, None if weights is None else Path(weights), self._image_size)
-        self._network = network.requires_grad_(False).eval().to(self._device)
+        network = network.requires_grad_(False).eval()
+        self._network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._mean = torch.tensor(config["mean"], device=self._device).view(1, 3, 1, 1)
         self._std = torch.tensor(config["std"], device=self._device).view(1, 3, 1, 1)
         blank = torch.zeros(1, 3, self._image_size, self._image_size, dtype=torch.uint8)
@@ -169,7 +170,8 @@ class Embedder:
             pixels = images.to(self._device, torch.float32)
             if pixels.shape[2:] != size:
                 pixels = nn.functional.interpolate(pixels, size, mode="bicubic", antialias=True).clamp(0, 255)
-            features: torch.Tensor = self._network((pixels / 255 - self._mean) / self._std)
+            normalised = (pixels / 255 - self._mean) / self._std
+            features: torch.Tensor = self._network(normalised.contiguous(memory_format=torch.channels_last))
         return features.float().cpu().clone()
 
 
