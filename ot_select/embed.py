@@ -160,12 +160,7 @@ class Embedder:
         with (
             torch.inference_mode(),
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
-            torch.autocast(
-                self._device.type,
-                getattr(torch, self._precision),
-                enabled=self._precision != "float32",
-                cache_enabled=False,
-            ),
+            torch.autocast(self._device.type, getattr(torch, self._precision), enabled=self._precision != "float32"),
         ):
             pixels = images.to(self._device, torch.float32)
             if pixels.shape[2:] != size:
@@ -179,7 +174,12 @@ def _no_progress(done: int, total: int) -> None:
     pass
 
 
-def _check_images(images: torch.Tensor) -> None:
+def _check_images(images: object) -> None:
+    if not isinstance(images, torch.Tensor):
+        raise EmbedderError(
+            f"The images are {type(images).__name__}, but a tensor or parts that are tensors are needed. "
+            "Turn arrays into tensors with torch.from_numpy."
+        )
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
         raise EmbedderError(
             f"The images are {images.dtype} of shape {tuple(images.shape)}, but uint8 of shape (n, 3, h, w) with "
