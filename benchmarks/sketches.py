@@ -42,6 +42,7 @@ class Loss:
         worst: the error that is largest without its sign.
         nearest_found: targets whose nearest source stays the same.
         num_targets: in all.
+        regret: how much farther than the nearest source the one chosen is by its rows, relative, at most.
     """
 
     kept: str
@@ -49,6 +50,7 @@ class Loss:
     worst: float
     nearest_found: int
     num_targets: int
+    regret: float
 
 
 def embed(name: str, num_images: int, size: int) -> LabelledCloud:
@@ -105,6 +107,7 @@ def _loss(kept: str, found: Table, truth: Table) -> Loss:
         worst=float(errors[np.abs(errors).argmax()]),
         nearest_found=sum(nearest[target] == expected[target] for target in expected),
         num_targets=len(expected),
+        regret=max(truth[target, nearest[target]] / truth[target, best] - 1 for target, best in expected.items()),
     )
 
 
@@ -134,10 +137,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     half = half_precision(clouds)
     print(f"half precision changes no squared distance by more than {half:.1e} of it")
     losses = gaussians(clouds, options.ranks, options.draws)
-    print(f"{'sources kept as':22} {'mean error':>10} {'worst':>7} {'nearest':>8}")
+    print(f"{'sources kept as':22} {'mean error':>10} {'worst':>7} {'nearest':>8} {'regret':>7}")
     for loss in losses:
         print(
-            f"{loss.kept:22} {loss.mean:10.1%} {loss.worst:7.1%} {loss.nearest_found:>3} of {loss.num_targets}",
+            f"{loss.kept:22} {loss.mean:10.1%} {loss.worst:7.1%} {loss.nearest_found:>3} of {loss.num_targets} "
+            f"{loss.regret:7.1%}",
             flush=True,
         )
     if options.json is not None:

@@ -78,7 +78,8 @@ class Embedder:
         # Networks draw their initial weights from torch's global generator: leave it as it was.
         with torch.random.fork_rng(devices=[]):
             network, config = _pretrained(name, None if weights is None else Path(weights), self._image_size)
-        self._network = network.requires_grad_(False).eval().to(self._device)
+        network = network.requires_grad_(False).eval()
+        self._network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._mean = torch.tensor(config["mean"], device=self._device).view(1, 3, 1, 1)
         self._std = torch.tensor(config["std"], device=self._device).view(1, 3, 1, 1)
         blank = torch.zeros(1, 3, self._image_size, self._image_size, dtype=torch.uint8)
@@ -159,17 +160,13 @@ class Embedder:
         with (
             torch.inference_mode(),
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
-            torch.autocast(
-                self._device.type,
-                getattr(torch, self._precision),
-                enabled=self._precision != "float32",
-                cache_enabled=False,
-            ),
+            torch.autocast(self._device.type, getattr(torch, self._precision), enabled=self._precision != "float32"),
         ):
             pixels = images.to(self._device, torch.float32)
             if pixels.shape[2:] != size:
                 pixels = nn.functional.interpolate(pixels, size, mode="bicubic", antialias=True).clamp(0, 255)
-            features: torch.Tensor = self._network((pixels / 255 - self._mean) / self._std)
+            normalised = (pixels / 255 - self._mean) / self._std
+            features: torch.Tensor = self._network(normalised.contiguous(memory_format=torch.channels_last))
         return features.float().cpu().clone()
 
 
@@ -177,7 +174,12 @@ def _no_progress(done: int, total: int) -> None:
     pass
 
 
-def _check_images(images: torch.Tensor) -> None:
+def _check_images(images: object) -> None:
+    if not isinstance(images, torch.Tensor):
+        raise EmbedderError(
+            f"The images are {type(images).__name__}, but a tensor or parts that are tensors are needed. "
+            "Turn arrays into tensors with torch.from_numpy."
+        )
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
         raise EmbedderError(
             f"The images are {images.dtype} of shape {tuple(images.shape)}, but uint8 of shape (n, 3, h, w) with "

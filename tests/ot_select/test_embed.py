@@ -452,6 +452,8 @@ def test_parts_that_are_no_images_or_none_at_all_get_a_sentence(
         make_embedder().embed(iter([]))
     with pytest.raises(EmbedderError, match=r"The images are torch.float32 .*, but uint8 of shape \(n, 3, h, w\)"):
         make_embedder().embed([images, images.float()])
+    with pytest.raises(EmbedderError, match=r"The images are ndarray, but .* torch\.from_numpy"):
+        make_embedder().embed([images.numpy()])  # type: ignore[list-item]
 
 
 def test_what_was_done_before_an_error_is_kept(make_embedder: Callable[..., Embedder], images: torch.Tensor) -> None:
