@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.machine import machine
 from ot_select import Embedder
-from ot_select.identity import Precision
+from ot_select.embedding.identity import Precision
 
 
 @dataclass(frozen=True)

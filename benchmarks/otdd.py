@@ -33,9 +33,9 @@ import torch
 from benchmarks import plain_otdd
 from benchmarks.machine import machine, resident_bytes
 from ot_select import OTDD, LabelledCloud
-from ot_select.device import DTYPES, Precision
-from ot_select.label_distance import label_distances
-from ot_select.side import Side, two_sides
+from ot_select.distances.device import DTYPES, Precision
+from ot_select.distances.label_distance import label_distances
+from ot_select.distances.side import Side, two_sides
 
 DISTANCES = {"exact": OTDD(), "paper": OTDD.paper()}
 TOLERANCE = 1e-7

@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks.machine import machine, resident_bytes
 from ot_select import OTDD, LabelledCloud, SourceIndex, draw_rows
-from ot_select.nearest import Stage, nearest_sources
+from ot_select.selection.nearest import Stage, nearest_sources
 from supernet_tl.adapters import embedder_for
 from supernet_tl.control import Control
 

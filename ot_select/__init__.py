@@ -1,11 +1,15 @@
 """Datasets as labelled clouds: embedding, optimal-transport distances, ranking."""
 
-from ot_select.bures import BuresWasserstein
 from ot_select.cloud import LabelledCloud
-from ot_select.coupling import CouplingResult, exact_coupling
-from ot_select.distance import DatasetDistance, DistanceResult, class_coupling
-from ot_select.embed import Embedder, parse_embedder
-from ot_select.equal_terms import self_distance
+from ot_select.distances.bures import BuresWasserstein
+from ot_select.distances.coupling import CouplingResult, exact_coupling
+from ot_select.distances.label_distance import ClassGaussian, class_gaussian, gaussian_label_distances
+from ot_select.distances.names import parse_distance
+from ot_select.distances.otdd import OTDD, OTDDResult, otdd
+from ot_select.distances.protocol import DatasetDistance, DistanceResult, class_coupling
+from ot_select.distances.sinkhorn import entropic_coupling
+from ot_select.embedding.embedder import Embedder, parse_embedder
+from ot_select.embedding.identity import EmbedderIdentity
 from ot_select.errors import (
     CloudError,
     DimensionMismatchError,
@@ -19,18 +23,14 @@ from ot_select.errors import (
     WeightsError,
     WeightsNotFoundError,
 )
-from ot_select.identity import EmbedderIdentity
-from ot_select.label_distance import ClassGaussian, class_gaussian, gaussian_label_distances
-from ot_select.named_distances import parse_distance
-from ot_select.otdd import OTDD, OTDDResult, otdd
-from ot_select.ranker import MIN_ROWS, rank
-from ot_select.ranking import Comparison, Ranking
 from ot_select.rows import draw_rows, draw_seeds
-from ot_select.selector_plugins import find_selector, selector_names
-from ot_select.selectors import SELECTORS, Candidate, Choice, Probe, Question, Selector, rank_randomly
-from ot_select.sinkhorn import entropic_coupling
-from ot_select.sketch import Sketch, sketch, sketch_gaussians
-from ot_select.source_index import SourceIndex
+from ot_select.selection.equal_terms import self_distance
+from ot_select.selection.plugins import find_selector, selector_names
+from ot_select.selection.ranker import MIN_ROWS, rank
+from ot_select.selection.ranking import Comparison, Ranking
+from ot_select.selection.selectors import SELECTORS, Candidate, Choice, Probe, Question, Selector, rank_randomly
+from ot_select.selection.source_index import SourceIndex
+from ot_select.sketches.sketch import Sketch, sketch, sketch_gaussians
 from ot_select.statistics import (
     hit_at_k,
     kendall,

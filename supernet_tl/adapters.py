@@ -18,7 +18,7 @@ from torch import Tensor
 import darts
 import ot_select
 import zoo_store
-from ot_select.embed import Embedder, parse_embedder
+from ot_select.embedding.embedder import Embedder, parse_embedder
 from supernet_tl.data import ImageSet, Progress, Splits
 from supernet_tl.entry_facts import in_channels_of, stem_of
 from supernet_tl.errors import SelectionError

@@ -1,0 +1,1 @@
+"""Distances between labelled clouds, and the solvers behind them."""

@@ -1,0 +1,1 @@
+"""From images to features: pretrained networks, their weights, and features kept on disk."""

@@ -1,0 +1,1 @@
+"""Which source to start from: rankings on equal terms, the search for the nearest, selectors."""

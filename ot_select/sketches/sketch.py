@@ -1,0 +1,291 @@
+"""What is kept of a dataset so that its images are never needed again at selection time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from ot_select.arrays import FloatArray, IntArray, check_positive_int, check_seed, read_only
+from ot_select.cloud import LabelledCloud
+from ot_select.embedding.identity import EmbedderIdentity
+from ot_select.errors import OptionError, SketchError
+from ot_select.rows import canonical_blocks, draw_rows, stratified_sample
+from ot_select.sketches.format import REMEDY, StoredSketch
+from ot_select.sketches.gaussian_rows import GaussianRows
+from ot_select.sketches.packed import Packed, PackedDtype
+from ot_select.sketches.stored_rows import StoredRows
+
+MIN_CLASS_ROWS = 10
+"""Rows that a class must have for :func:`sketch_gaussians` to speak of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sketch:
+    """Statistics of a whole dataset, and what clouds like it are drawn from.
+
+    Attributes:
+        class_names: k distinct names.
+        class_counts: shape (k,), rows of each class in the whole dataset.
+        class_means: shape (k, d), float64, over the whole dataset.
+        class_variances: shape (k, d), float64, per feature over the whole dataset (divisor n_c - 1; 0 for one row).
+        embedder: who made the features; sketches are comparable only if these strings are equal.
+        rows: a sample of the dataset's own rows, or the Gaussians that stand for them.
+
+    Raises:
+        SketchError: the parts do not fit together.
+    """
+
+    class_names: tuple[str, ...]
+    class_counts: IntArray
+    class_means: FloatArray
+    class_variances: FloatArray
+    embedder: str
+    rows: StoredRows | GaussianRows
+
+    def __post_init__(self) -> None:
+        k, d = len(self.class_names), self.class_means.shape[1]
+        for name, shape in {"class_counts": (k,), "class_means": (k, d), "class_variances": (k, d)}.items():
+            found = getattr(self, name).shape
+            if found != shape:
+                raise SketchError(
+                    f"{name} has shape {found} in a sketch of {k} classes and {d} features, but {shape} is needed. "
+                    f"{REMEDY}"
+                )
+        if 0 in (d, k):
+            raise SketchError(
+                f"The sketch has {d} features and {k} classes, but at least one of each is needed. {REMEDY}"
+            )
+        for name in ("class_means", "class_variances"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise SketchError(f"{name} of the sketch holds NaN or infinity. {REMEDY}")
+        if (self.class_variances < 0).any():
+            raise SketchError(f"class_variances of the sketch holds negative values. {REMEDY}")
+        if (self.class_counts < 1).any():
+            raise SketchError(f"class_counts of the sketch has {self.class_counts.min()}, but 1 is needed. {REMEDY}")
+        if len(set(self.class_names)) < k:
+            raise SketchError(
+                f"The {k} class names are not distinct: {sorted(self.class_names)[:10]}. "
+                "Give the cloud class_names that tell its classes apart."
+            )
+        fault = next(self.rows.faults(self.class_counts, d), None)
+        if fault is not None:
+            raise SketchError(f"{fault} {REMEDY}")
+        for name in ("class_counts", "class_means", "class_variances"):
+            read_only(getattr(self, name))
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the whole dataset."""
+        return int(self.class_counts.sum())
+
+    @property
+    def num_sampled(self) -> int:
+        """Rows of the cloud."""
+        return self.rows.num_sampled
+
+    @property
+    def dimension(self) -> int:
+        """Number of features, d."""
+        return int(self.class_means.shape[1])
+
+    @property
+    def mean(self) -> FloatArray:
+        """Of the whole dataset, shape (d,)."""
+        return np.asarray(np.average(self.class_means, axis=0, weights=self.class_counts))
+
+    @property
+    def variance(self) -> FloatArray:
+        """Of every feature over the whole dataset, shape (d,), divisor n - 1 (0 for one row)."""
+        within = (self.class_counts - 1) @ self.class_variances
+        between = self.class_counts @ (self.class_means - self.mean) ** 2
+        return np.asarray((within + between) / max(self.num_rows - 1, 1))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the content, in hexadecimal: equal for equal sketches, wherever they are stored."""
+        return self._stored().content_digest()
+
+    def cloud(self, num_rows: int | None = None, seed: int = 0) -> LabelledCloud:
+        """Labelled points whose labels are the class names: rows of the dataset, or rows drawn from its Gaussians.
+
+        Equal content, numbers and seeds give equal clouds.
+
+        Args:
+            num_rows: at most so many, classes in proportion (see :func:`ot_select.draw_rows`); ``num_sampled`` with
+                ``None``, and where it is more than that.
+            seed: of the draw. A sample of rows that is taken whole does not depend on it, Gaussians always do.
+
+        Raises:
+            OptionError: ``num_rows`` or ``seed`` is out of range.
+        """
+        wanted = self.num_sampled if num_rows is None else check_positive_int("num_rows", num_rows)
+        wanted, seed = min(wanted, self.num_sampled), check_seed(seed)
+        features, indices = self.rows.draw(self.class_counts, self.class_means, self.class_variances, wanted, seed)
+        return draw_rows(LabelledCloud(features, [self.class_names[index] for index in indices]), wanted, seed)
+
+    def to_tensors(self) -> dict[str, torch.Tensor]:
+        """Everything as tensors, names included (UTF-8 JSON in bytes), ready for safetensors."""
+        return self._stored().to_tensors()
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, torch.Tensor]) -> "Sketch":
+        """The sketch that ``to_tensors`` wrote; tensors of other names are ignored.
+
+        Raises:
+            SketchError: a tensor is missing, has another shape or dtype, holds what no sketch can hold, or is not
+                the one that was written.
+        """
+        stored = StoredSketch.from_tensors(tensors, {name: kind.layout for name, kind in _KINDS.items()})
+        sketch = cls(
+            class_names=stored.class_names,
+            embedder=stored.embedder,
+            rows=_KINDS[stored.kind].restored(stored.arrays, stored.facts),
+            **{name: stored.arrays[name] for name in _STATISTICS},
+        )
+        if stored.digest is not None and stored.digest != sketch.digest:
+            raise SketchError(
+                f"The sketch has the digest {sketch.digest}, but {stored.digest} was written: it has been changed. "
+                f"{REMEDY}"
+            )
+        return sketch
+
+    def _stored(self) -> StoredSketch:
+        return StoredSketch(
+            kind=self.rows.kind,
+            class_names=self.class_names,
+            embedder=self.embedder,
+            arrays={**{name: getattr(self, name) for name in _STATISTICS}, **self.rows.arrays()},
+            facts=self.rows.facts(),
+        )
+
+
+_LARGEST_FEATURE = 1e150
+_STATISTICS = ("class_counts", "class_means", "class_variances")
+_KINDS: dict[str, type[StoredRows] | type[GaussianRows]] = {kind.kind: kind for kind in (StoredRows, GaussianRows)}
+
+
+def sketch(
+    cloud: LabelledCloud,
+    *,
+    embedder: EmbedderIdentity | str,
+    max_samples: int = 1000,
+    seed: int = 0,
+    dtype: PackedDtype = "float16",
+) -> Sketch:
+    """What must be kept of a cloud to compare it later: some of its rows, and statistics of all.
+
+    Args:
+        cloud: the embedded dataset, whole.
+        embedder: who made its features.
+        max_samples: rows to keep, a stratified sample without replacement (see ``otdd``); all rows where there are
+            no more than that. Independent of row order and label names.
+        seed: of the sample.
+        dtype: of the rows kept, ``float16`` or ``float32``. On real embeddings ``float16`` changes the squared
+            distance by less than 1e-5 of it.
+
+    Raises:
+        OptionError: ``max_samples``, ``seed`` or ``dtype`` is out of range.
+        SketchError: class names are not distinct, or the embedder is unnamed or has another dimension.
+    """
+    max_samples, seed = check_positive_int("max_samples", max_samples), check_seed(seed)
+    _check(cloud, embedder)
+    blocks = canonical_blocks(cloud.features, cloud.class_indices)
+    rows = np.concatenate(stratified_sample(blocks, max_samples, seed))
+    kept = StoredRows(Packed.of(cloud.features[rows], dtype), cloud.class_indices[rows])
+    return _sketch(cloud, _tables(cloud, blocks), embedder, kept)
+
+
+def sketch_gaussians(
+    cloud: LabelledCloud,
+    *,
+    embedder: EmbedderIdentity | str,
+    rank: int = 8,
+    max_samples: int = 1000,
+    min_class_rows: int = MIN_CLASS_ROWS,
+) -> Sketch:
+    """What is kept of a cloud whose rows may not leave: one Gaussian for each class, and no row.
+
+    It tells how many rows each class has, their mean, the variance of every feature and the ``rank`` directions in
+    which the class spreads most; an unusual row may show in these. It is no protection in the sense of differential
+    privacy: who has a row can tell, to a degree, whether it was among few. Distances to such a sketch are distances
+    to rows drawn from the Gaussians; to compare them among each other, sketch all datasets alike.
+
+    Args:
+        cloud: the embedded dataset, whole.
+        embedder: who made its features.
+        rank: directions kept of each class, 0 for none; of a class of n rows at most (n - 1) // 2 are.
+        max_samples: rows of the clouds drawn, and never more than the dataset has.
+        min_class_rows: refuse classes with fewer rows, for the mean of one row is that row, and mean and variance of
+            two nearly tell both.
+
+    Raises:
+        OptionError: ``rank``, ``max_samples`` or ``min_class_rows`` is out of range.
+        SketchError: a class has too few rows, class names are not distinct, or the embedder is unnamed or has another
+            dimension.
+    """
+    max_samples = check_positive_int("max_samples", max_samples)
+    min_class_rows = check_positive_int("min_class_rows", min_class_rows)
+    if isinstance(rank, bool) or not isinstance(rank, int) or rank < 0:
+        raise OptionError(f"rank is {rank!r}, but a whole number of at least 0 is needed. Give for instance rank=8.")
+    _check(cloud, embedder)
+    small = [
+        f"{name!r} ({count})"
+        for name, count in zip(cloud.class_names, cloud.class_counts, strict=True)
+        if count < min_class_rows
+    ]
+    if small:
+        raise SketchError(
+            f"{len(small)} classes have fewer than {min_class_rows} rows: {', '.join(small[:5])}; their statistics "
+            "would tell too much of single rows. Give more rows of them, leave them out, or accept it with "
+            "min_class_rows=1."
+        )
+    tables = _tables(cloud, canonical_blocks(cloud.features, cloud.class_indices))
+    kept = GaussianRows.of(tables, rank, min(max_samples, cloud.num_rows))
+    return _sketch(cloud, tables, embedder, kept)
+
+
+def _check(cloud: LabelledCloud, embedder: EmbedderIdentity | str) -> None:
+    if isinstance(embedder, EmbedderIdentity) and embedder.dimension != cloud.dimension:
+        raise SketchError(
+            f"The cloud has {cloud.dimension} features, but the embedder {embedder.name} gives {embedder.dimension}. "
+            "Name the embedder that made these features."
+        )
+    if not str(embedder):
+        raise SketchError(
+            "The embedder is an empty string. Name who made the features, for instance Embedder.identity."
+        )
+    largest = np.abs(cloud.features).max()
+    if largest > _LARGEST_FEATURE:
+        raise SketchError(
+            f"The largest feature is {largest:.3g}, whose square is beyond float64. Scale the features down."
+        )
+
+
+def _sketch(
+    cloud: LabelledCloud,
+    tables: Sequence[FloatArray],
+    embedder: EmbedderIdentity | str,
+    rows: StoredRows | GaussianRows,
+) -> Sketch:
+    return Sketch(
+        class_names=cloud.class_names,
+        class_counts=cloud.class_counts,
+        class_means=np.stack([table.mean(axis=0) for table in tables]),
+        class_variances=np.stack([_variance(table) for table in tables]),
+        embedder=str(embedder),
+        rows=rows,
+    )
+
+
+def _tables(cloud: LabelledCloud, blocks: Sequence[IntArray]) -> list[FloatArray]:
+    """The rows of each class, classes in their own order, rows in that of their content."""
+    by_class = {int(cloud.class_indices[block[0]]): cloud.features[block] for block in blocks}
+    return [by_class[index] for index in range(cloud.num_classes)]
+
+
+def _variance(table: FloatArray) -> FloatArray:
+    if len(table) == 1:
+        return np.zeros(table.shape[1])
+    return np.asarray(table.var(axis=0, ddof=1), dtype=np.float64)
