@@ -36,11 +36,11 @@ def rank(
 ) -> Ranking[Comparison]:
     """Sources in the order of their distance to the target, nearest first.
 
-    Distances grow as samples shrink, so sources are compared on equal terms (``ot_select.selection.equal_terms`` says
-    why and how well): by default every comparison takes the same number of rows of the target and of the source, as many as
-    the smallest sketch has; with ``terms="self_distances"`` every source has its own number of rows and is corrected.
-    The distance is the mean over several draws. The draws of a sketch depend on its content, the seed and the number
-    of rows, and on nothing else: neither on names nor on the order or company of the sources.
+    Distances grow as samples shrink, so sources are compared on equal terms (:mod:`ot_select.selection.equal_terms`
+    says why and how well). By default every comparison takes the same number of rows of the target and of the source,
+    as many as the smallest sketch has; with ``terms="self_distances"`` every source has its own number of rows and is
+    corrected. The distance is the mean over several draws. The draws of a sketch depend on its content, the seed and
+    the number of rows, and on nothing else: neither on names nor on the order or company of the sources.
 
     Args:
         target: what we want to solve.
