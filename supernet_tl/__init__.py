@@ -11,11 +11,11 @@ from supernet_tl.conflicts import refuse_conflicting_packages
 
 if TYPE_CHECKING:
     from supernet_tl.adapters import load_supernet
+    from supernet_tl.comparing.distances import distance
+    from supernet_tl.comparing.embedding import embed
+    from supernet_tl.comparing.embedding_file import Embedding, load_embedding
+    from supernet_tl.comparing.results import Distances, PairDistance
     from supernet_tl.control import Control
-    from supernet_tl.distance_results import Distances, PairDistance
-    from supernet_tl.distances import distance
-    from supernet_tl.embedding import embed
-    from supernet_tl.embedding_file import Embedding, load_embedding
     from supernet_tl.network_file import Classifier, load_classifier, save_classifier
     from supernet_tl.pipeline import TransferResult, search, select, transfer
     from supernet_tl.pretraining import pretrain
@@ -47,11 +47,11 @@ __all__ = [
 
 _HOMES = {
     "adapters": ("load_supernet",),
+    "comparing.distances": ("distance",),
+    "comparing.embedding": ("embed",),
+    "comparing.embedding_file": ("Embedding", "load_embedding"),
+    "comparing.results": ("Distances", "PairDistance"),
     "control": ("Control",),
-    "distance_results": ("Distances", "PairDistance"),
-    "distances": ("distance",),
-    "embedding": ("embed",),
-    "embedding_file": ("Embedding", "load_embedding"),
     "network_file": ("Classifier", "load_classifier", "save_classifier"),
     "pipeline": ("TransferResult", "search", "select", "transfer"),
     "pretraining": ("pretrain",),

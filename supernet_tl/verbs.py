@@ -62,7 +62,7 @@ def _pretrain(config: Namespace) -> None:
 
 
 def _distance(config: Namespace) -> None:
-    from supernet_tl.distances import distance
+    from supernet_tl.comparing.distances import distance
 
     found = distance(
         *config.datasets,
@@ -136,7 +136,7 @@ def _numbers(pair: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _embed(config: Namespace) -> None:
-    from supernet_tl.embedding import embed
+    from supernet_tl.comparing.embedding import embed
 
     found = embed(config.source, config.output, config.part, control=_control(config), **_settings(config))
     values = {**found.to_dict(), "output": config.output}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ot_select.arrays import FloatArray
-from supernet_tl.compared_datasets import ComparedDataset
+from supernet_tl.comparing.datasets import ComparedDataset
 
 SCHEMA = 1
 _UNIT = "squared distances and their spread in embedding units squared; a distance is the root of a squared one"

@@ -11,9 +11,9 @@ from safetensors.torch import load_file, save_file
 
 import supernet_tl
 from supernet_tl import adapters
+from supernet_tl.comparing.embedding_file import Embedding, load_embedding
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet
-from supernet_tl.embedding_file import Embedding, load_embedding
 from supernet_tl.errors import EmbeddingFileError
 from supernet_tl.prepared_data import split
 from supernet_tl.recipe import Recipe

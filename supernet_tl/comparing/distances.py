@@ -14,13 +14,13 @@ import ot_select
 import zoo_store
 from ot_select.arrays import check_positive_int
 from supernet_tl import adapters
-from supernet_tl.compared_datasets import ComparedDataset
+from supernet_tl.comparing.datasets import ComparedDataset
+from supernet_tl.comparing.names import common_recipe, find_datasets, load_datasets
+from supernet_tl.comparing.pair_log import PairLog
+from supernet_tl.comparing.results import ClassComparison, Distances, PairDistance
 from supernet_tl.console import counted
 from supernet_tl.control import Control, Source
-from supernet_tl.distance_results import ClassComparison, Distances, PairDistance
 from supernet_tl.files import write_whole
-from supernet_tl.named_datasets import common_recipe, find_datasets, load_datasets
-from supernet_tl.pair_log import PairLog
 from supernet_tl.recipe import Precision, digest
 from supernet_tl.run_folder import RunFolder, run_folder
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from supernet_tl.pair_log import PairLog
+from supernet_tl.comparing.pair_log import PairLog
 
 
 def test_what_was_added_is_found_by_its_key_and_by_no_other(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ import ot_select
 import zoo_store
 from ot_select.rows import stratified_sample
 from supernet_tl import adapters
+from supernet_tl.comparing.embedding_file import Embedding
 from supernet_tl.console import counted
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet
-from supernet_tl.embedding_file import Embedding
 from supernet_tl.recipe import Recipe
 
 THUMBNAIL_SIZE = 32

@@ -11,10 +11,10 @@ from typing import Any
 
 import ot_select
 import zoo_store
-from supernet_tl.compared_datasets import ComparedDataset, Found, from_embedding, from_entry, from_images
+from supernet_tl.comparing.datasets import ComparedDataset, Found, from_embedding, from_entry, from_images
+from supernet_tl.comparing.embedding_file import SUFFIX, load_embedding
 from supernet_tl.control import Control, Source
 from supernet_tl.data import ImageSet
-from supernet_tl.embedding_file import SUFFIX, load_embedding
 from supernet_tl.entry_facts import readable_cards
 from supernet_tl.errors import ComparisonError
 from supernet_tl.recipe import Recipe

@@ -1,0 +1,1 @@
+"""The distances between datasets as a question of their own: embeddings, pairs, results."""
