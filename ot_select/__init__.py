@@ -25,6 +25,7 @@ from ot_select.errors import (
 )
 from ot_select.rows import draw_rows, draw_seeds
 from ot_select.selection.equal_terms import self_distance
+from ot_select.selection.nearest import NearestSources, Stage, nearest_sources
 from ot_select.selection.plugins import find_selector, selector_names
 from ot_select.selection.ranker import MIN_ROWS, rank
 from ot_select.selection.ranking import Comparison, Ranking
@@ -60,6 +61,7 @@ __all__ = [
     "EmbedderIdentity",
     "EmbedderMismatchError",
     "LabelledCloud",
+    "NearestSources",
     "NegativeDistanceError",
     "OTDDResult",
     "OTSelectError",
@@ -72,6 +74,7 @@ __all__ = [
     "Sketch",
     "SketchError",
     "SourceIndex",
+    "Stage",
     "WeightsError",
     "WeightsNotFoundError",
     "class_coupling",
@@ -84,6 +87,7 @@ __all__ = [
     "gaussian_label_distances",
     "hit_at_k",
     "kendall",
+    "nearest_sources",
     "negative_transfer_rate",
     "otdd",
     "parse_distance",
