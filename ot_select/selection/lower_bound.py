@@ -38,6 +38,7 @@ import numpy.typing as npt
 from ot_select.arrays import FloatArray, IntArray
 from ot_select.cloud import LabelledCloud
 from ot_select.distances.network_simplex import squared_distances, transport
+from ot_select.errors import OptionError
 
 CLASS_SPECTRUM = 8
 """Singular values kept of each class covariance."""
@@ -47,7 +48,13 @@ ROUNDING = 1e-5
 
 Each bound is a squared distance |u - v|^2 of vectors (of Gaussians in the case of B) with |u|^2 and |v|^2 at most twice
 these moments, so an error of 2^-24 in each component moves it by less than 1e-6 of them; ten times that is taken off.
+Components below the normal range of float32 are off by up to 2^-149 each, which matters to moments below 1e-70 only;
+so much is taken off too. All this is in units of the basis, which bring the clouds into that range.
 """
+
+_UNDERFLOW = 1e-70
+_LARGEST_MOMENT = 1e60  # in units of the basis: beyond it float32 may overflow
+_LARGEST_EXPONENT = 500  # of the unit: its square must be a number
 
 TEMPERATURES = (0.05, 0.03, 0.02, 0.01, 0.01)
 """Of the sweeps that raise potentials, relative to the mean cost."""
@@ -74,10 +81,12 @@ class Basis:
     Attributes:
         centre: shape (d,).
         directions: Q, shape (d, p), orthonormal columns.
+        unit: a power of two of the size of the features about the centre; moments are kept in units of it.
     """
 
     centre: FloatArray
     directions: FloatArray
+    unit: float
 
     @property
     def rank(self) -> int:
@@ -91,15 +100,26 @@ class Basis:
         Args:
             rows: shape (n, d), of all clouds that will be compared or a sample of them.
             rank: directions at most; fewer where rows or features are fewer.
+
+        Raises:
+            OptionError: squares of the features would leave the range of float64.
         """
         centre = rows.mean(axis=0)
-        _, _, directions = np.linalg.svd(rows - centre, full_matrices=False)
-        return cls(centre, np.ascontiguousarray(directions[:rank].T))
+        largest = float(np.abs(rows - centre).max())
+        exponent = int(np.frexp(largest)[1])
+        if not (np.isfinite(largest) and abs(exponent) <= _LARGEST_EXPONENT):
+            raise OptionError(
+                f"The features spread over {largest:.3g}, whose square is no number that can be computed with. "
+                "Scale them to a size near 1."
+            )
+        unit = 2.0**exponent
+        _, _, directions = np.linalg.svd((rows - centre) / unit, full_matrices=False)
+        return cls(centre, np.ascontiguousarray(directions[:rank].T), unit)
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """What the bounds 2 and 3 need to know of a cloud.
+    """What the bounds 2 and 3 need to know of a cloud, all in units of the basis.
 
     Attributes:
         summary: see 3, shape (d + p + 1 + CLASS_SPECTRUM + 1,).
@@ -107,6 +127,7 @@ class Moments:
         class_weights: shape (k,), sum 1.
         class_vectors: see 3, shape (k, p + 1 + CLASS_SPECTRUM + 1).
         second_moment: mean of |x - centre|^2 plus that of the traces of the class covariances.
+        unit: of the basis, in feature units.
     """
 
     summary: FloatArray
@@ -114,6 +135,7 @@ class Moments:
     class_weights: FloatArray
     class_vectors: FloatArray
     second_moment: float
+    unit: float
 
     @property
     def mean(self) -> FloatArray:
@@ -135,8 +157,11 @@ class Moments:
         Args:
             cloud: of the dimension of the basis.
             basis: the same for all clouds that are compared.
+
+        Raises:
+            OptionError: the cloud is out of all proportion to the basis.
         """
-        points = cloud.features - basis.centre
+        points = (cloud.features - basis.centre) / basis.unit
         weights = cloud.weights
         mean = weights @ points
         spread = points - mean
@@ -160,14 +185,19 @@ class Moments:
         means_outside = np.sqrt(
             np.maximum(0.0, np.square(class_means).sum(axis=1) - np.square(means_inside).sum(axis=1))
         )
+        second_moment = weights @ np.square(points).sum(axis=1) + class_weights @ np.square(spectra).sum(axis=1)
+        if not second_moment <= _LARGEST_MOMENT:
+            raise OptionError(
+                f"The features of a cloud are up to {np.abs(cloud.features - basis.centre).max():.3g} from the centre, "
+                f"but those that the basis was made of are within {basis.unit:.3g}. Compare only clouds of one kind."
+            )
         return cls(
             summary=np.concatenate([np.sqrt(2.0) * mean, spectrum[::-1], [rest], class_weights @ spectra]),
             root=(eigenvectors * spectrum) @ eigenvectors.T,
             class_weights=class_weights,
             class_vectors=np.hstack([means_inside, means_outside[:, None], spectra]),
-            second_moment=float(
-                weights @ np.square(points).sum(axis=1) + class_weights @ np.square(spectra).sum(axis=1)
-            ),
+            second_moment=float(second_moment),
+            unit=basis.unit,
         )
 
 
@@ -183,13 +213,15 @@ def summary_bounds(target: Moments, summaries: npt.NDArray[np.float32], second_m
         Shape (num_sources,), in feature units squared.
     """
     apart = np.square(summaries - target.summary).sum(axis=1)
-    bounds: FloatArray = np.maximum(0.0, apart - ROUNDING * (second_moments + target.second_moment))
+    rounding = ROUNDING * (second_moments + target.second_moment) + _UNDERFLOW
+    bounds: FloatArray = np.maximum(0.0, apart - rounding) * target.unit**2
     return bounds
 
 
 def class_bound(a: Moments, b: Moments) -> float:
     """Bound 2 by spectra plus bound 3 by transport between class vectors; at least that of the summaries."""
-    return max(0.0, 2 * _between_means(a, b) + _between_spectra(a, b) + _between_classes(a, b) - _rounding(a, b))
+    between = 2 * _between_means(a, b) + _between_spectra(a, b) + _between_classes(a, b)
+    return max(0.0, between - _rounding(a, b)) * a.unit**2
 
 
 def moment_bound(a: Moments, b: Moments) -> float:
@@ -197,7 +229,7 @@ def moment_bound(a: Moments, b: Moments) -> float:
     shared = float(np.linalg.svd(a.root @ b.root, compute_uv=False).sum())
     inside = float(np.square(a.root).sum() + np.square(b.root).sum()) - 2 * shared
     between = 2 * _between_means(a, b) + inside + _outside(a, b) + _between_classes(a, b)
-    return max(0.0, between - _rounding(a, b))
+    return max(0.0, between - _rounding(a, b)) * a.unit**2
 
 
 def moment_estimate(a: Moments, b: Moments) -> float:
@@ -214,7 +246,7 @@ def moment_estimate(a: Moments, b: Moments) -> float:
     traces = np.square(spectra_a).sum(axis=1)[:, None] + np.square(spectra_b).sum(axis=1)
     cost = squared_distances(means_a, means_b) + traces - spectra_a @ spectra_b.T
     between = transport(a.class_weights, b.class_weights, np.ascontiguousarray(cost)).cost
-    return 2 * _between_means(a, b) + between_roots + outside + between
+    return (2 * _between_means(a, b) + between_roots + outside + between) * a.unit**2
 
 
 def class_potentials(cost: FloatArray, a: "Points", b: "Points") -> FloatArray:
@@ -296,14 +328,14 @@ def _outside(a: Moments, b: Moments) -> float:
 
 
 def _rounding(a: Moments, b: Moments) -> float:
-    return ROUNDING * (a.second_moment + b.second_moment)
+    return ROUNDING * (a.second_moment + b.second_moment) + _UNDERFLOW
 
 
 def _class_spectrum(points: FloatArray, weights: FloatArray) -> FloatArray:
     """The largest singular values of a class covariance's root, falling, and the root of the rest of its trace."""
     found = np.zeros(CLASS_SPECTRUM + 1)
     if len(points) > 1:
-        spread = (points - weights @ points) * np.sqrt(weights / (1 - np.square(weights).sum()))[:, None]
+        spread = (points - weights @ points) * np.sqrt(weights / (weights @ (1 - weights)))[:, None]
         gram = spread @ spread.T if len(spread) <= spread.shape[1] else spread.T @ spread
         largest = np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[::-1][:CLASS_SPECTRUM], 0.0))
         found[: len(largest)] = largest

@@ -14,9 +14,10 @@ from enum import IntEnum
 
 import numpy as np
 
-from ot_select.arrays import FloatArray
+from ot_select.arrays import FloatArray, check_positive_int
 from ot_select.cloud import LabelledCloud
 from ot_select.distances.otdd import OTDD, OTDDResult, Problem
+from ot_select.errors import OptionError
 from ot_select.selection.lower_bound import (
     Moments,
     class_bound,
@@ -60,6 +61,7 @@ def nearest_sources(
     indexes: Sequence[SourceIndex],
     k: int,
     *,
+    distance: OTDD | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> NearestSources:
     """The k sources with the smallest mean of the squared exact OTDD over draws of rows, the same as by measuring all.
@@ -69,12 +71,20 @@ def nearest_sources(
         sources: gives a source's draws by name, each to be compared with the target's draw in the same place.
         indexes: one for each draw, of the same sources.
         k: how many, at most the number of sources.
-        progress: called after every distance with the number found so far and ``k``.
+        distance: that is ordered by: exact, with Gaussian label distances (:func:`has_bounds`); ``OTDD()`` by default.
+        progress: called whenever one more is certain, with the number found so far and ``k``.
 
     Returns:
         The k nearest, equal distances ordered by name.
+
+    Raises:
+        OptionError: there are less than k sources, draws and indexes do not fit together, or the distance has no
+            bounds.
     """
-    search = _Search(target, sources, indexes)
+    search = _Search(target, sources, indexes, _bounded(distance))
+    names = indexes[0].names
+    if check_positive_int("k", k) > len(names):
+        raise OptionError(f"k is {k}, but there are {len(names)} sources. Ask for at most so many.")
     found: list[tuple[str, tuple[OTDDResult, ...]]] = []
     while len(found) < k:
         bound, measured, name = heapq.heappop(search.queue)
@@ -87,6 +97,25 @@ def nearest_sources(
     return NearestSources(tuple(found), dict(search.reached))
 
 
+def has_bounds(distance: object) -> bool:
+    """Whether the lower bounds are those of this distance: the exact OTDD with Gaussian label distances."""
+    return (
+        isinstance(distance, OTDD)
+        and (distance.outer, distance.inner, distance.precision) == ("exact", "gaussian", "float64")
+        and distance.max_iterations is None
+        and not distance.drop_singletons
+    )
+
+
+def _bounded(distance: OTDD | None) -> OTDD:
+    if distance is not None and not has_bounds(distance):
+        raise OptionError(
+            f"The search for the nearest sources has no bounds for the distance {distance.name!r}, only for the exact "
+            "OTDD with Gaussian label distances in float64. Give OTDD(), or measure all sources with rank."
+        )
+    return distance or OTDD()
+
+
 class _Search:
     """The queue, and how one source moves on from bound to bound."""
 
@@ -95,8 +124,15 @@ class _Search:
         target: Sequence[LabelledCloud],
         sources: Callable[[str], Sequence[LabelledCloud]],
         indexes: Sequence[SourceIndex],
+        distance: OTDD,
     ) -> None:
-        self._distance = OTDD()
+        if not target or len(target) != len(indexes) or any(index.names != indexes[0].names for index in indexes):
+            raise OptionError(
+                f"There are {len(target)} draws of the target and {len(indexes)} indexes of "
+                f"{', '.join(str(len(index)) for index in indexes) or 'no'} sources, but an index of the same sources, "
+                "in one order, is needed for each draw."
+            )
+        self._distance = distance
         self._target = target
         self._sources = sources
         self._indexes = indexes
@@ -134,8 +170,12 @@ class _Search:
     def _problems_of(self, name: str) -> list[Problem]:
         problems = self._problems.pop(name, None)
         if problems is None:
-            draws = zip(self._target, self._sources(name), strict=True)
-            problems = [self._distance.problem(ours, theirs) for ours, theirs in draws]
+            draws = self._sources(name)
+            if len(draws) != len(self._target):
+                raise OptionError(
+                    f"There are {len(draws)} draws of {name!r} and {len(self._target)} of the target. Give as many."
+                )
+            problems = [self._distance.problem(*pair) for pair in zip(self._target, draws, strict=True)]
         self._problems[name] = problems
         while len(self._problems) > _PROBLEMS_KEPT:
             self._problems.popitem(last=False)

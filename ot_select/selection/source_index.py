@@ -29,7 +29,8 @@ class SourceIndex:
         names: of the sources, in the order of all arrays.
 
     Raises:
-        OptionError: there are no clouds, or ``rank`` is no positive number.
+        OptionError: there are no clouds, ``rank`` is no positive number, or features are out of range or of all
+            proportion to each other.
         DimensionMismatchError: the clouds have different numbers of features.
     """
 
@@ -88,6 +89,7 @@ class SourceIndex:
             class_weights=self._class_weights[classes],
             class_vectors=self._class_vectors[classes].astype(np.float64),
             second_moment=float(self._second_moments[position]),
+            unit=self.basis.unit,
         )
 
     def summary_bounds(self, target: Moments) -> FloatArray:
@@ -112,10 +114,9 @@ class SourceIndex:
         """
         k = min(check_positive_int("k", k), len(self))
         moments = self.moments_of(target)
-        root = moments.root[self._upper].astype(np.float32)
-        multiplicity = np.where(self._upper[0] == self._upper[1], 1.0, 2.0).astype(np.float32)
+        root, multiplicity = moments.root[self._upper], np.where(self._upper[0] == self._upper[1], 1.0, 2.0)
         between_roots = [np.square(self._roots[rows] - root) @ multiplicity for rows in _chunks(len(self))]
-        rough = self.summary_bounds(moments) + np.concatenate(between_roots)
+        rough = self.summary_bounds(moments) + np.concatenate(between_roots) * self.basis.unit**2
         candidates = np.argsort(rough, kind="stable")[: max(k, _APPROXIMATE_CANDIDATES)]
         names = [self.names[position] for position in candidates]
         scored = sorted((moment_estimate(moments, self.moments(name)), name) for name in names)

@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from ot_select import LabelledCloud, otdd
+from ot_select import LabelledCloud, OptionError, otdd
 from ot_select.arrays import FloatArray
 from ot_select.distances.network_simplex import transport
 from ot_select.distances.otdd import OTDD
@@ -66,7 +66,9 @@ def bounds_of(a: LabelledCloud, b: LabelledCloud, rank: int) -> dict[str, float]
     problem = OTDD().problem(a, b)
     cost, weights = problem.cost.numpy(), (problem.a.weights, problem.b.weights)
     classes = class_potentials(cost, problem.a, problem.b)
+    optimal = transport(*weights, cost).potentials_a
     return {
+        "optimal potentials": potential_bound(cost, optimal, weights),
         "summary": float(summary_bounds(ours, kept[None], np.array([theirs.second_moment]))[0]),
         "classes": class_bound(ours, theirs),
         "moments": moment_bound(ours, theirs),
@@ -84,7 +86,9 @@ def bounds_of(a: LabelledCloud, b: LabelledCloud, rank: int) -> dict[str, float]
 def test_no_bound_exceeds_the_distance(a: LabelledCloud, b: LabelledCloud, rank: int) -> None:
     exact = otdd(a, b).squared
     scale = np.square(a.features - b.features.mean(axis=0)).sum(axis=1).mean()
-    for name, bound in bounds_of(a, b, rank).items():
+    found = bounds_of(a, b, rank)
+    assert found["optimal potentials"] <= exact  # where there is no room but for rounding
+    for name, bound in found.items():
         assert bound <= exact + 1e-11 * scale, name
 
 
@@ -136,3 +140,35 @@ def test_weights_of_points_count_in_every_bound() -> None:
     assert all(bound <= exact for bound in found.values())
     equal = bounds_of(LabelledCloud(a.features, a.class_indices), LabelledCloud(b.features, b.class_indices), rank=2)
     assert all(found[name] != equal[name] for name in found)
+
+
+def test_class_covariances_are_those_of_the_label_distance_and_not_of_the_sample() -> None:
+    # Two rows and four with one and the same covariance (divisor n - 1): the label distance is 0, so with divisor n the
+    # bound by spectra would exceed the distance
+    rows = np.random.default_rng(0).standard_normal((2, 3))
+    middle = rows.mean(axis=0)
+    a = LabelledCloud(np.vstack([rows, rows]), [0, 0, 0, 0])
+    b = LabelledCloud(middle + (rows - middle) * np.sqrt((4 / 3) / 2), [0, 0])
+    result = otdd(a, b)
+    assert result.label_distances == pytest.approx(0.0, abs=1e-12)
+    assert 0.9 * result.squared < bounds_of(a, b, rank=3)["classes"] <= result.squared
+
+
+@pytest.mark.parametrize("exponent", [-300, -100, 100, 300])
+def test_bounds_by_moments_scale_with_the_features_to_the_last_bit(make_cloud: Maker, exponent: int) -> None:
+    a, b = make_cloud(3, dimension=8), make_cloud(4, dimension=8)
+    scaled = [LabelledCloud(cloud.features * 2.0**exponent, cloud.class_indices) for cloud in (a, b)]
+    basis, scaled_basis = (Basis.of_rows(np.concatenate([x.features, y.features]), 5) for x, y in ((a, b), scaled))
+    for bound in (class_bound, moment_bound):
+        expected = bound(Moments.of(a, basis), Moments.of(b, basis))
+        found = bound(*(Moments.of(cloud, scaled_basis) for cloud in scaled))
+        assert found == expected * 4.0**exponent > 0
+
+
+def test_clouds_out_of_range_or_out_of_proportion_are_refused(make_cloud: Maker) -> None:
+    cloud = make_cloud(5)
+    with pytest.raises(OptionError, match=r"spread over .*e\+199, whose square is no number.*size near 1"):
+        Basis.of_rows(cloud.features * 1e199, 2)
+    basis = Basis.of_rows(cloud.features, 2)
+    with pytest.raises(OptionError, match=r"up to .*e\+40 from the centre.*Compare only clouds of one kind"):
+        Moments.of(LabelledCloud(cloud.features * 1e40, cloud.class_indices), basis)

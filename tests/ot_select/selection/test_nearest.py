@@ -3,8 +3,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pytest
 
-from ot_select import DimensionMismatchError, LabelledCloud, OptionError, otdd
-from ot_select.selection.lower_bound import Moments
+from ot_select import OTDD, DimensionMismatchError, LabelledCloud, OptionError, otdd
+from ot_select.selection.lower_bound import Moments, moment_estimate
 from ot_select.selection.nearest import NearestSources, Stage, nearest_sources
 from ot_select.selection.source_index import SourceIndex
 
@@ -71,16 +71,51 @@ def test_equal_distances_are_ordered_by_name() -> None:
 
 
 def test_the_mean_over_several_draws_is_what_is_ordered() -> None:
-    draws = [sources_of(4, 5, seed) for seed in (1, 2, 3)]
-    targets = [sources["1/2"] for sources in (sources_of(4, 5, seed=seed) for seed in (4, 5, 6))]
+    # By its first draw "turncoat" would be the nearest, by the mean of both it is the farthest
+    generator = np.random.default_rng(0)
+
+    def at(shift: float) -> LabelledCloud:
+        return LabelledCloud(generator.standard_normal((20, 4)) + shift, np.arange(20) % 2)
+
+    draws = [
+        {"steady": at(2.0), "turncoat": at(0.0), "far": at(4.0)},
+        {"steady": at(2.0), "turncoat": at(9.0), "far": at(4.0)},
+    ]
+    targets = [at(0.0), at(0.0)]
     indexes = [SourceIndex(sources, rank=4) for sources in draws]
     found = nearest_sources(targets, lambda name: [sources[name] for sources in draws], indexes, 3)
+    assert [name for name, _ in found.results] == ["steady", "far", "turncoat"]
+    for name, results in found.results:
+        expected = [otdd(target, sources[name]).squared for target, sources in zip(targets, draws, strict=True)]
+        assert [result.squared for result in results] == pytest.approx(expected, rel=1e-12)
 
-    def mean(name: str) -> float:
-        pairs = zip(targets, draws, strict=True)
-        return float(np.mean([otdd(target, sources[name]).squared for target, sources in pairs]))
 
-    assert [name for name, _ in found.results] == sorted(draws[0], key=mean)[:3]
+@pytest.mark.parametrize("scale", [1e-40, 1e39])
+def test_features_of_any_size_are_searched_as_others_are(scale: float) -> None:
+    sources = sources_of(4, 8)
+    target = sources_of(4, 1)["2/0"]
+    scaled = {name: LabelledCloud(cloud.features * scale, cloud.class_indices) for name, cloud in sources.items()}
+    found = search(LabelledCloud(target.features * scale, target.class_indices), scaled, k=3)
+    assert [name for name, _ in found.results] == brute_force(target, sources, 3)
+
+
+def test_what_cannot_be_searched_gets_a_sentence() -> None:
+    sources = sources_of(2, 2)
+    target, index = sources["0/0"], SourceIndex(sources, rank=3)
+
+    def draws(name: str) -> list[LabelledCloud]:
+        return [sources[name]]
+
+    with pytest.raises(OptionError, match="k is 5, but there are 4 sources"):
+        nearest_sources([target], draws, [index], 5)
+    with pytest.raises(OptionError, match="k is 0, but a whole number of at least 1"):
+        nearest_sources([target], draws, [index], 0)
+    with pytest.raises(OptionError, match=r"2 draws of the target and 1 indexes of 4 sources.*for each draw"):
+        nearest_sources([target, target], draws, [index], 1)
+    with pytest.raises(OptionError, match=r"1 draws of '0/.' and 2 of the target"):
+        nearest_sources([target, target], draws, [index, index], 1)
+    with pytest.raises(OptionError, match=r"no bounds for the distance 'otdd-means'.*measure all sources with rank"):
+        nearest_sources([target], draws, [index], 1, distance=OTDD(inner="means"))
 
 
 # The index.
@@ -130,6 +165,15 @@ def test_the_bounds_of_all_sources_at_once_exceed_no_distance() -> None:
     bounds = index.summary_bounds(index.moments_of(target))
     for name, bound in zip(index.names, bounds, strict=True):
         assert bound <= otdd(target, sources[name]).squared
+
+
+def test_the_approximate_search_orders_by_its_estimate() -> None:
+    # Oracle: the estimate of every source, where the search has made it of some candidates only
+    sources = sources_of(10, 40)
+    index, target = SourceIndex(sources), sources_of(10, 1, seed=3)["5/0"]
+    ours = index.moments_of(target)
+    expected = sorted(sources, key=lambda name: moment_estimate(ours, index.moments(name)))
+    assert [name for name, _ in index.approximately_nearest(target, k=5)] == expected[:5]
 
 
 def test_the_approximate_search_finds_the_domain_and_its_own_cloud_first() -> None:
