@@ -273,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     shared = {"num_rows": options.rows, "rank": options.rank, "seed": options.seed}
     found: dict[str, Any] = {
         "machine": machine("cpu"),
-        "options": {key: str(value) if isinstance(value, Path) else value for key, value in vars(options).items()},
+        "options": {key: value for key, value in vars(options).items() if key != "output"},
     }
     if options.large:
         found["large"] = large(sets, num_entries=options.large, target=options.targets[0], **shared)
