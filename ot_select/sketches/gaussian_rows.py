@@ -27,6 +27,7 @@ class GaussianRows:
     """
 
     kind: ClassVar = "gaussians"
+    is_drawn: ClassVar = True
     layout: ClassVar = Layout(tensors={"class_factors": (("float32",), 3)}, facts=("exponent", "num_sampled"))
 
     factors: Packed

@@ -86,6 +86,11 @@ class Sketch:
         return self.rows.num_sampled
 
     @property
+    def is_drawn(self) -> bool:
+        """Whether even the cloud of all ``num_sampled`` rows depends on the seed: for Gaussians, not for rows."""
+        return self.rows.is_drawn
+
+    @property
     def dimension(self) -> int:
         """Number of features, d."""
         return int(self.class_means.shape[1])

@@ -22,6 +22,7 @@ class StoredRows:
     """
 
     kind: ClassVar = "rows"
+    is_drawn: ClassVar = False
     layout: ClassVar = Layout(
         tensors={"features": (("float16", "float32"), 2), "class_indices": (("int64",), 1)}, facts=("exponent",)
     )

@@ -105,6 +105,13 @@ def test_fewer_rows_of_a_cloud_are_drawn_by_the_seed_with_every_class(kind: str,
         kept.cloud(10, seed=-1)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sketch_says_whether_a_cloud_of_all_its_rows_depends_on_the_seed(kind: str, make_cloud: Maker) -> None:
+    kept = KINDS[kind](make_cloud(4))
+    same = np.array_equal(kept.cloud(seed=0).features, kept.cloud(seed=1).features)
+    assert kept.is_drawn is not same
+
+
 def test_an_unknown_precision_gets_a_sentence(make_cloud: Maker) -> None:
     with pytest.raises(OptionError, match="dtype is 'int8', but one of 'float16', 'float32' is needed"):
         sketch(make_cloud(1), embedder="e", dtype="int8")  # type: ignore[arg-type]
