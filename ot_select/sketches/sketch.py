@@ -182,7 +182,7 @@ def sketch(
     """What must be kept of a cloud to compare it later: some of its rows, and statistics of all.
 
     Args:
-        cloud: the embedded dataset, whole.
+        cloud: the embedded dataset, whole; every row weighs the same, for a sketch keeps no weights.
         embedder: who made its features.
         max_samples: rows to keep, a stratified sample without replacement (see ``otdd``); all rows where there are
             no more than that. Independent of row order and label names.
@@ -192,7 +192,8 @@ def sketch(
 
     Raises:
         OptionError: ``max_samples``, ``seed`` or ``dtype`` is out of range.
-        SketchError: class names are not distinct, or the embedder is unnamed or has another dimension.
+        SketchError: rows weigh differently, class names are not distinct, or the embedder is unnamed or has another
+            dimension.
     """
     max_samples, seed = check_positive_int("max_samples", max_samples), check_seed(seed)
     _check(cloud, embedder)
@@ -218,7 +219,7 @@ def sketch_gaussians(
     to rows drawn from the Gaussians; to compare them among each other, sketch all datasets alike.
 
     Args:
-        cloud: the embedded dataset, whole.
+        cloud: the embedded dataset, whole; every row weighs the same, for a sketch keeps no weights.
         embedder: who made its features.
         rank: directions kept of each class, 0 for none; of a class of n rows at most (n - 1) // 2 are.
         max_samples: rows of the clouds drawn, and never more than the dataset has.
@@ -227,8 +228,8 @@ def sketch_gaussians(
 
     Raises:
         OptionError: ``rank``, ``max_samples`` or ``min_class_rows`` is out of range.
-        SketchError: a class has too few rows, class names are not distinct, or the embedder is unnamed or has another
-            dimension.
+        SketchError: a class has too few rows, rows weigh differently, class names are not distinct, or the embedder is
+            unnamed or has another dimension.
     """
     max_samples = check_positive_int("max_samples", max_samples)
     min_class_rows = check_positive_int("min_class_rows", min_class_rows)
@@ -252,6 +253,12 @@ def sketch_gaussians(
 
 
 def _check(cloud: LabelledCloud, embedder: EmbedderIdentity | str) -> None:
+    if not cloud.equally_weighted:
+        raise SketchError(
+            f"The rows of the cloud weigh from {cloud.weights.min():.3g} to {cloud.weights.max():.3g}, but a sketch "
+            "keeps no weights: every row must weigh the same. Leave the weights out where that will do, or measure "
+            "distances between the clouds themselves, which respect them."
+        )
     if isinstance(embedder, EmbedderIdentity) and embedder.dimension != cloud.dimension:
         raise SketchError(
             f"The cloud has {cloud.dimension} features, but the embedder {embedder.name} gives {embedder.dimension}. "

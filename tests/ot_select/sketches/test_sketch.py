@@ -239,3 +239,13 @@ def test_what_cannot_be_sketched_gets_a_sentence(make_cloud: Maker) -> None:
         sketch(cloud, embedder="")
     with pytest.raises(OptionError, match="max_samples is 0"):
         sketch(cloud, embedder="e", max_samples=0)
+
+
+@pytest.mark.parametrize("make", [sketch, sketch_gaussians])
+def test_weights_are_refused_and_never_dropped(make: Callable[..., Sketch], make_cloud: Maker) -> None:
+    cloud = make_cloud(7, counts=(20, 20))
+    weighted = LabelledCloud(cloud.features, cloud.class_indices, weights=np.repeat([0.04, 0.01], 20))
+    with pytest.raises(SketchError, match=r"weigh from 0\.01 to 0\.04, but a sketch keeps no weights: .* Leave the"):
+        make(weighted, embedder="e")
+    equal = LabelledCloud(cloud.features, cloud.class_indices, weights=np.full(40, 0.025))
+    assert make(equal, embedder="e").digest == make(cloud, embedder="e").digest
