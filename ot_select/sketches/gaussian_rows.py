@@ -39,14 +39,15 @@ class GaussianRows:
 
         Args:
             tables: the rows of each class, shape (n_c, d).
-            rank: directions to keep of a class; at most (n_c - 1) // 2 are, so that at least half of a class's
-                directions are not.
+            rank: directions to keep of a class; of m distinct rows at most (m - 1) // 2 are, half of the directions
+                that m rows have where there are more features than rows.
             num_sampled: rows of a cloud.
         """
-        factors = np.zeros((len(tables), tables[0].shape[1], rank))
-        for factor, table in zip(factors, tables, strict=True):
-            leading = _leading_factor(table, min(rank, (len(table) - 1) // 2))
-            factor[:, : leading.shape[1]] = leading
+        dimension = tables[0].shape[1]
+        ranks = [min(rank, (num_distinct(table) - 1) // 2, dimension) for table in tables]
+        factors = np.zeros((len(tables), dimension, max(ranks)))
+        for factor, table, kept in zip(factors, tables, ranks, strict=True):
+            factor[:, :kept] = _leading_factor(table, kept)
         return cls(Packed.of(factors, "float32"), num_sampled)
 
     def faults(self, counts: IntArray, dimension: int) -> Iterator[str]:
@@ -101,6 +102,11 @@ class GaussianRows:
     def restored(cls, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, int]) -> "GaussianRows":
         """The Gaussians that ``arrays`` and ``facts`` were taken from."""
         return cls(Packed(arrays["class_factors"], facts["exponent"]), facts["num_sampled"])
+
+
+def num_distinct(table: FloatArray) -> int:
+    """How many rows differ from each other."""
+    return len({row.tobytes() for row in table})
 
 
 def _leading_factor(table: FloatArray, rank: int) -> FloatArray:

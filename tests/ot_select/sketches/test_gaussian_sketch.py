@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ot_select import LabelledCloud, OptionError, Sketch, SketchError, otdd, rank, sketch, sketch_gaussians
+from ot_select.sketches.gaussian_rows import GaussianRows
 
 Maker = Callable[..., LabelledCloud]
 
@@ -79,7 +80,7 @@ def test_gaussians_of_the_same_source_rank_before_rows_of_others(make_cloud: Mak
 def test_classes_of_few_rows_are_refused_unless_that_is_accepted(make_cloud: Maker) -> None:
     cloud = make_cloud(6, counts=(30, 9, 1))
     with pytest.raises(
-        SketchError, match=r"2 classes have fewer than 10 rows: '1' \(9\), '2' \(1\); .*min_class_rows=1"
+        SketchError, match=r"2 classes have fewer than 10 distinct rows: '1' \(9\), '2' \(1\); .*min_class_rows=1"
     ):
         sketch_gaussians(cloud, embedder="e")
     kept = sketch_gaussians(cloud, embedder="e", min_class_rows=1)
@@ -87,6 +88,43 @@ def test_classes_of_few_rows_are_refused_unless_that_is_accepted(make_cloud: Mak
     assert kept.cloud().class_counts.tolist() == [30, 9, 1]
     drawn = kept.cloud()
     assert np.allclose(drawn.features[drawn.class_indices == 2], cloud.features[-1], rtol=1e-12)
+
+
+def test_copies_of_a_row_count_as_one() -> None:
+    rows = np.random.default_rng(0).standard_normal((10, 30))
+    copies = LabelledCloud(np.concatenate([np.repeat(rows[:9], 10, axis=0), rows]), ["a"] * 90 + ["b"] * 10)
+    with pytest.raises(SketchError, match=r"1 classes have fewer than 10 distinct rows: 'a' \(9\)"):
+        sketch_gaussians(copies, embedder="e")
+    # of nine distinct rows, which have eight directions, four are kept
+    factors = sketch_gaussians(copies, embedder="e", rank=8, min_class_rows=9).to_tensors()["class_factors"]
+    assert (factors != 0).any(dim=1).sum(dim=1).tolist() == [4, 4]
+
+
+def test_what_is_said_to_show_of_single_rows_does_show() -> None:
+    generator = np.random.default_rng(0)
+    sparse = np.maximum(generator.standard_normal((30, 200)) - 1.5, 0)
+    kept = sketch_gaussians(LabelledCloud(sparse, ["a"] * 30), embedder="e")
+    # Oracle: a feature that is not 0 in one row of n has the mean a / n and the variance a^2 / n.
+    found, spread = 30 * kept.class_means[0], kept.class_variances[0]
+    single = np.isclose(30 * spread, found**2, rtol=1e-9, atol=0) & (found > 0)
+    assert single.sum() > 30
+    assert (single == ((sparse > 0).sum(axis=0) == 1)).all()
+    assert np.allclose(found[single], sparse.max(axis=0)[single], rtol=1e-12)
+
+    far = generator.standard_normal((30, 200))
+    far[0] *= 20
+    kept = sketch_gaussians(LabelledCloud(far, ["a"] * 30), embedder="e")
+    # Oracle: a row u away from the mean of the n - 1 others adds u u^T / n to the covariance and u / n to the mean.
+    assert isinstance(kept.rows, GaussianRows)
+    offset = kept.rows.factors.unpacked()[0, :, 0] * 29 / np.sqrt(30)
+    guesses = [kept.class_means[0] + sign * offset for sign in (1, -1)]
+    assert min(np.linalg.norm(guess - far[0]) for guess in guesses) < 2e-3 * np.linalg.norm(far[0])
+
+
+@pytest.mark.parametrize("rank_", [np.int64(3), 10**7])
+def test_any_whole_number_is_a_rank_and_costs_no_more_than_can_be_kept(rank_: int, make_cloud: Maker) -> None:
+    factors = sketch_gaussians(make_cloud(1, counts=(20, 30), dimension=6), embedder="e", rank=rank_).rows.arrays()
+    assert factors["class_factors"].shape == (2, 6, min(rank_, 6))
 
 
 @pytest.mark.parametrize(
