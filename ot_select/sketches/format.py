@@ -23,6 +23,8 @@ _COMMON: Tensors = {
     "class_means": (("float64",), 2),
     "class_variances": (("float64",), 2),
 }
+_OF_FORMAT_1: Tensors = {"features": (("float32",), 2)}
+_NOT_OF_FORMAT_1 = {"kind", "exponent", "digest"}
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class StoredSketch:
             kind=meta["kind"],
             class_names=tuple(meta["class_names"]),
             embedder=meta["embedder"],
-            arrays=_arrays(tensors, {**layout.tensors, **_COMMON}),
+            arrays=_arrays(tensors, {**layout.tensors, **_COMMON, **(_OF_FORMAT_1 if meta["format"] == 1 else {})}),
             facts={name: meta[name] for name in layout.facts},
             digest=meta["digest"],
         )
@@ -132,16 +134,18 @@ def _arrays(tensors: Mapping[str, torch.Tensor], layout: Tensors) -> dict[str, n
 def _read_meta(encoded: bytes, layouts: Mapping[str, Layout]) -> dict[str, Any]:
     try:
         meta = json.loads(encoded.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SketchError(f"meta of the sketch is no UTF-8 JSON ({error}). {REMEDY}") from error
     version = meta.get("format") if isinstance(meta, dict) else None
-    if version == 1:  # rows in float32, without a digest
-        meta = {**meta, "kind": "rows", "exponent": 0, "digest": None}
-    elif version != SKETCH_FORMAT:
+    if type(version) is not int or version not in (1, SKETCH_FORMAT):
         raise SketchError(
             f"The sketch has format {version!r}, but this version reads formats 1 and {SKETCH_FORMAT}. "
             "Install the version that wrote it, or make the sketch again from the images."
         )
+    if version == 1:  # rows in float32, without a digest
+        if strange := sorted(_NOT_OF_FORMAT_1 & set(meta)):
+            raise SketchError(f"The sketch has format 1, but also {', '.join(strange)}, as only later ones. {REMEDY}")
+        meta = {**meta, "kind": "rows", "exponent": 0, "digest": None}
     names, kind = meta.get("class_names"), meta.get("kind")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise SketchError(f"meta of the sketch lacks a list of class names. {REMEDY}")

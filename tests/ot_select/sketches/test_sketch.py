@@ -131,6 +131,19 @@ def test_a_sketch_of_format_1_is_still_read() -> None:
     assert Sketch.from_tensors(kept.to_tensors()).digest == kept.digest
 
 
+def test_a_sketch_of_format_2_is_not_read_as_one_of_format_1(make_cloud: Maker) -> None:
+    half, full = (sketch(make_cloud(6), embedder="e", dtype=dtype).to_tensors() for dtype in ("float16", "float32"))
+    with pytest.raises(SketchError, match="has format 1, but also digest, exponent, kind, as only later ones"):
+        Sketch.from_tensors(with_meta(full, format=1))
+    with pytest.raises(SketchError, match="has format 1, but also exponent, as only later ones"):
+        Sketch.from_tensors(with_meta(full, format=1, kind=None, digest=None))
+    with pytest.raises(SketchError, match=r"features of the sketch is float16 .* but float32 with 2 is needed"):
+        Sketch.from_tensors(with_meta(half, format=1, kind=None, digest=None, exponent=None))
+    for version in (True, 1.0, 2.0, "2", [2]):
+        with pytest.raises(SketchError, match="reads formats 1 and 2"):
+            Sketch.from_tensors(with_meta(full, format=version))
+
+
 def test_the_digest_is_the_documented_one(make_cloud: Maker) -> None:
     tensors = sketch(named(make_cloud(1)), embedder="e", max_samples=9).to_tensors()
     meta = json.loads(bytes(tensors.pop("meta").tolist()))
@@ -188,6 +201,7 @@ F16 = torch.float16
         ("meta", torch.tensor([255, 254], dtype=torch.uint8), "meta of the sketch is no UTF-8 JSON"),
         ("meta", torch.tensor(list(b'{"format": 3}'), dtype=torch.uint8), "format 3, but .* reads formats 1 and 2"),
         ("meta", torch.tensor(list(b"[1]"), dtype=torch.uint8), "format None"),
+        ("meta", torch.tensor(list(b"[" * 200_000), dtype=torch.uint8), "is no UTF-8 JSON .maximum recursion"),
         ("meta", torch.tensor(list(b'{"format": 1}'), dtype=torch.uint8), "lacks a list of class names"),
     ],
 )
