@@ -64,6 +64,12 @@ class Sketch:
             raise SketchError(f"class_variances of the sketch holds negative values. {REMEDY}")
         if (self.class_counts < 1).any():
             raise SketchError(f"class_counts of the sketch has {self.class_counts.min()}, but 1 is needed. {REMEDY}")
+        for name in (*self.class_names, self.embedder):
+            if not _is_text(name):
+                raise SketchError(
+                    f"A class name or the embedder is {name!r}, but a sketch is stored with Unicode texts. Give the "
+                    "cloud class_names, and the embedder a name, that can be written as UTF-8."
+                )
         if len(set(self.class_names)) < k:
             raise SketchError(
                 f"The {k} class names are not distinct: {sorted(self.class_names)[:10]}. "
@@ -253,7 +259,16 @@ def sketch_gaussians(
     return _sketch(cloud, tables, embedder, kept)
 
 
+def _is_text(value: object) -> bool:
+    """Whether a value is a text without surrogates, halves of characters that no encoding knows."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+
+
 def _check(cloud: LabelledCloud, embedder: EmbedderIdentity | str) -> None:
+    if not isinstance(embedder, EmbedderIdentity | str):
+        raise SketchError(
+            f"The embedder is {embedder!r}, but who made the features is needed. Give Embedder.identity, or a text."
+        )
     if not cloud.equally_weighted:
         raise SketchError(
             f"The rows of the cloud weigh from {cloud.weights.min():.3g} to {cloud.weights.max():.3g}, but a sketch "

@@ -1,7 +1,9 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -217,6 +219,8 @@ def test_damaged_tensors_get_a_sentence(make_cloud: Maker, name: str, tensor: to
         ({"class_names": "abc"}, "lacks a list of class names"),
         ({"class_names": ["a", "b", 3]}, "lacks a list of class names"),
         ({"class_names": ["a", "b", "b"]}, "3 class names are not distinct"),
+        ({"class_names": ["a", "b", "\ud800"]}, r"ud800', but a sketch is stored with Unicode texts"),
+        ({"embedder": "\ud800"}, r"ud800', but a sketch is stored with Unicode texts"),
         ({"embedder": None}, "lacks the embedder"),
         ({"digest": None}, "lacks the digest"),
         ({"kind": "pictures"}, "keeps 'pictures', but one of 'rows', 'gaussians' is needed"),
@@ -251,8 +255,19 @@ def test_what_cannot_be_sketched_gets_a_sentence(make_cloud: Maker) -> None:
         sketch(cloud, embedder=EmbedderIdentity("r", "0" * 64, 64, 9))
     with pytest.raises(SketchError, match="embedder is an empty string"):
         sketch(cloud, embedder="")
+    for embedder in (None, 5):
+        with pytest.raises(SketchError, match=rf"The embedder is {embedder}, but who made the features is needed"):
+            sketch(cloud, embedder=embedder)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="max_samples is 0"):
         sketch(cloud, embedder="e", max_samples=0)
+
+
+@pytest.mark.parametrize("name", [5, None, "half \ud83d of a character"])
+def test_names_that_cannot_be_stored_get_a_sentence(name: Any, make_cloud: Maker) -> None:
+    kept = sketch(make_cloud(7), embedder="e")
+    for changes in ({"class_names": ("a", "b", name)}, {"embedder": name}):
+        with pytest.raises(SketchError, match=r"is (5|None|'half .*'), but a sketch is stored with Unicode texts"):
+            replace(kept, **changes)
 
 
 @pytest.mark.parametrize("make", [sketch, sketch_gaussians])
