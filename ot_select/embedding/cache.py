@@ -20,6 +20,7 @@ _KEYS_A_QUERY = 500  # SQLite takes 999 in its oldest versions
 _SECONDS_BETWEEN_WRITES = 1.0
 _SECONDS_TO_WAIT = 60.0  # for another process that writes
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_CANNOT_HOLD_ROWS = (*_DAMAGED, sqlite3.SQLITE_ERROR)  # also a table of other columns, or a format of other versions
 
 _CREATE = "CREATE TABLE IF NOT EXISTS features (image BLOB PRIMARY KEY, value BLOB, sha256 BLOB)"
 
@@ -67,9 +68,7 @@ class EmbeddingCache:
         self._writable = True
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, torch.Tensor]:
-        """The features of those images that are there and sound: float32, shape (d,), by key."""
-        if not self.path.is_file():
-            return {}
+        """The features of those images that are there, sound and readable: float32, shape (d,), by key."""
         rows: list[tuple[object, object, object]] = []
         try:
             with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
@@ -77,9 +76,10 @@ class EmbeddingCache:
                 for start in range(0, len(keys), _KEYS_A_QUERY):
                     wanted = keys[start : start + _KEYS_A_QUERY]
                     marks = ",".join("?" * len(wanted))
-                    rows += connection.execute(f"SELECT * FROM features WHERE image IN ({marks})", wanted)
+                    query = f"SELECT image, value, sha256 FROM features WHERE image IN ({marks})"
+                    rows += connection.execute(query, wanted)
         except sqlite3.DatabaseError as error:
-            self._drop_if_damaged(error)
+            self._drop(error, _DAMAGED)  # and not where there is no table yet: another process may be making it
             return {}
         return {
             key: torch.from_numpy(np.frombuffer(value, dtype="<f4").astype(np.float32))
@@ -111,7 +111,7 @@ class EmbeddingCache:
             try:
                 self._write(pending)
             except sqlite3.DatabaseError as error:
-                if not self._drop_if_damaged(error):
+                if not self._drop(error, _CANNOT_HOLD_ROWS):
                     raise
                 self._write(pending)
         except (OSError, sqlite3.Error) as error:
@@ -132,9 +132,9 @@ class EmbeddingCache:
                 connection.execute(_CREATE)
                 connection.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?)", rows)
 
-    def _drop_if_damaged(self, error: sqlite3.Error) -> bool:
-        """Remove a file that SQLite calls damaged; whether it was."""
-        damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+    def _drop(self, error: sqlite3.Error, codes: Sequence[int]) -> bool:
+        """Remove the file if the error is one of these; whether it was."""
+        damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in codes
         if damaged:
             for path in (self.path, self.path.with_name(f"{self.path.name}-journal")):
                 with suppress(OSError):

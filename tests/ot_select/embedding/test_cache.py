@@ -1,5 +1,7 @@
+import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "another file": lambda content: b"not a database at all" * 1000,
     "a torn page": lambda content: content[:16384] + bytes(16384) + content[32768:],
     "nothing but zeros": lambda content: bytes(len(content)),
+    "a format of the future": lambda content: content[:47] + b"\x09" + content[48:],  # SQLite's own: 1 to 4
 }
 
 
@@ -95,6 +98,50 @@ def test_a_damaged_file_is_replaced_by_a_writer_that_did_not_read_it(tmp_path: P
     assert len(EmbeddingCache(tmp_path, IDENTITY).find(keys)) == len(keys)
 
 
+def test_a_file_with_a_table_of_other_columns_is_replaced(tmp_path: Path) -> None:
+    keys, _ = kept(tmp_path)
+    (file,) = tmp_path.iterdir()
+    with sqlite3.connect(file) as connection:
+        connection.execute("ALTER TABLE features DROP COLUMN sha256")
+    connection.close()
+    assert EmbeddingCache(tmp_path, IDENTITY).find(keys) == {}
+    kept(tmp_path)
+    assert len(EmbeddingCache(tmp_path, IDENTITY).find(keys)) == len(keys)
+
+
+def test_a_file_that_another_process_is_about_to_fill_is_left_alone(tmp_path: Path) -> None:
+    kept(tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(b"")
+    assert EmbeddingCache(tmp_path, IDENTITY).find([b"?" * 32]) == {}
+    assert file.exists()
+
+
+@contextmanager
+def closed(folder: Path) -> Iterator[None]:
+    """A folder that cannot be searched, by a user who is not root, to whom every folder is open."""
+    user = os.geteuid()
+    folder.chmod(0)
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o700)
+
+
+def test_a_folder_that_cannot_be_searched_costs_a_warning_and_no_features(tmp_path: Path) -> None:
+    keys, features = kept(tmp_path)
+    cache = EmbeddingCache(tmp_path, IDENTITY)
+    with closed(tmp_path):
+        assert cache.find(keys) == {}
+        cache.add(keys, features)
+        with pytest.warns(UserWarning, match=r"could not be kept in .* Set SUPERNET_TL_CACHE to a folder"):
+            cache.flush()
+    assert set(EmbeddingCache(tmp_path, IDENTITY).find(keys)) == set(keys)
+
+
 def test_one_damaged_row_costs_only_itself(tmp_path: Path) -> None:
     keys, _ = kept(tmp_path)
     (file,) = tmp_path.iterdir()
@@ -110,8 +157,9 @@ def test_values_of_other_types_or_lengths_count_as_absent(tmp_path: Path) -> Non
         connection.execute("UPDATE features SET value = NULL WHERE image = ?", [keys[1]])
         connection.execute("UPDATE features SET sha256 = 3 WHERE image = ?", [keys[2]])
         connection.execute("UPDATE features SET value = substr(value, 5) WHERE image = ?", [keys[3]])
+        connection.execute("UPDATE features SET value = CAST(x'ff' AS TEXT) WHERE image = ?", [keys[4]])  # no UTF-8
     connection.close()
-    assert set(EmbeddingCache(tmp_path, IDENTITY).find(keys)) == set(keys[4:])
+    assert set(EmbeddingCache(tmp_path, IDENTITY).find(keys)) == set(keys[5:])
 
 
 def test_rows_are_held_back_and_written_together(tmp_path: Path) -> None:
