@@ -165,7 +165,7 @@ def our_stage(a: Side, b: Side) -> torch.Tensor:
     """Class statistics and label distances within both clouds and between them, which are returned."""
     for side in (a, b):
         label_distances(side, side, "gaussian")
-    return label_distances(a, b, "gaussian")[0]
+    return label_distances(a, b, "gaussian")[0]  # in the unit of the sides
 
 
 def measure(case: Case, names: Sequence[str], *, rounds: int, pairs: int, whole: bool, memory: bool) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def measure(case: Case, names: Sequence[str], *, rounds: int, pairs: int, whole:
         table, seconds = timed(lambda: our_stage(a, b), case.device)
         ours.stage_s.append(seconds)
         ours.between_s.append(timed(lambda: label_distances(a, b, "gaussian"), case.device)[1])
-        found = table.cpu().double().numpy()[np.ix_(a.class_order, b.class_order)][tuple(np.array(drawn).T)]
+        found = a.unit.squares(table.cpu().double().numpy())[np.ix_(a.class_order, b.class_order)][*np.array(drawn).T]
         disagreement = max(disagreement, float(np.abs(found - expected).max() / expected.max()))
         check_agreement(disagreement, case.precision)
         for name in names:

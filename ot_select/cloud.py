@@ -146,6 +146,17 @@ def shares_of_one(weights: FloatArray) -> FloatArray:
     return weights if abs(total - 1.0) <= _ROUNDING_OF_SUM else weights / total
 
 
+def spread_divisor(weights: FloatArray) -> float:
+    """1 - sum p^2, the divisor of a weighted covariance, for weights p of sum 1; (n - 1) / n where they are equal.
+
+    It is the sum of p_i (1 - p_i), where 1 - p_i is what the others carry. For the heaviest that must be summed: where
+    it carries nearly everything, a difference from 1 has no digits left.
+    """
+    heaviest = int(np.argmax(weights))
+    others = np.delete(weights, heaviest)
+    return float(weights[heaviest] * others.sum() + others @ (1 - others))
+
+
 def _equal_weights(num_rows: int) -> FloatArray:
     return np.full(num_rows, 1.0 / num_rows)
 

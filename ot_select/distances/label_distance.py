@@ -24,10 +24,13 @@ import torch
 from torch import Tensor
 
 from ot_select.arrays import FloatArray, as_tensor
+from ot_select.cloud import spread_divisor
 from ot_select.distances.coupling import exact_coupling
 from ot_select.distances.ground_cost import squared_distances
+from ot_select.distances.network_simplex import MAX_ITERATIONS
 from ot_select.distances.nuclear_norm import nuclear_norms
 from ot_select.distances.side import Side
+from ot_select.distances.unit import Unit
 
 Inner = Literal["gaussian", "exact", "diagonal", "means"]
 
@@ -63,7 +66,7 @@ def class_gaussian(rows: FloatArray, weights: FloatArray | None = None) -> Class
         weights: shape (n_c,), above 0 and of sum 1; equal by default.
     """
     weights = np.full(len(rows), 1 / len(rows)) if weights is None else weights
-    mean, spread = _moments(as_tensor(rows), as_tensor(weights))
+    mean, spread = _moments(as_tensor(rows), weights)
     return ClassGaussian(mean.numpy(), _factor(spread).numpy())
 
 
@@ -74,28 +77,30 @@ def gaussian_label_distances(a: Sequence[ClassGaussian], b: Sequence[ClassGaussi
         Shape (len(a), len(b)), in feature units squared, >= 0; exactly 0 for Gaussians that are equal to the last bit.
     """
     different = torch.tensor([[not one.equals(other) for other in b] for one in a])
-    means_a, means_b = (as_tensor(np.stack([one.mean for one in side])) for side in (a, b))
-    factors_a, factors_b = ([as_tensor(one.factor) for one in side] for side in (a, b))
-    return _wasserstein(means_a, factors_a, means_b, factors_b, different).numpy()
+    unit = Unit.of(*(table for one in (*a, *b) for table in (one.mean, one.factor)))
+    means_a, means_b = (as_tensor(unit.measure(np.stack([one.mean for one in side]))) for side in (a, b))
+    factors_a, factors_b = ([as_tensor(unit.measure(one.factor)) for one in side] for side in (a, b))
+    return unit.fitting_squares(_wasserstein(means_a, factors_a, means_b, factors_b, different).numpy())
 
 
-def label_distances(a: Side, b: Side, inner: Inner) -> tuple[Tensor, bool]:
+def label_distances(a: Side, b: Side, inner: Inner, *, max_iterations: int | None = None) -> tuple[Tensor, bool]:
     """Squared distances between the classes of two clouds.
 
     Args:
         a: the cloud of the rows; when ``b`` is the very same, each pair is computed once.
         b: the cloud of the columns. Classes stand in the order of the sides.
         inner: which distance.
+        max_iterations: of each network simplex of ``"exact"``; ``None`` for its own default.
 
     Returns:
-        Shape (k_a, k_b), in feature units squared, and whether every problem solved on the way converged.
+        Shape (k_a, k_b), in the unit of the sides squared, and whether every problem solved on the way converged.
     """
     wanted = torch.tensor([[one != other for other in b.keys] for one in a.keys], device=a.features.device)
     if a is b:
         wanted = wanted.triu()
     converged = True
     if inner == "exact":
-        table, converged = _between_samples(a, b, wanted)
+        table, converged = _between_samples(a, b, wanted, MAX_ITERATIONS if max_iterations is None else max_iterations)
     else:
         (means_a, spreads_a), (means_b, spreads_b) = _class_moments(a), _class_moments(b)
         if inner == "gaussian":
@@ -113,19 +118,20 @@ def label_distances(a: Side, b: Side, inner: Inner) -> tuple[Tensor, bool]:
 def _class_moments(side: Side) -> tuple[Tensor, list[Tensor]]:
     """Means, shape (k, d), and the scaled centred rows of each class."""
     moments = [
-        _moments(side.features[rows], torch.as_tensor(weights, device=side.features.device))
+        _moments(side.features[rows], weights)
         for rows, weights in zip(side.class_rows, side.conditional_weights, strict=True)
     ]
     return torch.stack([mean for mean, _ in moments]), [spread for _, spread in moments]
 
 
-def _moments(rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(rows: Tensor, weights: FloatArray) -> tuple[Tensor, Tensor]:
     """The mean, and centred rows X scaled so that X'X is the covariance."""
-    mean = weights.to(rows.dtype) @ rows
+    mean = torch.as_tensor(weights, dtype=rows.dtype, device=rows.device) @ rows
     if len(rows) == 1:
         return mean, rows[:0]
-    scale = (weights / (1 - weights.square().sum())).sqrt().to(rows.dtype)
-    return mean, (rows - mean) * scale[:, None]
+    scale = torch.as_tensor(np.sqrt(weights / spread_divisor(weights)), dtype=rows.dtype, device=rows.device)
+    # A scale beyond float32 is that of a row that carries everything, and is the mean: 0 must stay 0.
+    return mean, (rows - mean) * scale.clamp(max=torch.finfo(rows.dtype).max)[:, None]
 
 
 def _factor(spread: Tensor) -> Tensor:
@@ -149,13 +155,14 @@ def _wasserstein(
     return torch.where(wanted, table.clamp(min=0), 0.0)
 
 
-def _between_samples(a: Side, b: Side, wanted: Tensor) -> tuple[Tensor, bool]:
+def _between_samples(a: Side, b: Side, wanted: Tensor, max_iterations: int) -> tuple[Tensor, bool]:
     """Squared 2-Wasserstein distances between class samples where wanted, 0 elsewhere."""
     table = torch.zeros(wanted.shape, dtype=a.features.dtype)
     converged = True
     for i, j in wanted.nonzero().tolist():
         cost = squared_distances(a.features[a.class_rows[i]], b.features[b.class_rows[j]])
-        coupling = exact_coupling(cost, weights_a=a.conditional_weights[i], weights_b=b.conditional_weights[j])
+        weights_a, weights_b = a.conditional_weights[i], b.conditional_weights[j]
+        coupling = exact_coupling(cost, weights_a=weights_a, weights_b=weights_b, max_iterations=max_iterations)
         table[i, j] = coupling.cost
         converged &= coupling.converged
     return table.to(wanted.device), converged

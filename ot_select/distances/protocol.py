@@ -19,7 +19,8 @@ class DistanceResult:
         squared: the squared distance, in feature units squared.
         converged: whether every problem that was solved on the way met its own test of optimality; a number that
             comes with ``False`` is not the distance.
-        marginal_error: the largest L1 marginal error of the couplings solved; 0 where nothing was coupled.
+        marginal_error: the largest L1 marginal error of the couplings of rows; 0 where nothing was coupled. Couplings
+            that lie behind label distances have a part in ``converged`` only.
         dual_gap: the optimum lies no further than this from what was found, in feature units squared; 0 for a closed
             form.
         num_rows: rows compared of cloud a and of cloud b.

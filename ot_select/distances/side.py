@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ot_select.arrays import FloatArray, IntArray
 from ot_select.cloud import LabelledCloud, shares_of_one
+from ot_select.distances.unit import Unit
 from ot_select.errors import CloudError, DimensionMismatchError
-from ot_select.rows import blocks_of
+from ot_select.rows import canonical_blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +23,8 @@ class Side:
 
     Attributes:
         rows: which rows of the cloud, in canonical order, shape (n,).
-        features: shape (n, d), a point in the middle of both clouds subtracted.
+        unit: of the features, the same for both sides; no coordinate is larger.
+        features: shape (n, d), the middle between both weighted means subtracted.
         weights: shape (n,), of sum 1.
         class_positions: shape (n,), the class of each row.
         class_rows: the rows of each of the k classes.
@@ -33,6 +35,7 @@ class Side:
     """
 
     rows: IntArray
+    unit: Unit
     features: Tensor
     weights: FloatArray
     class_positions: IntArray
@@ -61,16 +64,18 @@ def two_sides(
         CloudError: ``drop_singletons`` leaves a cloud without rows.
     """
     check_dimensions(cloud_a, cloud_b)
-    blocks_a = _blocks(cloud_a, drop_singletons, "a")
-    blocks_b = _blocks(cloud_b, drop_singletons, "b")
-    table_a, table_b = (
-        cloud.features[np.concatenate(blocks)] for cloud, blocks in ((cloud_a, blocks_a), (cloud_b, blocks_b))
-    )
-    middle = (table_a.mean(axis=0) + table_b.mean(axis=0)) / 2
-    return (
-        _side(cloud_a, blocks_a, table_a, middle, device, dtype),
-        _side(cloud_b, blocks_b, table_b, middle, device, dtype),
-    )
+    unit = Unit.of(cloud_a.features, cloud_b.features)
+    a = _Ordered.of(cloud_a, unit, drop_singletons, "a")
+    b = _Ordered.of(cloud_b, unit, drop_singletons, "b")
+    middle = (a.weights @ a.table + b.weights @ b.table) / 2
+    centred_a, centred_b = a.table - middle, b.table - middle
+    finer = Unit.of(centred_a, centred_b)
+
+    def side(cloud: LabelledCloud, ordered: _Ordered, centred: FloatArray) -> Side:
+        features = torch.as_tensor(finer.measure(centred), device=device, dtype=dtype)
+        return _side(cloud, ordered, features, Unit(unit.exponent + finer.exponent))
+
+    return side(cloud_a, a, centred_a), side(cloud_b, b, centred_b)
 
 
 def check_dimensions(cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> None:
@@ -86,38 +91,42 @@ def check_dimensions(cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> None:
         )
 
 
-def _blocks(cloud: LabelledCloud, drop_singletons: bool, name: str) -> list[IntArray]:
-    blocks = [block for block in blocks_of(cloud) if len(block) > 1 or not drop_singletons]
-    if not blocks:
-        raise CloudError(
-            f"Every class of cloud {name} has a single row among the rows compared, so drop_singletons=True leaves "
-            "nothing. Compare more rows, or keep singletons."
-        )
-    return blocks
+@dataclass(frozen=True, eq=False)
+class _Ordered:
+    """Rows of a cloud in canonical order: numbers class by class, features in some unit, weights."""
+
+    blocks: list[IntArray]
+    table: FloatArray
+    weights: FloatArray
+
+    @classmethod
+    def of(cls, cloud: LabelledCloud, unit: Unit, drop_singletons: bool, name: str) -> "_Ordered":
+        features = unit.measure(cloud.features)
+        blocks = canonical_blocks(features, cloud.class_indices, None if cloud.equally_weighted else cloud.weights)
+        blocks = [block for block in blocks if len(block) > 1 or not drop_singletons]
+        if not blocks:
+            raise CloudError(
+                f"Every class of cloud {name} has a single row among the rows compared, so drop_singletons=True leaves "
+                "nothing. Compare more rows, or keep singletons."
+            )
+        rows = np.concatenate(blocks)
+        return cls(blocks, features[rows], shares_of_one(cloud.weights[rows]))
 
 
-def _side(
-    cloud: LabelledCloud,
-    blocks: list[IntArray],
-    table: FloatArray,
-    middle: FloatArray,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> Side:
-    sizes = [len(block) for block in blocks]
+def _side(cloud: LabelledCloud, ordered: _Ordered, features: Tensor, unit: Unit) -> Side:
+    sizes = [len(block) for block in ordered.blocks]
     class_rows = [slice(end - size, end) for end, size in zip(np.cumsum(sizes).tolist(), sizes, strict=True)]
-    rows = np.concatenate(blocks)
-    weights = shares_of_one(cloud.weights[rows])
-    conditional = [shares_of_one(weights[part]) for part in class_rows]
-    classes = np.array([cloud.class_indices[block[0]] for block in blocks])
+    conditional = [shares_of_one(ordered.weights[part]) for part in class_rows]
+    classes = np.array([cloud.class_indices[block[0]] for block in ordered.blocks])
     return Side(
-        rows=rows,
-        features=torch.as_tensor(table - middle, device=device, dtype=dtype),
-        weights=weights,
-        class_positions=np.repeat(np.arange(len(blocks)), sizes),
+        rows=np.concatenate(ordered.blocks),
+        unit=unit,
+        features=features,
+        weights=ordered.weights,
+        class_positions=np.repeat(np.arange(len(sizes)), sizes),
         class_rows=tuple(class_rows),
         conditional_weights=tuple(conditional),
-        keys=tuple(_key(table[part], shares) for part, shares in zip(class_rows, conditional, strict=True)),
+        keys=tuple(_key(ordered.table[part], shares) for part, shares in zip(class_rows, conditional, strict=True)),
         labels=tuple(cloud.classes[index] for index in np.sort(classes)),
         class_order=np.argsort(classes),
     )

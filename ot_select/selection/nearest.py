@@ -183,12 +183,14 @@ class _Search:
 
 
 def _by_class_potentials(problem: Problem) -> float:
-    return potential_bound(_cost(problem), _class_potentials(problem), (problem.a.weights, problem.b.weights))
+    bound = potential_bound(_cost(problem), _class_potentials(problem), (problem.a.weights, problem.b.weights))
+    return problem.unit.squares(bound).item()
 
 
 def _by_swept_potentials(problem: Problem) -> float:
     cost, weights = _cost(problem), (problem.a.weights, problem.b.weights)
-    return potential_bound(cost, swept_potentials(cost, _class_potentials(problem), weights), weights)
+    bound = potential_bound(cost, swept_potentials(cost, _class_potentials(problem), weights), weights)
+    return problem.unit.squares(bound).item()
 
 
 def _class_potentials(problem: Problem) -> FloatArray:

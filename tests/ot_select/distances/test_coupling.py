@@ -4,6 +4,7 @@ from scipy.optimize import linprog  # type: ignore[import-untyped, unused-ignore
 
 from ot_select import OptionError, exact_coupling
 from ot_select.arrays import FloatArray
+from ot_select.distances import network_simplex
 
 
 def linear_programme_cost(cost: FloatArray, a: FloatArray | None = None, b: FloatArray | None = None) -> float:
@@ -24,6 +25,27 @@ def test_the_exact_cost_is_that_of_the_linear_programme(shape: tuple[int, int]) 
     assert result.converged
     assert result.marginal_error < 1e-12
     assert abs(result.dual_gap) < 1e-12  # duality: the potentials certify the optimum
+
+
+@pytest.mark.parametrize("exponent", [-1000, -54, -20, 300, 1000])
+def test_the_magnitude_of_the_cost_does_not_matter(exponent: int) -> None:
+    cost = np.random.default_rng(1).random((30, 40))
+    expected, found = exact_coupling(cost), exact_coupling(np.ldexp(cost, exponent))
+    assert found.converged
+    assert found.cost == np.ldexp(expected.cost, exponent)
+    assert np.array_equal(found.plan, expected.plan)
+    assert found.dual_gap == np.ldexp(expected.dual_gap, exponent)
+
+
+def test_a_plan_that_the_dual_solution_does_not_certify_is_a_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    # the simplex by itself stops early at costs far below 1, and takes that for the optimum
+    monkeypatch.setattr(network_simplex, "_EXPONENT", -54)
+    cost = np.random.default_rng(2).random((30, 30))
+    result = exact_coupling(cost)
+    optimum = linear_programme_cost(cost)
+    assert result.cost > 1.1 * optimum
+    assert not result.converged
+    assert result.dual_gap >= result.cost - optimum
 
 
 def test_a_run_cut_short_is_a_status_and_no_warning() -> None:

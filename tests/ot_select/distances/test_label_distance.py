@@ -60,6 +60,15 @@ def test_more_rows_than_features_are_reduced_to_as_many_rows_as_features_without
     assert np.allclose(gaussian.factor.T @ gaussian.factor, np.cov(rows, rowvar=False), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("exponent", [-300, -100, 100, 300])
+def test_gaussians_of_any_magnitude_are_at_the_scaled_distance_to_the_last_bit(exponent: int) -> None:
+    generator = np.random.default_rng(5)
+    x, y = generator.standard_normal((30, 4)), generator.standard_normal((3, 4)) + 1
+    small = [class_gaussian(np.ldexp(rows, exponent)) for rows in (x, y)]
+    expected = squared_wasserstein(class_gaussian(x), class_gaussian(y))
+    assert squared_wasserstein(*small) == np.ldexp(expected, 2 * exponent)
+
+
 def test_rounding_never_makes_a_distance_negative() -> None:
     generator = np.random.default_rng(4)
     for _ in range(20):
@@ -102,7 +111,7 @@ def table(a: LabelledCloud, b: LabelledCloud, inner: Inner, dtype: torch.dtype =
     one, other = sides(a, b, dtype)
     found, converged = label_distances(one, other, inner)
     assert converged
-    return np.asarray(found.numpy()[np.ix_(one.class_order, other.class_order)])
+    return one.unit.squares(found.numpy())[np.ix_(one.class_order, other.class_order)]
 
 
 def weighted(cloud: LabelledCloud, seed: int = 0) -> LabelledCloud:

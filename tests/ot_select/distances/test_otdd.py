@@ -1,6 +1,6 @@
 from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist  # type: ignore[import-untyped, unused-
 
 from ot_select import (
     OTDD,
+    BuresWasserstein,
     CloudError,
     DatasetDistance,
     DimensionMismatchError,
@@ -21,6 +22,7 @@ from ot_select import (
     otdd,
 )
 from ot_select.arrays import FloatArray, IntArray
+from ot_select.distances.device import Precision
 from ot_select.distances.label_distance import Inner
 from ot_select.distances.otdd import Outer
 from tests.ot_select.conftest import FIXTURES
@@ -372,6 +374,22 @@ def test_the_entropic_value_is_positive_between_equal_clouds_and_the_debiased_on
     assert OTDD("debiased", regularisation=1.0)(cloud, shuffled(cloud)).squared == pytest.approx(0.0, abs=1e-12)
 
 
+def test_the_debiased_distance_between_copies_is_zero_to_the_last_bit(make_cloud: Maker) -> None:
+    # by rounding alone, a third of these would be off, and some negative
+    for seed in range(12):
+        cloud = weighted(make_cloud(seed, counts=(4, 2, 1)), seed)
+        for copy in (cloud, relabelled(shuffled(cloud, seed), {0: "z", 1: "q", 2: "a"})):
+            result = OTDD.paper()(cloud, copy)
+            assert result.squared == result.distance == result.dual_gap == 0.0
+            assert result.converged
+
+
+def test_same_points_of_other_classes_or_weights_are_no_copies(make_cloud: Maker) -> None:
+    cloud = make_cloud(1, counts=(4, 4))
+    assert OTDD.paper()(cloud, weighted(cloud)).squared > 1e-3
+    assert OTDD.paper()(cloud, LabelledCloud(cloud.features, np.arange(8) % 2)).squared > 1e-3
+
+
 @pytest.mark.parametrize("outer", ["entropic", "debiased"])
 def test_the_optimum_lies_within_the_dual_gap(make_cloud: Maker, outer: Outer) -> None:
     a, b = make_cloud(13), make_cloud(14)
@@ -392,6 +410,32 @@ def test_a_solver_that_stops_early_is_a_status(make_cloud: Maker, distance: OTDD
     assert result.marginal_error > 1e-9
 
 
+def test_a_self_distance_that_stops_early_is_a_status_of_the_debiased_value(make_cloud: Maker) -> None:
+    # A point against a cloud is coupled in one sweep, while the cloud against itself takes more.
+    cloud, point = make_cloud(15), LabelledCloud(np.zeros((1, 4)), ["p"])
+    distance = OTDD("entropic", regularisation=1.0, tolerance=1e-6, max_iterations=3)
+    assert distance(cloud, point).converged
+    for pair in ((cloud, point), (point, cloud)):
+        result = replace(distance, outer="debiased")(*pair)
+        assert not result.converged
+        assert result.marginal_error > 1e-6
+
+
+def test_label_distances_that_stopped_early_are_a_status_of_the_whole(make_cloud: Maker) -> None:
+    a, b = make_cloud(15), make_cloud(16)
+    problem = OTDD(inner="exact").problem(a, b)
+    assert OTDD(inner="exact").solve(problem).converged
+    assert not OTDD(inner="exact").solve(replace(problem, converged=False)).converged
+    assert not OTDD(inner="exact", max_iterations=2).problem(a, b).converged
+
+
+def test_a_cloud_against_itself_takes_tens_of_sweeps(make_cloud: Maker) -> None:
+    # going to and fro as between different clouds, it would take thousands
+    cloud = make_cloud(17, counts=(30, 30))
+    distance = OTDD("entropic", regularisation=0.05, tolerance=1e-6, max_iterations=400)
+    assert distance(cloud, shuffled(cloud)).converged
+
+
 @pytest.mark.parametrize("distance", [OTDD(), OTDD.paper(), OTDD(inner="diagonal"), OTDD(inner="exact")])
 def test_single_precision_moves_the_value_by_less_than_a_millionth_of_the_mean_cost(
     make_cloud: Maker, distance: OTDD
@@ -406,6 +450,17 @@ def test_single_precision_moves_the_value_by_less_than_a_millionth_of_the_mean_c
     assert replace(distance, precision="float32")(a, shuffled(a)).squared == 0.0
 
 
+def test_a_light_outlier_far_away_does_not_cost_single_precision_its_digits() -> None:
+    generator = np.random.default_rng(0)
+    rows, weights = generator.standard_normal((50, 8)), np.ones(50)
+    rows[0], weights[0] = rows[0] * 1e6, 5e-8
+    a = LabelledCloud(rows, np.arange(50) % 3, weights=weights / weights.sum())
+    b = LabelledCloud(generator.standard_normal((50, 8)), np.arange(50) % 3)
+    mean_cost = a.weights @ cdist(a.features, b.features, "sqeuclidean") @ b.weights
+    for double, single in ((OTDD(), OTDD(precision="float32")), (BuresWasserstein(), BuresWasserstein("float32"))):
+        assert single(a, b).squared == pytest.approx(double(a, b).squared, abs=1e-6 * mean_cost)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("distance", [OTDD(), OTDD.paper(), OTDD(inner="diagonal"), OTDD(inner="exact")])
 def test_a_gpu_gives_the_numbers_of_the_cpu(make_cloud: Maker, distance: OTDD) -> None:
@@ -415,6 +470,65 @@ def test_a_gpu_gives_the_numbers_of_the_cpu(make_cloud: Maker, distance: OTDD) -
     assert there.squared == pytest.approx(here.squared, rel=1e-9)
     assert np.allclose(there.label_distances, here.label_distances, rtol=1e-9, atol=1e-9)
     assert isinstance(there.label_distances, np.ndarray)
+
+
+# Features of any magnitude.
+
+
+def scaled(cloud: LabelledCloud, factor: float) -> LabelledCloud:
+    return LabelledCloud(cloud.features * factor, cloud.class_indices, weights=cloud.weights)
+
+
+def of_scale(factor: float, precision: Precision) -> list[DatasetDistance]:
+    """Distances that see the same in clouds scaled by the factor."""
+    return [
+        *(OTDD(inner=inner, precision=precision) for inner in get_args(Inner)),
+        OTDD("debiased", regularisation=0.2 * factor**2, precision=precision),
+        BuresWasserstein(precision=precision),
+    ]
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("exponent", [-300, -100, -27, 100, 300])
+def test_clouds_scaled_by_a_power_of_two_are_at_the_scaled_distance_to_the_last_bit(
+    make_cloud: Maker, exponent: int, precision: Precision
+) -> None:
+    a, b = weighted(make_cloud(1)), make_cloud(2)
+    whole = LabelledCloud(np.round(b.features), b.class_indices)  # few digits, so that the exponent orders the rows
+    factor = 2.0**exponent
+    for other in (b, whole):
+        for before, after in zip(of_scale(1.0, precision), of_scale(factor, precision), strict=True):
+            expected, found = before(a, other), after(scaled(a, factor), scaled(other, factor))
+            assert found.converged
+            assert found.squared == expected.squared * factor**2
+            assert found.dual_gap == expected.dual_gap * factor**2
+            if expected.label_distances is not None:
+                assert found.label_distances is not None
+                assert np.array_equal(found.label_distances, expected.label_distances * factor**2)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-12), ("float32", 1e-6)])
+@pytest.mark.parametrize("factor", [1e-150, 1e-81, 1e-30, 1e-8, 1e19, 1e30, 1e77, 1e150])
+def test_clouds_of_any_magnitude_are_at_the_scaled_distance(
+    make_cloud: Maker, factor: float, precision: Precision, tolerance: float
+) -> None:
+    a, b = make_cloud(3), make_cloud(4, counts=(9, 1))
+    for before, after in zip(of_scale(1.0, "float64"), of_scale(factor, precision), strict=True):
+        expected = before(a, b).squared
+        assert after(scaled(a, factor), scaled(b, factor)).squared / factor**2 == pytest.approx(expected, rel=tolerance)
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("light", [1e-8, 1e-15, 1e-16, 1e-17, 1e-30, 1e-200])
+def test_a_class_that_is_nearly_all_one_row_keeps_its_spread(light: float, precision: Precision) -> None:
+    # Oracle: two points of weights p and q at distance t have variance pq t^2 / (1 - p^2 - q^2) = t^2 / 2, whatever p.
+    heavy_and_light = LabelledCloud([[0.0, 0.0], [3.0, 0.0]], ["a", "a"], weights=np.array([1.0, light]))
+    point = LabelledCloud([[0.0, 0.0]], ["b"])
+    for distance in (OTDD(precision=precision), OTDD(inner="diagonal", precision=precision)):
+        result = distance(heavy_and_light, point)
+        assert result.converged
+        assert result.label_distances[0, 0] == pytest.approx(4.5, rel=1e-6)
+    assert BuresWasserstein(precision=precision)(heavy_and_light, point).squared == pytest.approx(4.5, rel=1e-6)
 
 
 # Unusual clouds are clouds.
@@ -465,9 +579,16 @@ def test_a_device_that_is_not_there_gets_a_sentence(make_cloud: Maker) -> None:
 
 
 def test_features_whose_squares_leave_the_range_of_floats_get_a_sentence(make_cloud: Maker) -> None:
-    a = LabelledCloud(make_cloud(1).features * 1e200, make_cloud(1).class_indices)
-    with pytest.raises(OptionError, match="entries that are not finite"):
-        OTDD(inner="means")(a, make_cloud(2))
+    for scale in (1e200, 1e-200):
+        a, b = scaled(make_cloud(1), scale), scaled(make_cloud(2), scale)
+        for distance in (OTDD(inner="means"), BuresWasserstein()):
+            with pytest.raises(OptionError, match=r"The squared distance is .* does not fit float64.*np\.ldexp"):
+                distance(a, b)
+
+
+def test_a_regularisation_out_of_all_proportion_to_the_features_gets_a_sentence(make_cloud: Maker) -> None:
+    with pytest.raises(OptionError, match=r"regularisation is 0\.2, but features differ by about 2\*\*.*rescale"):
+        OTDD.paper()(scaled(make_cloud(1), 1e170), make_cloud(2))
 
 
 def test_a_negative_debiased_value_has_no_root(make_cloud: Maker) -> None:

@@ -64,7 +64,7 @@ def bounds_of(a: LabelledCloud, b: LabelledCloud, rank: int) -> dict[str, float]
     ours, theirs = Moments.of(a, basis), Moments.of(b, basis)
     kept = theirs.summary.astype(np.float32)
     problem = OTDD().problem(a, b)
-    cost, weights = problem.cost.numpy(), (problem.a.weights, problem.b.weights)
+    cost, weights = problem.unit.squares(problem.cost.numpy()), (problem.a.weights, problem.b.weights)
     classes = class_potentials(cost, problem.a, problem.b)
     optimal = transport(*weights, cost).potentials_a
     return {
