@@ -24,7 +24,7 @@ from ot_select.errors import (
     WeightsNotFoundError,
 )
 from ot_select.rows import draw_rows, draw_seeds
-from ot_select.selection.equal_terms import self_distance
+from ot_select.selection.equal_terms import SelfDistance, self_distance
 from ot_select.selection.nearest import NearestSources, Stage, nearest_sources
 from ot_select.selection.plugins import find_selector, selector_names
 from ot_select.selection.ranker import MIN_ROWS, rank
@@ -71,6 +71,7 @@ __all__ = [
     "Ranking",
     "Selector",
     "SelectorError",
+    "SelfDistance",
     "Sketch",
     "SketchError",
     "SourceIndex",

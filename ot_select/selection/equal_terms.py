@@ -11,8 +11,8 @@ What a source has few rows of would therefore look far. There are two remedies:
   elsewhere it lies below the distance of the populations, in high dimensions far below, but its order is theirs. Rows
   that target and source share make it too small: it is for sets that are samples of their own.
 
-A floor f(n) is measured between disjoint halves of a dataset's own rows. Where these have less than n rows it is
-brought to n along the power law through halves and quarters, f(n) = f(h) min(1, f(h) / f(q))^log2(n / h). Against the
+A floor f(n) is measured between two disjoint samples of n of a dataset's own rows. Where it has less than 2 n it is
+measured between halves and brought to n along the power law through halves and quarters, f(n) = f(h) min(1, f(h) / f(q))^log2(n / h). Against the
 true floor, on embeddings of real images at 8 rows a class and more, that is right within 4% on average and within 12%
 for a single split, where f(h) alone is 18 to 29% too high; on synthetic Gaussians of flat to steep spectra it is right
 within 6% at 300 rows and within 22% at 80. Comparing halves instead, so that nothing need be extrapolated, is as good
@@ -27,17 +27,17 @@ from typing import Literal
 
 import numpy as np
 
-from ot_select.arrays import FloatArray
+from ot_select.arrays import FloatArray, check_positive_int, check_seed
 from ot_select.cloud import LabelledCloud
-from ot_select.distances.protocol import DatasetDistance, DistanceResult
+from ot_select.distances.protocol import DatasetDistance
 from ot_select.errors import OptionError
 from ot_select.rows import blocks_of, draw_rows
 from ot_select.selection.ranking import Comparison
+from ot_select.sketches.sketch import Sketch
 
 Terms = Literal["rows", "self_distances"]
-ROWS_PER_CLASS = 8
-"""Rows a class that measuring a floor takes: quarters of them have two rows of every class, hence a spread."""
 
+_ROWS_PER_CLASS = 8  # that extrapolating a floor takes: quarters of them have two rows a class
 _HALVING = 0x4A1F  # keeps the halves of a dataset apart from its draws of rows
 
 
@@ -46,117 +46,126 @@ class Comparer:
     """Compares one source after another with one target.
 
     Attributes:
-        target: the whole target.
+        target: what all sources are compared with.
         distance: any distance of the protocol.
         rows: compare at most so many rows of either side.
         terms: ``"rows"`` (then no source may have fewer rows than that) or ``"self_distances"``.
         seeds: of the draws, one each.
     """
 
-    target: LabelledCloud
+    target: Sketch
     distance: DatasetDistance
     rows: int
     terms: Terms
     seeds: Sequence[int]
 
-    def draws_of(self, num_rows: int) -> Sequence[int]:
-        """Seeds of the draws that a source of so many rows takes: one where nothing is drawn at random."""
-        whole = self.target.num_rows <= self.rows and num_rows <= self.rows
-        return self.seeds[:1] if whole and self.terms == "rows" else self.seeds
+    def seeds_of(self, source: Sketch) -> Sequence[int]:
+        """Seeds of the draws that a source takes: one where nothing is drawn at random."""
+        random = any(sketch.is_drawn or sketch.num_sampled > self.rows for sketch in (self.target, source))
+        return self.seeds if random else self.seeds[:1]
 
-    def compare(self, source: LabelledCloud, drawn: Callable[[], None] = lambda: None) -> Comparison:
+    @cached_property
+    def target_draws(self) -> list[LabelledCloud]:
+        """Rows of the target, one draw for each seed."""
+        return [self.target.cloud(self.rows, seed) for seed in self.seeds]
+
+    def compare(self, source: Sketch, drawn: Callable[[], None] = lambda: None) -> Comparison:
         """The source's distance to the target, the mean over the draws.
 
         Args:
-            source: the whole source.
+            source: of the target's embedder.
             drawn: called after every draw.
         """
-        results: list[DistanceResult] = []
-        for seed in self.draws_of(source.num_rows):
-            if not results or max(source.num_rows, self.target.num_rows) > self.rows:
-                results.append(
-                    self.distance(draw_rows(self.target, self.rows, seed), draw_rows(source, self.rows, seed))
-                )
-            else:  # the whole of both, as before: only the halves of the self-distances differ
-                results.append(results[0])
+        results = []
+        for seed, target in zip(self.seeds_of(source), self.target_draws, strict=False):
+            results.append(self.distance(target, source.cloud(self.rows, seed)))
             drawn()
         if self.terms == "rows":
             return Comparison.of_draws(results)
-        of_target, of_source = self._target_floors, self._floors(source)
-        comparison = Comparison.of_draws(results, of_target.values, of_source.values)
-        converged = comparison.converged and of_target.converged and of_source.converged
-        return replace(comparison, converged=converged)
+        ours, theirs = self._target_floors, self._floors(source)
+        comparison = Comparison.of_draws(results, _values(ours), _values(theirs))
+        return replace(
+            comparison, converged=comparison.converged and all(floor.converged for floor in (*ours, *theirs))
+        )
 
     @cached_property
-    def _target_floors(self) -> "_Floors":
+    def _target_floors(self) -> "list[SelfDistance]":
         return self._floors(self.target)
 
-    def _floors(self, cloud: LabelledCloud) -> "_Floors":
-        num_rows = min(self.rows, cloud.num_rows)
-        noted = _Noted(self.distance)
-        values = np.array([self_distance(cloud, num_rows, noted, seed) for seed in self.seeds])
-        return _Floors(values, noted.converged)
+    def _floors(self, sketch: Sketch) -> "list[SelfDistance]":
+        num_rows = min(self.rows, sketch.num_sampled)
+        return [self_distance(sketch.cloud(seed=seed), num_rows, self.distance, seed) for seed in self.seeds]
 
 
 @dataclass(frozen=True)
-class _Floors:
-    """Self-distances of one dataset, one a seed, and whether all that they were measured with converged."""
+class SelfDistance:
+    """The distance between two samples of one population, and how it was found.
 
-    values: FloatArray
+    Attributes:
+        squared: in feature units squared.
+        converged: whether everything that was measured did; a number that comes with ``False`` is not the distance.
+        num_rows: of each of the two samples.
+        rows_measured: of each of the two samples that were compared, on average; where that is less than ``num_rows``
+            the value is extrapolated.
+    """
+
+    squared: float
     converged: bool
+    num_rows: int
+    rows_measured: float
 
 
-@dataclass
-class _Noted:
-    """A distance that notes whether everything it measured converged."""
-
-    distance: DatasetDistance
-    converged: bool = True
-
-    @property
-    def name(self) -> str:
-        return self.distance.name
-
-    def __call__(self, cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> DistanceResult:
-        result = self.distance(cloud_a, cloud_b)
-        self.converged &= result.converged
-        return result
-
-
-def self_distance(cloud: LabelledCloud, num_rows: int, distance: DatasetDistance, seed: int = 0) -> float:
+def self_distance(cloud: LabelledCloud, num_rows: int, distance: DatasetDistance, seed: int = 0) -> SelfDistance:
     """The squared distance to expect between two samples of ``num_rows`` rows of the population that a cloud is of.
 
+    A cloud of at least twice as many rows gives two disjoint samples, and what lies between them is measured. In a
+    smaller one it is extrapolated from halves and quarters. That takes eight rows a class on average; the quarters of a
+    class with fewer hold one row of it or none, which tells less of its spread.
+
     Args:
-        cloud: at least eight rows a class on average; with 2 ``num_rows`` rows and more nothing is extrapolated.
+        cloud: :func:`rows_for_floor` rows or more.
         num_rows: of each sample, at most as many as the cloud has.
         distance: any distance of the protocol whose values are not negative.
-        seed: of the halves.
-
-    Returns:
-        A value in feature units squared.
+        seed: of the samples.
 
     Raises:
-        OptionError: the cloud has too few rows, or the distance is negative.
+        OptionError: the cloud has too few rows, the distance is negative, or an option is out of range.
     """
-    needed = max(num_rows, ROWS_PER_CLASS * cloud.num_classes)
+    num_rows, seed = check_positive_int("num_rows", num_rows), check_seed(seed)
+    needed = rows_for_floor(num_rows, cloud.num_classes)
     if cloud.num_rows < needed:
         raise OptionError(
             f"The cloud has {cloud.num_rows} rows of {cloud.num_classes} classes, but measuring its distance to itself "
-            f"at {num_rows} rows takes {needed}. Compare at equal rows (terms='rows') instead."
+            f"at {num_rows} rows takes {needed}. Measure at fewer rows, or compare at equal rows (terms='rows')."
         )
-    one, other = _halves(draw_rows(cloud, max(2 * num_rows, ROWS_PER_CLASS * cloud.num_classes), seed), seed)
-    half, at_half = (one.num_rows + other.num_rows) / 2, distance(one, other).squared
-    if at_half < 0:
+    halves = _halves(cloud, seed)
+    one, other = (draw_rows(half, num_rows, seed) for half in halves)
+    between = distance(one, other)
+    if between.squared < 0:
         raise OptionError(
-            f"The distance {distance.name} between two halves of a dataset is {at_half:.6g}; a correction with "
-            "self-distances needs one that is not negative. Use the exact distance, or terms='rows'."
+            f"The distance {distance.name} between two samples of a dataset is {between.squared:.6g}; a correction "
+            "with self-distances needs one that is not negative. Use the exact distance, or terms='rows'."
         )
-    if half == num_rows or at_half == 0:
-        return at_half
-    pairs = [_halves(one, seed + 1), _halves(other, seed + 2)]
-    at_quarter = float(np.mean([distance(*pair).squared for pair in pairs]))
-    decline = min(1.0, at_half / at_quarter) if at_quarter > 0 else 1.0
-    return float(at_half * decline ** log2(num_rows / half))
+    if 2 * num_rows <= cloud.num_rows:
+        return SelfDistance(between.squared, between.converged, num_rows, num_rows)
+    quarters = [distance(*_halves(half, seed)) for half in halves]
+    at_quarter = float(np.mean([result.squared for result in quarters]))
+    decline = min(1.0, between.squared / at_quarter) if at_quarter > 0 else 1.0
+    return SelfDistance(
+        squared=float(between.squared * decline ** log2(2 * num_rows / cloud.num_rows)),
+        converged=all(result.converged for result in (between, *quarters)),
+        num_rows=num_rows,
+        rows_measured=cloud.num_rows / 2,
+    )
+
+
+def rows_for_floor(num_rows: int, num_classes: int) -> int:
+    """Rows that a self-distance at ``num_rows`` rows takes: twice as many, or eight a class to extrapolate from."""
+    return min(2 * num_rows, max(num_rows, _ROWS_PER_CLASS * num_classes))
+
+
+def _values(floors: "Sequence[SelfDistance]") -> FloatArray:
+    return np.array([floor.squared for floor in floors])
 
 
 def _halves(cloud: LabelledCloud, seed: int) -> tuple[LabelledCloud, LabelledCloud]:

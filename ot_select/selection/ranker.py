@@ -8,8 +8,8 @@ from ot_select.cloud import LabelledCloud
 from ot_select.distances.otdd import OTDD, PRESETS, PresetName
 from ot_select.distances.protocol import DatasetDistance
 from ot_select.errors import EmbedderMismatchError, OptionError
-from ot_select.rows import draw_rows, draw_seeds
-from ot_select.selection.equal_terms import ROWS_PER_CLASS, Comparer, Terms
+from ot_select.rows import draw_seeds
+from ot_select.selection.equal_terms import Comparer, Terms, rows_for_floor
 from ot_select.selection.nearest import Stage, nearest_sources
 from ot_select.selection.ranking import Comparison, Ranking
 from ot_select.selection.source_index import SourceIndex
@@ -49,14 +49,15 @@ def rank(
             are evaluated as it takes to be certain of the first k (``ot_select.selection.nearest``); otherwise all are.
         distance: what is measured; the exact OTDD by default.
         preset: of ``otdd``, in place of ``distance``.
-        num_draws: draws of rows for each source; one suffices, and is used, where both sketches are compared whole
-            and nothing is corrected.
+        num_draws: draws of rows for each source; one suffices, and is used, where both sketches hold rows and all of
+            them are compared. Sketches of Gaussians are drawn anew every time.
         seed: of the draws.
         max_rows: compare at most so many rows.
         min_rows: on the terms ``"rows"``, sources with fewer rows are left out, and named in the ranking with the
             reason, so that one tiny source does not drag all comparisons down to its size. They stay where no source
             has as many, or where ``max_rows`` or the target allows no more.
-        terms: ``"rows"`` or ``"self_distances"``. The second leaves out sources with less than eight rows a class.
+        terms: ``"rows"`` or ``"self_distances"``. The second leaves out sources with less than eight rows a class,
+            unless they have twice as many rows as are compared.
         progress: called after every draw with the draws done and the draws in all; where not all sources are
             evaluated, with the sources found and ``k``.
 
@@ -82,16 +83,16 @@ def rank(
         limits.append(target.num_sampled)
         left_out = _too_small(sources, limits, check_positive_int("min_rows", min_rows))
     else:
-        left_out = _without_floor(target, sources)
+        left_out = _without_floor(target, sources, limits)
         limits.append(max(sketch.num_sampled for sketch in (target, *sources.values())))
     compared = {name: source for name, source in sorted(sources.items()) if name not in left_out}
     rows = min([*limits, *(source.num_sampled for source in compared.values() if terms == "rows")])
-    comparer = Comparer(target.cloud(), measure, rows, terms, seeds)
+    comparer = Comparer(target, measure, rows, terms, seeds)
     if measure == OTDD() and terms == "rows" and len(compared) >= max(_SEARCHED_FROM, k + 1):
         results, num_evaluated = _searched(comparer, compared, k, progress)
     else:
-        drawn = _counter(sum(len(comparer.draws_of(source.num_sampled)) for source in compared.values()), progress)
-        results = [(name, comparer.compare(source.cloud(), drawn)) for name, source in compared.items()]
+        drawn = _counter(sum(len(comparer.seeds_of(source)) for source in compared.values()), progress)
+        results = [(name, comparer.compare(source, drawn)) for name, source in compared.items()]
         results.sort(key=lambda entry: (entry[1].squared, entry[0]))
         num_evaluated = len(results)
     return Ranking(
@@ -109,11 +110,10 @@ def _searched(
     comparer: Comparer, sources: Mapping[str, Sketch], k: int, progress: Callable[[int, int], None] | None
 ) -> tuple[list[tuple[str, Comparison]], int]:
     """The k nearest without measuring all distances, and how many were measured."""
-    seeds = max((comparer.draws_of(source.num_sampled) for source in sources.values()), key=len)
-    target = [draw_rows(comparer.target, comparer.rows, seed) for seed in seeds]
+    seeds = max((comparer.seeds_of(source) for source in sources.values()), key=len)
     draws = [_Drawn(sources, comparer.rows, seed) for seed in seeds]
     indexes = [SourceIndex(clouds) for clouds in draws]
-    found = nearest_sources(target, lambda name: [clouds[name] for clouds in draws], indexes, k, progress=progress)
+    found = nearest_sources(comparer.target_draws[: len(seeds)], lambda name: [clouds[name] for clouds in draws], indexes, k, progress=progress)
     return [(name, Comparison.of_draws(results)) for name, results in found.results], found.reached[Stage.DISTANCE]
 
 
@@ -124,7 +124,7 @@ class _Drawn(Mapping[str, LabelledCloud]):
         self._sketches, self._rows, self._seed = sketches, rows, seed
 
     def __getitem__(self, name: str) -> LabelledCloud:
-        return draw_rows(self._sketches[name].cloud(), self._rows, self._seed)
+        return self._sketches[name].cloud(self._rows, self._seed)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._sketches)
@@ -160,11 +160,11 @@ def _too_small(sources: Mapping[str, Sketch], limits: Iterable[int], min_rows: i
     }
 
 
-def _without_floor(target: Sketch, sources: Mapping[str, Sketch]) -> dict[str, str]:
+def _without_floor(target: Sketch, sources: Mapping[str, Sketch], limits: Iterable[int]) -> dict[str, str]:
     """Sources whose distance to themselves cannot be measured, with the reason."""
-    if reason := _no_floor(target):
+    if reason := _no_floor(target, limits):
         raise OptionError(f"The target cannot be compared with terms='self_distances': {reason}. Give terms='rows'.")
-    reasons = {name: _no_floor(source) for name, source in sorted(sources.items())}
+    reasons = {name: _no_floor(source, limits) for name, source in sorted(sources.items())}
     left_out = {name: reason for name, reason in reasons.items() if reason is not None}
     if len(left_out) == len(sources):
         name, reason = next(iter(left_out.items()))
@@ -175,11 +175,12 @@ def _without_floor(target: Sketch, sources: Mapping[str, Sketch]) -> dict[str, s
     return left_out
 
 
-def _no_floor(sketch: Sketch) -> str | None:
-    needed = ROWS_PER_CLASS * len(sketch.class_names)
+def _no_floor(sketch: Sketch, limits: Iterable[int]) -> str | None:
+    classes, rows = len(sketch.class_names), min([sketch.num_sampled, *limits])
+    needed = rows_for_floor(rows, classes)
     if sketch.num_sampled >= needed:
         return None
-    return f"it has {sketch.num_sampled} rows, and its distance to itself takes {needed}, {ROWS_PER_CLASS} a class"
+    return f"it has {sketch.num_sampled} rows of {classes} classes, and its distance to itself at {rows} takes {needed}"
 
 
 def _check_comparable(target: Sketch, name: str, source: Sketch) -> None:

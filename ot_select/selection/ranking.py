@@ -55,7 +55,7 @@ class Comparison:
         """The comparison that several draws make up.
 
         Args:
-            results: of the draws, at least one.
+            results: of the draws, at least one; a single one may stand for all draws where only the floors differ.
             target_floors: self-distances of the target, shape (num_draws,); none where nothing is corrected.
             source_floors: of the source, likewise.
         """

@@ -11,6 +11,7 @@ from ot_select import (
     NegativeDistanceError,
     OptionError,
     Ranking,
+    SelfDistance,
     Sketch,
     otdd,
     rank,
@@ -124,7 +125,8 @@ def test_a_self_distance_is_that_of_two_independent_samples_of_the_population(
     truth = np.mean(
         [otdd(population(means, size, seed), population(means, size, seed + 50)).squared for seed in range(3)]
     )
-    found = np.mean([self_distance(population(means, size, seed), size, Exact(), seed) for seed in range(90, 93)])
+    floors = [self_distance(population(means, size, seed), size, Exact(), seed) for seed in range(90, 93)]
+    found = np.mean([floor.squared for floor in floors])
     assert found == pytest.approx(truth, rel=tolerance)
     halves = otdd(population(means, size // 2, 1), population(means, size // 2, 2)).squared
     assert abs(found - truth) < 0.5 * abs(halves - truth)  # and not that of halves
@@ -133,9 +135,10 @@ def test_a_self_distance_is_that_of_two_independent_samples_of_the_population(
 def test_with_twice_the_rows_a_self_distance_is_measured_and_not_extrapolated() -> None:
     # Oracle: all rows of a class are one of two points, so that halves of 2n rows are two equal sets
     cloud = LabelledCloud(np.repeat([[0.0, 0.0], [3.0, 4.0]], 16, axis=0), np.repeat([0, 1], 16))
-    assert self_distance(cloud, 16, Exact()) == 0.0
-    assert self_distance(cloud, 16, Exact(plus=5.0)) == 5.0
-    assert self_distance(cloud, 32, Exact(plus=5.0)) == 5.0  # no decline from quarters to halves, so none beyond
+    assert self_distance(cloud, 16, Exact()) == SelfDistance(0.0, True, num_rows=16, rows_measured=16)
+    assert self_distance(cloud, 16, Exact(plus=5.0)).squared == 5.0
+    whole = self_distance(cloud, 32, Exact(plus=5.0))
+    assert whole == SelfDistance(5.0, True, num_rows=32, rows_measured=16)  # no decline from quarters to halves, so none beyond
 
 
 def test_a_self_distance_depends_on_content_and_seed_alone(make_cloud: Maker) -> None:
@@ -171,7 +174,7 @@ def test_what_has_too_few_rows_for_a_self_distance_is_left_out_or_refused(make_c
     large, few = make_cloud(1, counts=(40, 40)), make_cloud(2, counts=(8, 7))
     ranking = rank(sketch_of(large), {"a": sketch_of(large), "b": sketch_of(few)}, terms="self_distances")
     assert ranking.names == ("a",)
-    assert ranking.left_out == (("b", "it has 15 rows, and its distance to itself takes 16, 8 a class"),)
+    assert ranking.left_out == (("b", "it has 15 rows of 2 classes, and its distance to itself at 15 takes 16"),)
     with pytest.raises(OptionError, match=r"None of the 1 sources .*of 'b': it has 15 rows.*Give terms='rows'"):
         rank(sketch_of(large), {"b": sketch_of(few)}, terms="self_distances")
     with pytest.raises(OptionError, match="The target cannot be compared with terms='self_distances': it has 15 rows"):
@@ -181,7 +184,7 @@ def test_what_has_too_few_rows_for_a_self_distance_is_left_out_or_refused(make_c
 
 
 def test_a_distance_that_is_negative_between_halves_cannot_correct(make_cloud: Maker) -> None:
-    with pytest.raises(OptionError, match=r"The distance exact between two halves of a dataset is -.*not negative"):
+    with pytest.raises(OptionError, match=r"The distance exact between two samples of a dataset is -.*not negative"):
         self_distance(make_cloud(1, counts=(40, 40)), 80, Exact(plus=-1e3))
 
 
