@@ -1,6 +1,7 @@
 """Sources in the order of their distance to a target, compared on equal terms."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import get_args
 
 from ot_select.arrays import check_positive_int
@@ -10,7 +11,7 @@ from ot_select.distances.protocol import DatasetDistance
 from ot_select.errors import EmbedderMismatchError, OptionError
 from ot_select.rows import draw_seeds
 from ot_select.selection.equal_terms import Comparer, Terms, rows_for_floor
-from ot_select.selection.nearest import Stage, nearest_sources
+from ot_select.selection.nearest import Stage, has_bounds, nearest_sources
 from ot_select.selection.ranking import Comparison, Ranking
 from ot_select.selection.source_index import SourceIndex
 from ot_select.sketches.sketch import Sketch
@@ -47,6 +48,7 @@ def rank(
         sources: what there is, by name.
         k: how many to return, all with ``None``. Where the exact OTDD ranks many sources at equal rows, only so many
             are evaluated as it takes to be certain of the first k (``ot_select.selection.nearest``); otherwise all are.
+            The results are the same.
         distance: what is measured; the exact OTDD by default.
         preset: of ``otdd``, in place of ``distance``.
         num_draws: draws of rows for each source; one suffices, and is used, where both sketches hold rows and all of
@@ -65,17 +67,15 @@ def rank(
         The ranking; equal distances are ordered by name.
 
     Raises:
-        OptionError: there are no sources, none can be compared on these terms, or an option is out of range.
+        OptionError: there are no sources or what is given is none, none can be compared on these terms, or an option
+            is out of range.
         EmbedderMismatchError: a source was embedded by another embedder than the target.
     """
-    if not sources:
-        raise OptionError("There are no sources to rank. Add at least one pretrained source to the zoo first.")
+    _check_sketches(target, sources)
     if terms not in get_args(Terms):
         raise OptionError(f"terms is {terms!r}, but one of {', '.join(map(repr, get_args(Terms)))} is needed.")
     k = len(sources) if k is None else check_positive_int("k", k)
     seeds = draw_seeds(seed, num_draws)
-    for name, source in sources.items():
-        _check_comparable(target, name, source)
     measure = _measure(distance, preset)
     limits = [check_positive_int("max_rows", max_rows)] if max_rows is not None else []
     limits += [PRESETS[preset].max_samples] if preset is not None else []
@@ -88,13 +88,14 @@ def rank(
     compared = {name: source for name, source in sorted(sources.items()) if name not in left_out}
     rows = min([*limits, *(source.num_sampled for source in compared.values() if terms == "rows")])
     comparer = Comparer(target, measure, rows, terms, seeds)
-    if measure == OTDD() and terms == "rows" and len(compared) >= max(_SEARCHED_FROM, k + 1):
-        results, num_evaluated = _searched(comparer, compared, k, progress)
+    searchable = terms == "rows" and len(compared) >= max(_SEARCHED_FROM, k + 1)
+    if searchable and isinstance(measure, OTDD) and has_bounds(measure):
+        results, num_evaluated = _searched(comparer, replace(measure, keep_coupling=False), compared, k, progress)
     else:
         drawn = _counter(sum(len(comparer.seeds_of(source)) for source in compared.values()), progress)
         results = [(name, comparer.compare(source, drawn)) for name, source in compared.items()]
-        results.sort(key=lambda entry: (entry[1].squared, entry[0]))
         num_evaluated = len(results)
+    results.sort(key=lambda entry: (entry[1].squared, entry[0]))
     return Ranking(
         method="nearest",
         entries=tuple(results[:k]),
@@ -107,14 +108,28 @@ def rank(
 
 
 def _searched(
-    comparer: Comparer, sources: Mapping[str, Sketch], k: int, progress: Callable[[int, int], None] | None
+    comparer: Comparer,
+    distance: OTDD,
+    sources: Mapping[str, Sketch],
+    k: int,
+    progress: Callable[[int, int], None] | None,
 ) -> tuple[list[tuple[str, Comparison]], int]:
     """The k nearest without measuring all distances, and how many were measured."""
     seeds = max((comparer.seeds_of(source) for source in sources.values()), key=len)
     draws = [_Drawn(sources, comparer.rows, seed) for seed in seeds]
     indexes = [SourceIndex(clouds) for clouds in draws]
-    found = nearest_sources(comparer.target_draws[: len(seeds)], lambda name: [clouds[name] for clouds in draws], indexes, k, progress=progress)
-    return [(name, Comparison.of_draws(results)) for name, results in found.results], found.reached[Stage.DISTANCE]
+    found = nearest_sources(
+        comparer.target_draws[: len(seeds)],
+        lambda name: [clouds[name] for clouds in draws],
+        indexes,
+        k,
+        distance=distance,
+        progress=progress,
+    )
+    # The draws of a source that is compared whole are all one, as they are where every source is measured.
+    draws_of = {name: len(comparer.seeds_of(sources[name])) for name, _ in found.results}
+    results = [(name, Comparison.of_draws(results[: draws_of[name]])) for name, results in found.results]
+    return results, found.reached[Stage.DISTANCE]
 
 
 class _Drawn(Mapping[str, LabelledCloud]):
@@ -139,14 +154,21 @@ def _measure(distance: DatasetDistance | None, preset: PresetName | None) -> Dat
             f"Both a distance ({distance.name}) and a preset ({preset!r}) were given, but one decides what is "
             "measured. Give one of them."
         )
-    if preset is not None and preset not in PRESETS:
+    if preset is not None and (not isinstance(preset, str) or preset not in PRESETS):
         raise OptionError(
             f"There is no preset {preset!r}; the presets are {', '.join(map(repr, PRESETS))}. "
             "Name one of them, or give preset=None for the exact distance."
         )
     if preset is not None:
         return PRESETS[preset].distance
-    return OTDD() if distance is None else distance
+    if distance is None:
+        return OTDD()
+    if not callable(distance) or not isinstance(getattr(distance, "name", None), str):
+        raise OptionError(
+            f"distance is {distance!r}, but a distance such as OTDD() is needed. Give one, or parse_distance of its "
+            "name."
+        )
+    return distance
 
 
 def _too_small(sources: Mapping[str, Sketch], limits: Iterable[int], min_rows: int) -> dict[str, str]:
@@ -183,12 +205,26 @@ def _no_floor(sketch: Sketch, limits: Iterable[int]) -> str | None:
     return f"it has {sketch.num_sampled} rows of {classes} classes, and its distance to itself at {rows} takes {needed}"
 
 
-def _check_comparable(target: Sketch, name: str, source: Sketch) -> None:
-    if source.embedder != target.embedder:
-        raise EmbedderMismatchError(
-            f"The target was embedded by {target.embedder!r} and the source {name!r} by {source.embedder!r}; their "
-            "features cannot be compared. Embed the target with the source's embedder, or pretrain the source again."
+def _check_sketches(target: Sketch, sources: Mapping[str, Sketch]) -> None:
+    if not isinstance(target, Sketch) or not isinstance(sources, Mapping):
+        raise OptionError(
+            f"The target is of type {type(target).__name__} and the sources of type {type(sources).__name__}, but a "
+            "Sketch and a mapping of names to Sketches are needed. Give the sources as {name: sketch}."
         )
+    if not sources:
+        raise OptionError("There are no sources to rank. Add at least one pretrained source to the zoo first.")
+    for name, source in sources.items():
+        if not isinstance(name, str) or not isinstance(source, Sketch):
+            raise OptionError(
+                f"The sources hold a {type(source).__name__} by the name {name!r}, but Sketches by names that are text "
+                "are needed. Give the sources as {name: sketch}."
+            )
+        if source.embedder != target.embedder:
+            raise EmbedderMismatchError(
+                f"The target was embedded by {target.embedder!r} and the source {name!r} by {source.embedder!r}; their "
+                "features cannot be compared. Embed the target with the source's embedder, or pretrain the source "
+                "again."
+            )
 
 
 def _counter(total: int, progress: Callable[[int, int], None] | None) -> Callable[[], None]:

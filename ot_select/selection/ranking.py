@@ -64,10 +64,11 @@ class Comparison:
             values = values - (target_floors + source_floors) / 2
             floors = (float(target_floors.mean()), float(source_floors.mean()))
         first = results[0]
+        apart = values - values[0]  # so that equal draws have exactly their own mean, and no spread
         table = first.label_distances
         return cls(
-            squared=float(values.mean()),
-            spread=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
+            squared=float(values[0] + apart.mean()),
+            spread=float(apart.std(ddof=1)) if len(values) > 1 else 0.0,
             draws=tuple(values.tolist()),
             rows=first.num_rows,
             converged=all(result.converged for result in results),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ot_select import (
+    OTDD,
     DistanceResult,
     LabelledCloud,
     NegativeDistanceError,
@@ -13,10 +14,13 @@ from ot_select import (
     Ranking,
     SelfDistance,
     Sketch,
+    draw_rows,
+    draw_seeds,
     otdd,
     rank,
     self_distance,
     sketch,
+    sketch_gaussians,
 )
 from ot_select.arrays import FloatArray
 
@@ -26,16 +30,27 @@ SIZES = (600, 300, 100, 50)
 
 @dataclass(frozen=True)
 class Exact:
-    """The exact OTDD of all rows, plus a constant; it may be told to have converged for pairs of so many rows only."""
+    """The exact OTDD of all rows, plus a constant; at some numbers of rows it says that it did not converge."""
 
     plus: float = 0.0
-    converges_from: int = 0
+    fails_at: tuple[int, ...] = ()
     name: str = "exact"
 
     def __call__(self, cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> DistanceResult:
         result = otdd(cloud_a, cloud_b)
+        return replace(result, squared=result.squared + self.plus, converged=min(result.num_rows) not in self.fails_at)
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """A number that depends on how many rows there are and on nothing else: a power of them."""
+
+    power: float
+    name: str = "power law"
+
+    def __call__(self, cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> DistanceResult:
         return replace(
-            result, squared=result.squared + self.plus, converged=min(result.num_rows) >= self.converges_from
+            otdd(cloud_a, cloud_b), squared=float(np.mean([cloud_a.num_rows, cloud_b.num_rows]) ** self.power)
         )
 
 
@@ -137,8 +152,57 @@ def test_with_twice_the_rows_a_self_distance_is_measured_and_not_extrapolated() 
     cloud = LabelledCloud(np.repeat([[0.0, 0.0], [3.0, 4.0]], 16, axis=0), np.repeat([0, 1], 16))
     assert self_distance(cloud, 16, Exact()) == SelfDistance(0.0, True, num_rows=16, rows_measured=16)
     assert self_distance(cloud, 16, Exact(plus=5.0)).squared == 5.0
-    whole = self_distance(cloud, 32, Exact(plus=5.0))
-    assert whole == SelfDistance(5.0, True, num_rows=32, rows_measured=16)  # no decline from quarters to halves, so none beyond
+    whole = self_distance(cloud, 32, Exact(plus=5.0))  # no decline from quarters to halves, so none beyond
+    assert whole == SelfDistance(5.0, True, num_rows=32, rows_measured=16)
+
+
+@pytest.mark.parametrize(("size", "classes"), [(20, 20), (30, 20), (60, 20)])
+def test_a_self_distance_at_less_than_eight_rows_a_class_is_that_of_samples_of_so_few(size: int, classes: int) -> None:
+    means = 2 * np.random.default_rng(7).standard_normal((classes, 16))
+    # Oracle: what it estimates, measured on rows drawn from two fresh samples of the population
+    truth = np.mean(
+        [
+            otdd(*(draw_rows(population(means, 160, number), size, seed) for number in (seed, seed + 50))).squared
+            for seed in range(10)
+        ]
+    )
+    floors = [self_distance(population(means, 160, seed), size, OTDD(), seed) for seed in range(90, 100)]
+    assert [floor.rows_measured for floor in floors] == [size] * 10
+    assert np.mean([floor.squared for floor in floors]) == pytest.approx(truth, rel=0.1)
+
+
+def test_a_self_distance_follows_the_power_law_downwards_and_never_grows(make_cloud: Maker) -> None:
+    cloud = make_cloud(1, counts=(40, 24))
+    # Oracle: the law itself, at as many rows as it is asked for
+    for size in (20, 32, 40, 64):
+        assert self_distance(cloud, size, PowerLaw(-0.7)).squared == pytest.approx(size**-0.7)
+    assert self_distance(cloud, 64, PowerLaw(1.0)).squared == 32  # what lies between halves: growth is not prolonged
+    assert self_distance(cloud, 20, PowerLaw(1.0)).squared == 20
+
+
+def test_a_self_distance_that_stopped_early_says_so(make_cloud: Maker) -> None:
+    cloud = make_cloud(1, counts=(40, 40))
+    assert self_distance(cloud, 30, OTDD()).converged
+    assert not self_distance(cloud, 30, OTDD(max_iterations=1)).converged
+    assert self_distance(cloud, 80, Exact(fails_at=(80,))).converged  # nothing has 80 rows, but halves 40, quarters 20
+    assert not self_distance(cloud, 80, Exact(fails_at=(40,))).converged
+    assert not self_distance(cloud, 80, Exact(fails_at=(20,))).converged
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ({"num_rows": -5}, "num_rows is -5, but a whole number of at least 1"),
+        ({"num_rows": "a"}, "num_rows is 'a', but a whole number"),
+        ({"num_rows": 20.5}, "num_rows is 20.5, but a whole number"),
+        ({"seed": -1}, "seed is -1, but a whole number of at least 0"),
+    ],
+)
+def test_options_of_a_self_distance_out_of_range_get_a_sentence(
+    make_cloud: Maker, option: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        self_distance(make_cloud(1), **{"num_rows": 5, "distance": Exact(), **option})  # type: ignore[arg-type]
 
 
 def test_a_self_distance_depends_on_content_and_seed_alone(make_cloud: Maker) -> None:
@@ -188,9 +252,60 @@ def test_a_distance_that_is_negative_between_halves_cannot_correct(make_cloud: M
         self_distance(make_cloud(1, counts=(40, 40)), 80, Exact(plus=-1e3))
 
 
-def test_a_self_distance_that_did_not_converge_shows_in_the_ranking(make_cloud: Maker) -> None:
+@pytest.mark.parametrize(("rows", "converged"), [((), True), ((50,), False), ((40,), False), ((25,), False)], ids=str)
+def test_whatever_did_not_converge_shows_in_the_ranking(
+    make_cloud: Maker, rows: tuple[int, ...], converged: bool
+) -> None:
+    # 50 rows at least are compared with each other, 40 between the target's halves, 25 between the source's
     target, source = sketch_of(make_cloud(1, counts=(40, 40))), sketch_of(make_cloud(2, counts=(30, 20)))
-    for converges_from, converged in ((0, True), (45, False)):  # the halves of the target have 40 rows
-        distance = Exact(converges_from=converges_from)
-        ranking = rank(target, {"s": source}, distance=distance, terms="self_distances")
-        assert ranking[0][1].converged is converged
+    ranking = rank(target, {"s": source}, distance=Exact(fails_at=rows), terms="self_distances")
+    assert ranking[0][1].converged is converged
+
+
+def test_whole_sketches_are_compared_once_however_many_times_they_are_halved(make_cloud: Maker) -> None:
+    target, source = sketch_of(make_cloud(1, counts=(40, 40))), sketch_of(make_cloud(2, counts=(30, 20)))
+    calls: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
+
+    class Counted(Exact):
+        def __call__(self, cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> DistanceResult:
+            calls.append((cloud_a.num_rows, cloud_b.num_rows))
+            return super().__call__(cloud_a, cloud_b)
+
+    def count(done: int, total: int) -> None:
+        progress.append((done, total))
+
+    result = rank(target, {"s": source}, distance=Counted(), terms="self_distances", progress=count)[0][1]
+    assert calls.count((80, 50)) == 1
+    assert calls.count((40, 40)) == 3
+    assert len(set(result.draws)) == 3
+    assert progress == [(1, 1)]
+
+
+def test_few_rows_of_many_classes_have_a_self_distance_where_less_than_half_of_them_are_compared(
+    make_cloud: Maker,
+) -> None:
+    target, source = sketch_of(make_cloud(1, counts=(4,) * 6)), sketch_of(make_cloud(2, counts=(5,) * 6))
+    with pytest.raises(OptionError, match="it has 24 rows of 6 classes, and its distance to itself at 24 takes 48"):
+        rank(target, {"s": source}, terms="self_distances")
+    result = rank(target, {"s": source}, terms="self_distances", max_rows=12)[0][1]
+    assert result.floors is not None
+    assert result.rows == (12, 12)
+    floors = [self_distance(target.cloud(), 12, OTDD(), seed).squared for seed in draw_seeds(0, 3)]
+    assert result.floors[0] == pytest.approx(np.mean(floors))
+    with pytest.raises(OptionError, match="at 13 takes 26"):
+        rank(target, {"s": source}, terms="self_distances", max_rows=13)
+
+
+def test_gaussians_are_drawn_anew_for_every_self_distance(make_cloud: Maker) -> None:
+    cloud = make_cloud(1, counts=(40, 40))
+    kept = sketch_gaussians(cloud, embedder="e")
+    result = rank(sketch_of(cloud), {"g": kept}, terms="self_distances")[0][1]
+    assert result.floors is not None
+    # Oracle: the same steps by hand, a cloud of its own for every draw
+    seeds = draw_seeds(0, 3)
+    floors = [self_distance(kept.cloud(seed=seed), 80, OTDD(), seed).squared for seed in seeds]
+    ours = [self_distance(sketch_of(cloud).cloud(), 80, OTDD(), seed).squared for seed in seeds]
+    between = [otdd(sketch_of(cloud).cloud(), kept.cloud(seed=seed)).squared for seed in seeds]
+    assert result.floors[1] == pytest.approx(np.mean(floors))
+    assert result.draws == pytest.approx(np.array(between) - (np.array(ours) + np.array(floors)) / 2)

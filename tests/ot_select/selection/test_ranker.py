@@ -1,13 +1,14 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from ot_select import (
+    OTDD,
     DistanceResult,
     EmbedderMismatchError,
     LabelledCloud,
@@ -15,12 +16,16 @@ from ot_select import (
     OptionError,
     Ranking,
     Sketch,
+    SourceIndex,
+    draw_seeds,
     otdd,
     rank,
     rank_randomly,
     sketch,
+    sketch_gaussians,
 )
 from ot_select.arrays import FloatArray
+from ot_select.selection import ranker
 from ot_select.selection.ranking import Comparison
 
 Maker = Callable[..., LabelledCloud]
@@ -177,6 +182,9 @@ def test_sketches_of_different_embedders_are_refused_and_both_are_named(make_clo
         ({"max_rows": -3}, "max_rows is -3"),
         ({"seed": -1}, "seed is -1"),
         ({"preset": "x"}, "no preset 'x'"),
+        ({"preset": ["paper"]}, r"no preset \['paper'\]"),
+        ({"distance": "otdd"}, r"distance is 'otdd', but a distance such as OTDD\(\) is needed"),
+        ({"distance": OTDD}, r"distance is <class .*OTDD'>, but a distance such as OTDD\(\) is needed"),
         ({"terms": "fair"}, "terms is 'fair', but one of 'rows', 'self_distances' is needed"),
         ({"min_rows": 0}, "min_rows is 0"),
         ({"preset": "paper", "distance": MeansOnly()}, r"Both a distance \(means-only\) and a preset \('paper'\)"),
@@ -192,6 +200,25 @@ def test_selection_options_out_of_range_get_a_sentence(
 def test_no_sources_get_a_sentence(make_cloud: Maker) -> None:
     with pytest.raises(OptionError, match=r"no sources to rank\. Add at least one"):
         rank(sketch_of(make_cloud(1)), {})
+
+
+@pytest.mark.parametrize(
+    ("sources", "sentence"),
+    [
+        (["sketch"], "the sources of type list, but a Sketch and a mapping of names to Sketches are needed"),
+        ({1: "sketch", "a": "sketch"}, "a Sketch by the name 1, but Sketches by names that are text"),
+        ({"a": None}, "a NoneType by the name 'a', but Sketches"),
+    ],
+)
+def test_sources_that_are_no_sketches_by_name_get_a_sentence(
+    make_cloud: Maker, sources: list[str] | dict[object, object], sentence: str
+) -> None:
+    kept = sketch_of(make_cloud(1))
+    given = {name: kept if value else value for name, value in sources.items()} if isinstance(sources, dict) else [kept]
+    with pytest.raises(OptionError, match=sentence):
+        rank(kept, given)  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="The target is of type LabelledCloud"):
+        rank(make_cloud(1), {"a": kept})  # type: ignore[arg-type]
 
 
 def test_a_ranking_survives_json(make_cloud: Maker) -> None:
@@ -270,10 +297,79 @@ def test_the_first_of_many_sources_are_found_without_evaluating_all(make_cloud: 
     target = sketch_of(make_cloud(50, counts=(20, 20), shift=2.0))
     everything = rank(target, sources)
     assert everything.num_evaluated == 40
-    for k in (1, 5):
+    assert {len(result.draws) for _, result in everything} == ({1} if len(sizes) == 1 else {1, 3})
+    for k in (1, 5, 15):
         first = rank(target, sources, k=k)
-        assert first.names == everything.names[:k]
+        assert first.entries == everything.entries[:k]
         assert first.num_evaluated < 40
-        for (_, found), (_, expected) in zip(first, everything, strict=False):
-            assert found.squared == pytest.approx(expected.squared, rel=1e-12)
-            assert (found.rows, found.converged) == (expected.rows, expected.converged)
+
+
+def test_the_first_of_many_gaussians_are_those_of_the_ranking_of_all(make_cloud: Maker) -> None:
+    # Oracle: the ranking of all of them, none left out
+    sources = {
+        f"source {seed}": sketch_gaussians(make_cloud(seed, counts=(20, 20), shift=seed % 7), embedder="e")
+        for seed in range(40)
+    }
+    target = sketch_of(make_cloud(50, counts=(20, 20), shift=2.0))
+    everything, first = rank(target, sources), rank(target, sources, k=5)
+    assert first.entries == everything.entries[:5]
+    assert first.num_evaluated < everything.num_evaluated == 40
+
+
+@pytest.mark.parametrize(
+    ("distance", "searched"),
+    [
+        (OTDD(device="cpu"), True),
+        (OTDD(keep_coupling=True), True),
+        (OTDD(max_iterations=10**8), False),
+        (OTDD(inner="means"), False),
+    ],
+    ids=repr,
+)
+def test_where_the_exact_otdd_computes_and_what_it_keeps_is_no_hindrance_to_a_search(
+    make_cloud: Maker, distance: OTDD, searched: bool
+) -> None:
+    sources = {f"{seed}": sketch_of(make_cloud(1, counts=(20, 20), shift=seed)) for seed in range(33)}
+    ranking = rank(sketch_of(make_cloud(1, counts=(20, 20))), sources, k=2, distance=distance)
+    assert ranking.names == ("0", "1")
+    assert (ranking.num_evaluated < 33) is searched
+
+
+@pytest.mark.parametrize(("max_rows", "indexes"), [(None, 1), (30, 3)])
+def test_sketches_that_are_all_compared_whole_are_indexed_once(
+    make_cloud: Maker, monkeypatch: pytest.MonkeyPatch, max_rows: int | None, indexes: int
+) -> None:
+    built: list[SourceIndex] = []
+
+    class Counted(SourceIndex):
+        def __init__(self, clouds: Mapping[str, LabelledCloud]) -> None:
+            super().__init__(clouds)
+            built.append(self)
+
+    monkeypatch.setattr(ranker, "SourceIndex", Counted)
+    sources = {f"{seed}": sketch_of(make_cloud(1, counts=(20, 20), shift=seed)) for seed in range(33)}
+    ranking = rank(sketch_of(make_cloud(1, counts=(20, 20))), sources, k=1, max_rows=max_rows)
+    assert ranking.names == ("0",)
+    assert len(built) == indexes
+
+
+def test_whole_gaussians_are_drawn_anew_for_every_draw_so_that_their_noise_shows(make_cloud: Maker) -> None:
+    rows, kept = sketch_of(make_cloud(2)), sketch_gaussians(make_cloud(1), embedder="e", min_class_rows=1)
+    for target, source in ((rows, kept), (kept, rows)):
+        result = rank(target, {"s": source})[0][1]
+        # Oracle: the distances of clouds that are drawn one by one
+        expected = [otdd(target.cloud(seed=seed), source.cloud(seed=seed)).squared for seed in draw_seeds(0, 3)]
+        assert result.draws == tuple(expected)
+        assert result.spread > 0
+        assert rank(target, {"s": source}, seed=1)[0][1].draws != result.draws
+    assert rank(kept, {"itself": kept})[0][1].squared == 0.0
+
+
+def test_equal_draws_have_their_own_value_as_mean_and_no_spread() -> None:
+    # Rows that are all equal give equal draws, whichever are drawn; of 1.9 and some others (x + x + x) / 3 is not x
+    for place in np.linspace(1.0, 2.0, 20):
+        target, source = (LabelledCloud(np.full((40, 3), value), [0] * 40) for value in (0.0, place))
+        kept = sketch(source, embedder="e", dtype="float32")
+        result = rank(sketch(target, embedder="e"), {"s": kept}, max_rows=35)[0][1]
+        assert result.draws == (result.squared,) * 3
+        assert result.spread == 0.0
