@@ -34,6 +34,16 @@ def check_positive_int(name: str, value: object) -> int:
     return int(value)
 
 
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False.
+
+    Raises:
+        OptionError: as said.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise OptionError(f"{name} is {value!r}, but True or False is needed.")
+
+
 def check_seed(value: object) -> int:
     """The value as a seed: an int of at least 0.
 

@@ -1,7 +1,7 @@
 """A dataset as optimal transport sees it: points with labels and weights."""
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -161,17 +161,38 @@ def _equal_weights(num_rows: int) -> FloatArray:
     return np.full(num_rows, 1.0 / num_rows)
 
 
+def _numbers(name: str, values: ArrayLike, wanted: str) -> FloatArray:
+    """An own, contiguous float64 array."""
+    if fault := _unfit(values):
+        raise CloudError(f"The {name} are {fault}")
+    try:
+        if isinstance(values, torch.Tensor):
+            return np.asarray(values.detach().to("cpu", torch.float64, copy=True).contiguous().numpy())
+        if np.asarray(values).dtype.kind in "cMm":
+            raise TypeError(f"they are {np.asarray(values).dtype}")
+        return np.array(values, dtype=np.float64, order="C")
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise CloudError(f"The {name} cannot be read as real numbers ({error}). {wanted}") from error
+
+
+def _unfit(values: object) -> str | None:
+    """What is wrong with a container that NumPy would read as something else, and what to give."""
+    if np.ma.is_masked(values):
+        return "an array with masked entries, which have no value. Leave these rows out, or fill them."
+    if not isinstance(values, torch.Tensor):
+        return "sparse, but every entry is needed. Give .toarray()." if hasattr(values, "toarray") else None
+    if values.is_meta:
+        return "a meta tensor, which holds no numbers. Give one that was computed."
+    if values.is_quantized:
+        return "quantised. Give .dequantize()."
+    if values.layout != torch.strided:
+        return "sparse, but every entry is needed. Give .to_dense()."
+    return "complex, but real numbers are needed. Give for instance .abs()." if values.is_complex() else None
+
+
 def _feature_table(features: ArrayLike) -> FloatArray:
     """An own, contiguous float64 table; negative zeros become zeros, so that equal rows have equal bytes."""
-    try:
-        if isinstance(features, torch.Tensor):
-            table = features.detach().to("cpu", torch.float64, copy=True).contiguous().numpy()
-        else:
-            table = np.array(features, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
-        raise CloudError(
-            f"The features cannot be read as numbers ({error}). Give a table of shape (rows, features)."
-        ) from error
+    table = _numbers("features", features, "Give a table of shape (rows, features).")
     table += 0.0
     if table.ndim != 2:
         raise CloudError(
@@ -193,12 +214,7 @@ def _feature_table(features: ArrayLike) -> FloatArray:
 
 
 def _weight_vector(weights: ArrayLike, num_rows: int) -> FloatArray:
-    if isinstance(weights, torch.Tensor):
-        weights = weights.detach().to("cpu", torch.float64).numpy()
-    try:
-        vector = np.asarray(weights, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise CloudError(f"The weights cannot be read as numbers ({error}). Give one weight for every row.") from error
+    vector = _numbers("weights", weights, "Give one weight for every row.")
     if vector.shape != (num_rows,):
         raise CloudError(
             f"The weights have shape {vector.shape}, but there are {num_rows} feature rows. "
@@ -211,23 +227,31 @@ def _weight_vector(weights: ArrayLike, num_rows: int) -> FloatArray:
             f"{int((~allowed).sum())} of {num_rows} weights are not finite numbers above 0, the first is "
             f"{float(vector[row])!r} of row {row}. Leave out rows that carry no mass."
         )
-    total = float(vector.sum())
+    with np.errstate(over="ignore"):
+        total = float(vector.sum())
     if abs(total - 1.0) > WEIGHT_SUM_TOLERANCE:
         raise CloudError(
             f"The weights sum to {total:.9g}, but shares of the mass, which sum to 1, are needed. "
             "Give weights / weights.sum()."
         )
-    return shares_of_one(vector.copy())
+    return shares_of_one(vector)
 
 
 def _label_list(labels: ArrayLike | Iterable[Hashable]) -> list[Hashable]:
+    if isinstance(labels, Set | Mapping):
+        raise CloudError(
+            f"The labels are a {type(labels).__name__}, which has no row for each of its members. "
+            "Give a sequence with one label a row."
+        )
     if isinstance(labels, torch.Tensor | np.ndarray):
+        if fault := _unfit(labels):
+            raise CloudError(f"The labels are {fault}")
         if labels.ndim != 1:
             raise CloudError(
                 f"The labels have shape {tuple(labels.shape)}, but one label a row, shape (rows,), is needed. "
                 "Turn one-hot labels into class numbers with argmax first."
             )
-        labels = labels.tolist()
+        labels = list(labels) if isinstance(labels, np.ndarray) and labels.dtype.kind in "Mm" else labels.tolist()
     if not isinstance(labels, Iterable):
         raise CloudError(f"The labels are {labels!r}, but a sequence with one label a row is needed.")
     return [_label(row, label) for row, label in enumerate(labels)]
@@ -235,12 +259,13 @@ def _label_list(labels: ArrayLike | Iterable[Hashable]) -> list[Hashable]:
 
 def _label(row: int, label: object) -> Hashable:
     """The label as a plain value that can name a class."""
+    no_time = isinstance(label, np.datetime64 | np.timedelta64) and np.isnat(label)
     if isinstance(label, np.generic) or (isinstance(label, torch.Tensor) and label.numel() == 1):
-        label = label.item()
+        label = label.item() if not no_time else label
     try:
         hash(label)
-        names_a_class = not isinstance(label, torch.Tensor) and label == label
-    except TypeError:
+        names_a_class = not isinstance(label, torch.Tensor) and not no_time and bool(label == label)
+    except Exception:  # whatever the label's own methods raise
         names_a_class = False
     if not names_a_class:
         raise CloudError(
@@ -251,13 +276,19 @@ def _label(row: int, label: object) -> Hashable:
 
 
 def _class_order(values: Sequence[Hashable]) -> tuple[Hashable, ...]:
-    seen = tuple(dict.fromkeys(values))
+    try:
+        seen = tuple(dict.fromkeys(values))
+    except Exception as error:  # whatever the labels' own methods raise
+        raise CloudError(
+            f"Two labels cannot be told apart: comparing them raises {error!r}. "
+            "Use labels that can be hashed and compared: numbers, strings or tuples of these."
+        ) from error
     try:
         ordered = tuple(sorted(seen))  # type: ignore[type-var]  # what cannot be sorted is caught below
-    except TypeError:
+        # Sets sort without complaint though "<" means inclusion there: only a strict chain counts as sorted.
+        return ordered if all(low < high for low, high in pairwise(ordered)) else seen  # type: ignore[operator]
+    except Exception:  # labels without an order stand as they appear, whatever their "<" raises
         return seen
-    # Sets sort without complaint though "<" means inclusion there: only a strict chain counts as sorted.
-    return ordered if all(low < high for low, high in pairwise(ordered)) else seen  # type: ignore[operator]
 
 
 def _names_of(
@@ -269,10 +300,20 @@ def _names_of(
         unnamed = [label for label in classes if label not in class_names]
         if unnamed:
             raise CloudError(f"class_names lacks the labels {unnamed[:5]!r}. Name every label that occurs.")
-        return tuple(class_names[label] for label in classes)
-    if len(class_names) != len(classes):
+        names = tuple(class_names[label] for label in classes)
+    elif isinstance(class_names, str) or not isinstance(class_names, Iterable):
         raise CloudError(
-            f"There are {len(class_names)} class names for {len(classes)} classes that occur in the labels. "
+            f"class_names is {class_names!r}, but one name a class in class order, or a mapping from label to name, is "
+            "needed."
+        )
+    else:
+        names = tuple(class_names)
+    if len(names) != len(classes):
+        raise CloudError(
+            f"There are {len(names)} class names for {len(classes)} classes that occur in the labels. "
             "Give one name a class in class order, or a mapping from label to name (it may hold further labels)."
         )
-    return tuple(class_names)
+    for name in names:
+        if not isinstance(name, str):
+            raise CloudError(f"The class name {name!r} is no text. Give for instance {str(name)!r}.")
+    return names

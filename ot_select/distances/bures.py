@@ -9,7 +9,7 @@ from ot_select.cloud import LabelledCloud
 from ot_select.distances.device import DTYPES, Precision, check_precision, compute_device
 from ot_select.distances.label_distance import label_distances
 from ot_select.distances.protocol import DistanceResult
-from ot_select.distances.side import two_sides
+from ot_select.distances.side import check_clouds, two_sides
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class BuresWasserstein:
             OptionError: the device cannot be used, none was named and the clouds came from different ones, or the
                 squared distance does not fit float64.
         """
+        check_clouds(cloud_a, cloud_b)
         a, b = two_sides(
             _one_class(cloud_a),
             _one_class(cloud_b),

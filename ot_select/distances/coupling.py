@@ -86,7 +86,15 @@ def check_cost(cost: FloatArray | Tensor) -> Tensor:
     Raises:
         OptionError: it is not a finite (n, m) table with n and m at least 1.
     """
-    table = as_tensor(cost).to(torch.float64).contiguous()
+    try:
+        table = as_tensor(cost)
+        if table.is_complex():
+            raise TypeError("they are complex")
+        table = table.to(torch.float64).contiguous()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise OptionError(
+            f"The costs cannot be read as real numbers ({error}), but a finite table of shape (n, m) is needed."
+        ) from error
     finite = torch.isfinite(table)
     if table.ndim != 2 or 0 in table.shape or not finite.all():
         raise OptionError(
@@ -104,7 +112,10 @@ def check_weights(name: str, weights: FloatArray | None, size: int) -> FloatArra
     """
     if weights is None:
         return np.full(size, 1.0 / size)
-    vector = np.asarray(weights, dtype=np.float64)
+    try:
+        vector = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise OptionError(f"{name} cannot be read as numbers ({error}), but {size} of sum 1 are needed.") from error
     if vector.shape != (size,) or not (np.isfinite(vector) & (vector > 0)).all():
         raise OptionError(
             f"{name} has shape {vector.shape} and {int((~(np.isfinite(vector) & (vector > 0))).sum())} entries that "

@@ -39,7 +39,7 @@ def check_precision(precision: object) -> None:
     Raises:
         OptionError: as said.
     """
-    if precision not in DTYPES:
+    if not isinstance(precision, str) or precision not in DTYPES:
         raise OptionError(
             f"precision is {precision!r}, but one of {', '.join(map(repr, DTYPES))} is needed. "
             "Give precision='float64' unless speed matters more than digits."

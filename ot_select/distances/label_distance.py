@@ -25,12 +25,13 @@ from torch import Tensor
 
 from ot_select.arrays import FloatArray, as_tensor
 from ot_select.cloud import spread_divisor
-from ot_select.distances.coupling import exact_coupling
+from ot_select.distances.coupling import check_weights, exact_coupling
 from ot_select.distances.ground_cost import squared_distances
 from ot_select.distances.network_simplex import MAX_ITERATIONS
 from ot_select.distances.nuclear_norm import nuclear_norms
 from ot_select.distances.side import Side
 from ot_select.distances.unit import Unit
+from ot_select.errors import OptionError
 
 Inner = Literal["gaussian", "exact", "diagonal", "means"]
 
@@ -48,11 +49,6 @@ class ClassGaussian:
     mean: FloatArray
     factor: FloatArray
 
-    @property
-    def trace(self) -> float:
-        """Trace of the covariance, in feature units squared."""
-        return float(np.square(self.factor).sum())
-
     def equals(self, other: "ClassGaussian") -> bool:
         """Whether mean and factor are the same to the last bit."""
         return np.array_equal(self.mean, other.mean) and np.array_equal(self.factor, other.factor)
@@ -64,9 +60,17 @@ def class_gaussian(rows: FloatArray, weights: FloatArray | None = None) -> Class
     Args:
         rows: shape (n_c, d), n_c at least 1.
         weights: shape (n_c,), above 0 and of sum 1; equal by default.
+
+    Raises:
+        OptionError: the rows are no finite table with at least one row, or weights do not fit it.
     """
-    weights = np.full(len(rows), 1 / len(rows)) if weights is None else weights
-    mean, spread = _moments(as_tensor(rows), weights)
+    table = np.asarray(rows, dtype=np.float64)
+    if table.ndim != 2 or 0 in table.shape or not np.isfinite(table).all():
+        raise OptionError(
+            f"The rows have shape {table.shape} and {int((~np.isfinite(table)).sum())} entries that are not finite, "
+            "but a finite table of shape (rows, features) with at least one of each is needed."
+        )
+    mean, spread = _moments(as_tensor(table), check_weights("weights", weights, len(table)))
     return ClassGaussian(mean.numpy(), _factor(spread).numpy())
 
 
@@ -75,7 +79,16 @@ def gaussian_label_distances(a: Sequence[ClassGaussian], b: Sequence[ClassGaussi
 
     Returns:
         Shape (len(a), len(b)), in feature units squared, >= 0; exactly 0 for Gaussians that are equal to the last bit.
+
+    Raises:
+        OptionError: one of the datasets has no class, or features differ in number.
     """
+    dimensions = {len(one.mean) for one in (*a, *b)}
+    if not (len(a) and len(b)) or len(dimensions) > 1:
+        raise OptionError(
+            f"There are {len(a)} and {len(b)} Gaussians of {' and '.join(map(str, sorted(dimensions))) or 'no'} "
+            "features, but at least one on each side, all of one feature space, is needed."
+        )
     different = torch.tensor([[not one.equals(other) for other in b] for one in a])
     unit = Unit.of(*(table for one in (*a, *b) for table in (one.mean, one.factor)))
     means_a, means_b = (as_tensor(unit.measure(np.stack([one.mean for one in side]))) for side in (a, b))

@@ -29,6 +29,8 @@ def parse_distance(name: str) -> DatasetDistance:
         OptionError: no distance has that name.
     """
     named = {distance.name: distance for distance in _DISTANCES}
+    if not isinstance(name, str):
+        raise OptionError(f"The distance is {name!r}, but one of the names {', '.join(named)} is needed.")
     if name not in named:
         near = get_close_matches(name, named, n=1)
         raise OptionError(

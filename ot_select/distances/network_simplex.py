@@ -73,7 +73,7 @@ def transport(
     )
 
 
-def squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
+def squared_euclidean(a: FloatArray, b: FloatArray) -> FloatArray:
     """|a_i - b_j|^2 of all pairs, shape (n, m), by differences, so that equal rows give 0."""
     from scipy.spatial.distance import cdist  # type: ignore[import-untyped, unused-ignore]
 

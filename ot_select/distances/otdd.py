@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ot_select.arrays import FloatArray, check_positive_int, check_seed
+from ot_select.arrays import FloatArray, check_flag, check_positive_int, check_seed
 from ot_select.cloud import LabelledCloud
 from ot_select.distances.coupling import CouplingResult, exact_coupling
 from ot_select.distances.device import DTYPES, Precision, check_precision, compute_device
 from ot_select.distances.ground_cost import squared_distances
 from ot_select.distances.label_distance import Inner, label_distances
 from ot_select.distances.protocol import DistanceResult
-from ot_select.distances.side import Side, check_dimensions, two_sides
+from ot_select.distances.side import Side, check_clouds, two_sides
 from ot_select.distances.sinkhorn import check_positive, entropic_coupling
 from ot_select.distances.unit import Unit
 from ot_select.errors import OptionError
@@ -124,6 +124,8 @@ class OTDD:
                     f"{option} is {getattr(self, option)!r}, but one of {', '.join(map(repr, kinds))} is needed."
                 )
         check_precision(self.precision)
+        for flag in ("drop_singletons", "keep_coupling"):
+            check_flag(flag, getattr(self, flag))
         if self.max_iterations is not None:
             check_positive_int("max_iterations", self.max_iterations)
         if self.outer == "exact":
@@ -184,6 +186,7 @@ class OTDD:
 
     def problem(self, cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> Problem:
         """The transport problem between two clouds, not yet solved; arguments and errors as for the distance."""
+        check_clouds(cloud_a, cloud_b)
         a, b = two_sides(
             cloud_a,
             cloud_b,
@@ -263,6 +266,20 @@ class Preset:
 PRESETS: dict[str, Preset] = {"paper": Preset(OTDD.paper(), max_samples=1000)}
 
 
+def preset_named(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        OptionError: there is none.
+    """
+    if not isinstance(name, str) or name not in PRESETS:
+        raise OptionError(
+            f"There is no preset {name!r}; the presets are {', '.join(map(repr, PRESETS))}. "
+            "Name one of them, or give preset=None for the exact distance."
+        )
+    return PRESETS[name]
+
+
 def otdd(
     cloud_a: LabelledCloud,
     cloud_b: LabelledCloud,
@@ -297,22 +314,19 @@ def otdd(
         OptionError: an option is outside its range, or the device cannot be used.
         CloudError: ``drop_singletons`` leaves a cloud without rows.
     """
-    check_dimensions(cloud_a, cloud_b)
+    check_clouds(cloud_a, cloud_b)
+    seed = check_seed(seed)
     distance = OTDD()
     if preset is not None:
-        if preset not in PRESETS:
-            raise OptionError(
-                f"There is no preset {preset!r}; the presets are {', '.join(map(repr, PRESETS))}. "
-                "Name one of them, or give preset=None for the exact distance."
-            )
-        distance = PRESETS[preset].distance
-        max_samples = PRESETS[preset].max_samples if max_samples is None else max_samples
+        chosen = preset_named(preset)
+        distance = chosen.distance
+        max_samples = chosen.max_samples if max_samples is None else max_samples
     distance = replace(
         distance, drop_singletons=drop_singletons, keep_coupling=keep_coupling, precision=precision, device=device
     )
     if max_samples is None:
         return distance(cloud_a, cloud_b)
-    limit, seed = check_positive_int("max_samples", max_samples), check_seed(seed)
+    limit = check_positive_int("max_samples", max_samples)
     (rows_a, sample_a), (rows_b, sample_b) = (sample(cloud, limit, seed) for cloud in (cloud_a, cloud_b))
     result = distance(sample_a, sample_b)
     return replace(result, rows_a=rows_a[result.rows_a], rows_b=rows_b[result.rows_b])

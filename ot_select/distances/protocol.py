@@ -89,7 +89,7 @@ def class_coupling(result: DistanceResult, cloud_a: LabelledCloud, cloud_b: Labe
         Shape (k_a, k_b), rows in the order of ``result.labels_a``, columns in that of ``result.labels_b``; sums to 1.
 
     Raises:
-        OptionError: the result holds no coupling, or these are not the clouds that were compared.
+        OptionError: the result holds no coupling, or speaks of rows or classes that the clouds do not have.
     """
     if result.coupling is None:
         raise OptionError(

@@ -63,7 +63,7 @@ def two_sides(
         DimensionMismatchError: the clouds have different numbers of features.
         CloudError: ``drop_singletons`` leaves a cloud without rows.
     """
-    check_dimensions(cloud_a, cloud_b)
+    check_clouds(cloud_a, cloud_b)
     unit = Unit.of(cloud_a.features, cloud_b.features)
     a = _Ordered.of(cloud_a, unit, drop_singletons, "a")
     b = _Ordered.of(cloud_b, unit, drop_singletons, "b")
@@ -78,12 +78,19 @@ def two_sides(
     return side(cloud_a, a, centred_a), side(cloud_b, b, centred_b)
 
 
-def check_dimensions(cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> None:
-    """Refuse clouds of different feature spaces.
+def check_clouds(cloud_a: LabelledCloud, cloud_b: LabelledCloud) -> None:
+    """Refuse what is no cloud, and clouds of different feature spaces.
 
     Raises:
+        CloudError: one of them is no :class:`LabelledCloud`.
         DimensionMismatchError: the clouds have different numbers of features.
     """
+    for name, cloud in (("a", cloud_a), ("b", cloud_b)):
+        if not isinstance(cloud, LabelledCloud):
+            raise CloudError(
+                f"Cloud {name} is of type {type(cloud).__name__}, but a LabelledCloud is needed. "
+                "Give LabelledCloud(features, labels)."
+            )
     if cloud_a.dimension != cloud_b.dimension:
         raise DimensionMismatchError(
             f"Cloud a has {cloud_a.dimension} features and cloud b has {cloud_b.dimension}, but distances need one "

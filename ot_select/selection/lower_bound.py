@@ -36,8 +36,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ot_select.arrays import FloatArray, IntArray
-from ot_select.cloud import LabelledCloud
-from ot_select.distances.network_simplex import squared_distances, transport
+from ot_select.cloud import LabelledCloud, spread_divisor
+from ot_select.distances.network_simplex import squared_euclidean, transport
 from ot_select.errors import OptionError
 
 CLASS_SPECTRUM = 8
@@ -244,7 +244,7 @@ def moment_estimate(a: Moments, b: Moments) -> float:
     means_a, spectra_a = np.split(a.class_vectors, [len(a.root) + 1], axis=1)
     means_b, spectra_b = np.split(b.class_vectors, [len(b.root) + 1], axis=1)
     traces = np.square(spectra_a).sum(axis=1)[:, None] + np.square(spectra_b).sum(axis=1)
-    cost = squared_distances(means_a, means_b) + traces - spectra_a @ spectra_b.T
+    cost = squared_euclidean(means_a, means_b) + traces - spectra_a @ spectra_b.T
     between = transport(a.class_weights, b.class_weights, np.ascontiguousarray(cost)).cost
     return (2 * _between_means(a, b) + between_roots + outside + between) * a.unit**2
 
@@ -310,7 +310,7 @@ def potential_bound(cost: FloatArray, potentials: FloatArray, weights: Sequence[
 
 def _between_classes(a: Moments, b: Moments) -> float:
     """Transport between class vectors."""
-    cost = squared_distances(a.class_vectors, b.class_vectors)
+    cost = squared_euclidean(a.class_vectors, b.class_vectors)
     solved = transport(a.class_weights, b.class_weights, cost)
     return solved.cost if solved.converged else 0.0
 
@@ -335,7 +335,7 @@ def _class_spectrum(points: FloatArray, weights: FloatArray) -> FloatArray:
     """The largest singular values of a class covariance's root, falling, and the root of the rest of its trace."""
     found = np.zeros(CLASS_SPECTRUM + 1)
     if len(points) > 1:
-        spread = (points - weights @ points) * np.sqrt(weights / (weights @ (1 - weights)))[:, None]
+        spread = (points - weights @ points) * np.sqrt(weights / spread_divisor(weights))[:, None]
         gram = spread @ spread.T if len(spread) <= spread.shape[1] else spread.T @ spread
         largest = np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[::-1][:CLASS_SPECTRUM], 0.0))
         found[: len(largest)] = largest

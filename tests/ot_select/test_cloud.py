@@ -1,6 +1,10 @@
+from decimal import Decimal
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array  # type: ignore[import-untyped, unused-ignore]
 
 from ot_select import CloudError, LabelledCloud
 
@@ -66,7 +70,7 @@ def test_a_cloud_is_frozen_to_the_bottom_and_does_not_share_the_arrays_it_was_ma
         (np.empty((2, 0)), [0, 1], r"shape \(2, 0\), so there is nothing to compare"),
         (np.zeros(3), [0, 1, 2], r"shape \(3,\), but a table of shape \(rows, features\) is needed"),
         (np.zeros((2, 3, 4)), [0, 1], r"shape \(2, 3, 4\), but a table"),
-        ([["x"], ["y"]], [0, 1], "cannot be read as numbers"),
+        ([["x"], ["y"]], [0, 1], "cannot be read as real numbers"),
         (
             np.array([[0.0], [np.nan], [np.inf]]),
             [0, 1, 1],
@@ -83,6 +87,83 @@ def test_a_cloud_is_frozen_to_the_bottom_and_does_not_share_the_arrays_it_was_ma
 def test_what_is_no_labelled_cloud_gets_a_sentence(features: object, labels: object, sentence: str) -> None:
     with pytest.raises(CloudError, match=sentence):
         LabelledCloud(features, labels)  # type: ignore[arg-type]
+
+
+class Unequal:
+    """A label whose comparison with another raises."""
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("no comparison")
+
+
+class Unordered:
+    """A label that cannot be sorted, and says so in its own way."""
+
+    def __lt__(self, other: object) -> bool:
+        raise ValueError("no order")
+
+
+TABLE = np.ones((2, 2))
+
+
+@pytest.mark.parametrize(
+    ("features", "sentence"),
+    [
+        (TABLE * 1j, "features cannot be read as real numbers.*complex128"),
+        (torch.ones(2, 2, dtype=torch.complex64), "features are complex, but real numbers are needed"),
+        (np.ma.masked_array(TABLE, mask=np.eye(2, dtype=bool)), "features are an array with masked entries"),
+        (torch.ones(2, 2).to_sparse(), r"features are sparse.*Give \.to_dense\(\)"),
+        (csr_array(TABLE), r"features are sparse.*Give \.toarray\(\)"),
+        (torch.empty(2, 2, device="meta"), "features are a meta tensor, which holds no numbers"),
+        ([torch.ones(2, requires_grad=True), torch.ones(2)], "features cannot be read as real numbers.*requires grad"),
+        ([[10**400, 1], [1, 1]], "features cannot be read as real numbers.*int too large"),
+        (np.array([["2020-01-01"] * 2] * 2, dtype="datetime64[D]"), "cannot be read as real numbers.*datetime64"),
+    ],
+    ids=str,
+)
+def test_containers_that_would_be_read_as_something_else_get_a_sentence(features: Any, sentence: str) -> None:
+    with pytest.raises(CloudError, match=sentence):
+        LabelledCloud(features, [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        ({3, 5}, "labels are a set, which has no row for each"),
+        ({3: 0, 5: 1}, "labels are a dict, which has no row for each"),
+        (np.array(["NaT", "2020"], dtype="datetime64[ns]"), r"label of row 0 is np\.datetime64\('NaT'"),
+        (list(np.array(["2020", "NaT"], dtype="datetime64[D]")), "label of row 1 .* cannot name a class"),
+        (np.ma.masked_array([1, 2], mask=[False, True]), "labels are an array with masked entries"),
+        ([Decimal("sNaN"), 1], r"label of row 0 is Decimal\('sNaN'\), which cannot name a class"),
+        ([Unequal(), Unequal()], "label of row 0 .* cannot name a class"),
+    ],
+    ids=str,
+)
+def test_labels_that_name_no_classes_get_a_sentence(labels: Any, sentence: str) -> None:
+    with pytest.raises(CloudError, match=sentence):
+        LabelledCloud(TABLE, labels)
+
+
+def test_labels_whose_order_raises_stand_in_order_of_first_appearance() -> None:
+    first, second = Unordered(), Unordered()
+    assert LabelledCloud(TABLE, [second, first]).classes == (second, first)
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (5, "class_names is 5, but one name a class in class order"),
+        ("ab", "class_names is 'ab', but one name a class in class order"),
+        ([1, 2], "class name 1 is no text. Give for instance '1'"),
+        ({0: "x", 1: None}, "class name None is no text"),
+    ],
+)
+def test_class_names_that_are_no_names_get_a_sentence(names: Any, sentence: str) -> None:
+    with pytest.raises(CloudError, match=sentence):
+        LabelledCloud(TABLE, [0, 1], class_names=names)
 
 
 def test_class_names_that_do_not_fit_get_a_sentence() -> None:
@@ -119,7 +200,7 @@ def test_weights_a_little_off_are_divided_by_their_sum() -> None:
         ([0.5, 0.5, 0.0, 0.0], r"2 of 4 weights are not finite numbers above 0, the first is 0\.0 of row 2"),
         ([0.5, np.nan, 0.25, 0.25], "1 of 4 weights are not finite numbers above 0, the first is nan of row 1"),
         ([0.75, 0.75, -0.25, -0.25], r"2 of 4 weights are not finite numbers above 0, the first is -0\.25 of row 2"),
-        (["a"] * 4, "weights cannot be read as numbers"),
+        (["a"] * 4, "weights cannot be read as real numbers"),
     ],
 )
 def test_what_are_no_weights_gets_a_sentence(weights: object, sentence: str) -> None:

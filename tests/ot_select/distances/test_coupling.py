@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.optimize import linprog  # type: ignore[import-untyped, unused-ignore]
@@ -61,6 +63,12 @@ def test_a_cost_that_is_no_finite_table_gets_a_sentence(cost: FloatArray) -> Non
         exact_coupling(cost)
 
 
+@pytest.mark.parametrize("cost", ["x", None, [[1, 2], [3]], np.ones((2, 2)) * 1j], ids=str)
+def test_a_cost_that_is_no_table_of_numbers_gets_a_sentence(cost: Any) -> None:
+    with pytest.raises(OptionError, match="costs cannot be read as real numbers"):
+        exact_coupling(cost)
+
+
 def test_the_exact_cost_under_weights_is_that_of_the_linear_programme() -> None:
     generator = np.random.default_rng(3)
     cost = generator.random((9, 14))
@@ -85,9 +93,10 @@ def test_a_point_of_weight_k_over_n_counts_as_k_points() -> None:
     [
         ([0.5, 0.5], r"weights_a has shape \(2,\) and 0 entries that are not finite.* 3 such numbers are needed"),
         ([0.5, 0.5, 0.0], r"1 entries that are not finite numbers above 0"),
+        (["a", "b", "c"], "weights_a cannot be read as numbers"),
         ([0.5, 0.5, 0.5], r"weights_a sums to 1\.5, but shares of the mass.*Give weights_a / weights_a\.sum\(\)"),
     ],
 )
-def test_weights_that_do_not_fit_get_a_sentence(weights: list[float], sentence: str) -> None:
+def test_weights_that_do_not_fit_get_a_sentence(weights: list[Any], sentence: str) -> None:
     with pytest.raises(OptionError, match=sentence):
         exact_coupling(np.ones((3, 2)), weights_a=np.array(weights))

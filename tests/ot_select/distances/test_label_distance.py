@@ -5,7 +5,14 @@ import pytest
 import torch
 from scipy import linalg  # type: ignore[import-untyped, unused-ignore]
 
-from ot_select import ClassGaussian, LabelledCloud, class_gaussian, exact_coupling, gaussian_label_distances
+from ot_select import (
+    ClassGaussian,
+    LabelledCloud,
+    OptionError,
+    class_gaussian,
+    exact_coupling,
+    gaussian_label_distances,
+)
 from ot_select.arrays import FloatArray
 from ot_select.distances.label_distance import Inner, label_distances
 from ot_select.distances.side import Side, two_sides
@@ -87,6 +94,28 @@ def test_the_table_has_a_row_for_each_class_of_a_and_turns_with_the_order_of_arg
     table = gaussian_label_distances(a, b)
     assert table.shape == (3, 2)
     assert np.allclose(table, gaussian_label_distances(b, a).T, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "weights", "sentence"),
+    [
+        (np.ones((0, 3)), None, r"The rows have shape \(0, 3\).*at least one of each"),
+        (np.ones(3), None, r"The rows have shape \(3,\)"),
+        (np.full((2, 3), np.nan), None, "6 entries that are not finite"),
+        (np.ones((3, 3)), np.ones(3), "weights sums to 3, but shares of the mass"),
+    ],
+)
+def test_rows_that_are_no_class_get_a_sentence(rows: FloatArray, weights: FloatArray | None, sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        class_gaussian(rows, weights)
+
+
+def test_gaussians_that_cannot_be_compared_get_a_sentence() -> None:
+    plane, line = class_gaussian(np.eye(2)), class_gaussian(np.ones((2, 1)))
+    with pytest.raises(OptionError, match="There are 0 and 1 Gaussians of 2 features"):
+        gaussian_label_distances([], [plane])
+    with pytest.raises(OptionError, match="Gaussians of 1 and 2 features"):
+        gaussian_label_distances([line], [plane])
 
 
 def test_the_mean_and_covariance_of_a_weighted_class_are_those_of_numpy() -> None:

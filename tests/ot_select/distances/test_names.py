@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from ot_select import OTDD, BuresWasserstein, DatasetDistance, OptionError, parse_distance
@@ -27,3 +29,9 @@ def test_an_unknown_name_gets_the_list_and_the_near_match() -> None:
         parse_distance("otdd-mean")
     with pytest.raises(OptionError, match=r"no distance 'xyz'.*Name one of them"):
         parse_distance("xyz")
+
+
+@pytest.mark.parametrize("name", [None, ["otdd"], 5])
+def test_what_is_no_name_gets_the_list(name: Any) -> None:
+    with pytest.raises(OptionError, match=r"but one of the names otdd, otdd-paper, .*, bures is needed"):
+        parse_distance(name)

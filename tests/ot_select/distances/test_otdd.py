@@ -597,6 +597,15 @@ def test_a_negative_debiased_value_has_no_root(make_cloud: Maker) -> None:
         _ = result.distance
 
 
+def test_what_is_no_cloud_is_told_how_to_become_one(make_cloud: Maker) -> None:
+    cloud, table = make_cloud(1), make_cloud(1).features
+    for compare in (otdd, OTDD(), BuresWasserstein()):
+        with pytest.raises(CloudError, match=r"Cloud a is of type ndarray.*Give LabelledCloud\(features, labels\)"):
+            compare(table, cloud)  # type: ignore[arg-type]
+        with pytest.raises(CloudError, match="Cloud b is of type NoneType"):
+            compare(cloud, None)  # type: ignore[arg-type]
+
+
 def test_clouds_of_different_dimension_are_refused(make_cloud: Maker) -> None:
     with pytest.raises(DimensionMismatchError, match=r"4 features and cloud b has 5.*same embedder"):
         otdd(make_cloud(1), make_cloud(2, dimension=5))
@@ -608,6 +617,11 @@ def test_clouds_of_different_dimension_are_refused(make_cloud: Maker) -> None:
         ({"max_samples": 0}, "max_samples is 0, but a whole number of at least 1"),
         ({"max_samples": 2.5}, "max_samples is 2.5"),
         ({"max_samples": 3, "seed": -1}, "seed is -1, but a whole number of at least 0"),
+        ({"seed": "x"}, "seed is 'x', but a whole number of at least 0"),
+        ({"preset": ["paper"]}, r"no preset \['paper'\]; the presets are 'paper'"),
+        ({"precision": ["float32"]}, r"precision is \['float32'\], but one of 'float64'"),
+        ({"drop_singletons": "no"}, "drop_singletons is 'no', but True or False is needed"),
+        ({"keep_coupling": 1}, "keep_coupling is 1, but True or False is needed"),
         ({"preset": "fast"}, "no preset 'fast'; the presets are 'paper'"),
     ],
 )
