@@ -12,11 +12,11 @@ What a source has few rows of would therefore look far. There are two remedies:
   that target and source share make it too small: it is for sets that are samples of their own.
 
 A floor f(n) is measured between two disjoint samples of n of a dataset's own rows. Where it has less than 2 n it is
-measured between halves and brought to n along the power law through halves and quarters, f(n) = f(h) min(1, f(h) /
-f(q))^log2(n / h). Against the true floor, on embeddings of real images at 8 rows a class and more, that is right within
-4% on average and within 12% for a single split, where f(h) alone is 18 to 29% too high; on synthetic Gaussians of flat
-to steep spectra it is right within 6% at 300 rows and within 22% at 80. Comparing halves instead, so that nothing need
-be extrapolated, is as good on average but leaves more of the floor at few rows.
+measured between halves and brought to n along the power law through halves and quarters,
+f(n) = f(h) min(1, f(h) / f(q))^log2(n / h). Against the true floor, on embeddings of real images at 8 rows a class and
+more, that is right within 4% on average and within 12% for a single split, where f(h) alone is 18 to 29% too high; on
+synthetic Gaussians of flat to steep spectra it is right within 6% at 300 rows and within 22% at 80. Comparing halves
+instead, so that nothing need be extrapolated, is as good on average but leaves more of the floor at few rows.
 """
 
 from collections.abc import Callable, Sequence
