@@ -25,12 +25,12 @@ def find_datasets(given: Sequence[Source], zoo: zoo_store.Zoo | None, control: C
 
     Args:
         given: folders, Meta-Album folders, ``pocket:NAME``, embedding files, image sets; with a zoo also names and ids
-            of its entries, which go before folders of the same name. None at all stands for all entries of the zoo.
+            of its entries. None at all stands for all entries of the zoo.
         zoo: the zoo.
         control: device, bad images.
 
     Raises:
-        ComparisonError: fewer than two datasets are found, or a word names several entries.
+        ComparisonError: fewer than two datasets are found, or a word names several entries, or an entry and a folder.
         DataError: a word names nothing.
     """
     cards, damaged = ({}, {}) if zoo is None else readable_cards(zoo)
@@ -38,6 +38,11 @@ def find_datasets(given: Sequence[Source], zoo: zoo_store.Zoo | None, control: C
         found = _all_entries(zoo, cards, damaged, control)
     else:
         found = [_find(source, zoo, cards, control) for source in given]
+    if zoo is not None and not given and not found:
+        raise ComparisonError(
+            f"{zoo.path} holds no zoo entry that can be compared; expected a zoo of two or more, as `supernet-tl pretrain` "
+            "makes one. To compare folders of images, name them without --zoo."
+        )
     if len(found) < 2:
         raise ComparisonError(
             f"{len(found)} dataset(s) were named; expected at least two: folders, pocket:NAME, files that "
@@ -116,6 +121,11 @@ def _find(source: Source, zoo: zoo_store.Zoo | None, cards: Mapping[str, Any], c
             raise ComparisonError(
                 f"{text!r} names {len(entries)} entries of the zoo: {', '.join(item[:12] for item in entries)}. "
                 "Give the beginning of an id."
+            )
+        if entries and Path(text).expanduser().exists():
+            raise ComparisonError(
+                f"{text!r} names an entry of the zoo and also a folder or file here; expected one of them. Give "
+                f"{entries[0][:12]} for the entry, or {os.path.join(os.curdir, text)} for the other."
             )
         if entries:
             return from_entry(zoo, entries[0], cards[entries[0]], text)

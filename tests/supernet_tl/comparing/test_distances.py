@@ -15,6 +15,7 @@ import supernet_tl
 import zoo_store
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet
+from supernet_tl.data.errors import DataError
 from supernet_tl.errors import ComparisonError, EmbeddingFileError, RunFolderError
 from supernet_tl.files import read_json, write_json
 
@@ -245,6 +246,24 @@ def test_a_name_of_several_entries_asks_for_an_id(zoo_path: Path, tmp_path: Path
     with pytest.raises(ComparisonError, match=r"'near' names 2 entries of the zoo: .*Give the beginning of an id"):
         supernet_tl.distance("near", "far", zoo=zoo, control=quiet)
     assert len(set(supernet_tl.distance(zoo=zoo, draws=1, control=quiet).names)) == 4
+
+
+def test_a_word_for_both_an_entry_and_a_folder_is_refused_with_how_to_name_either(
+    zoo_path: Path, tmp_path: Path, quiet: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = {card["name"]: entry_id for entry_id, card in zoo_store.Zoo(zoo_path).cards().items()}
+    (tmp_path / "near").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ComparisonError, match=rf"'near' names an entry .* Give {ids['near'][:12]} .*, or \./near for"):
+        supernet_tl.distance("near", "far", zoo=zoo_path, control=quiet)
+    assert supernet_tl.distance(ids["near"][:12], "far", zoo=zoo_path, control=quiet).names == ("near", "far")
+    with pytest.raises(DataError, match="holds no image"):  # the empty folder, and no entry
+        supernet_tl.distance("./near", "far", zoo=zoo_path, control=quiet)
+
+
+def test_a_folder_without_entries_given_as_the_zoo_is_called_so(tmp_path: Path, quiet: Control) -> None:
+    with pytest.raises(ComparisonError, match="holds no zoo entry that can be compared"):
+        supernet_tl.distance(zoo=tmp_path, control=quiet)
 
 
 def test_features_of_different_embedders_are_never_compared(
