@@ -24,6 +24,11 @@ class Prober(Protocol):
         """Validation accuracy after starting from an entry, or from scratch for None; None where it diverged."""
         ...
 
+    @property
+    def num_validation_images(self) -> int:
+        """Images that the accuracies rest on."""
+        ...
+
 
 def zoo_default(zoo: zoo_store.Zoo, name: str) -> Any:
     """What the entries of a zoo agree on: embedder, embed_size or embed_precision; None where they differ."""
@@ -94,11 +99,14 @@ def select_entry(
             past_accuracies=_past_accuracies(recipe.past_accuracies, cards),
         )
         choice = ot_select.find_selector(select)(question)
+    reason = choice.reason
+    if choice.probes and prober is not None:
+        reason += f" (accuracies on {prober.num_validation_images} validation images)"
     return Selection(
         select=select,
         entry_id=choice.name,
         settings=settings_of(choice.name),
-        reason=choice.reason,
+        reason=reason,
         ranking=ranking,
         cards=cards,
         excluded=excluded | dict(ranking.left_out),

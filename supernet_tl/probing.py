@@ -46,6 +46,11 @@ class Prober:
     search_seconds: float = field(default=0.0, init=False)
     _prepared: dict[tuple[int, int], PreparedData] = field(default_factory=dict, init=False, repr=False)
 
+    @property
+    def num_validation_images(self) -> int:
+        """Images that the accuracies rest on."""
+        return len(self.splits.validation)
+
     def __call__(self, entry_id: str | None, name: str, settings: Mapping[str, Any]) -> float | None:
         """The supernet's validation accuracy after the last epoch; None where the search diverged.
 
@@ -60,7 +65,8 @@ class Prober:
         outcome = self._stored(asked) or self._search(asked, entry_id, name, recipe)
         accuracy: float | None = outcome["accuracy"]
         told = "diverged" if accuracy is None else f"validation accuracy {accuracy:.4f}"
-        self.control.say(f"probe of {name}, {recipe.epochs} epochs: {told}")
+        epochs = f"{recipe.epochs} epoch{'' if recipe.epochs == 1 else 's'}"
+        self.control.say(f"probe of {name}, {epochs}: {told}")
         self.search_seconds += outcome["seconds"]
         self.wall_seconds += time.perf_counter() - started
         return accuracy

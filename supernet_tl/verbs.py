@@ -308,7 +308,7 @@ def _show_result(summary: dict[str, Any], output: Path, *, as_json: bool) -> Non
     source, selection = summary["source"], summary["selection"]
     origin = "from scratch" if source is None else f"from {source['name']} ({source['entry'][:12]})"
     if selection is not None and selection["probes"]:
-        _show_probes(selection, summary["recipe"]["probe_epochs"])
+        _show_probes(selection, summary["recipe"]["probe_epochs"], summary["target"]["splits"]["validation"])
     table = _table("", "validation", "test", "parameters", title=f"{summary['target']['name']}, {origin}")
     for part in ("supernet", "network"):
         values = summary[part]
@@ -324,12 +324,13 @@ def _show_result(summary: dict[str, Any], output: Path, *, as_json: bool) -> Non
     _OUT.print(f"network: {output / 'network'}\nreport:  {output / 'report.html'}", soft_wrap=True)
 
 
-def _show_probes(selection: dict[str, Any], epochs: int) -> None:
+def _show_probes(selection: dict[str, Any], epochs: int, num_images: int) -> None:
     table = _table("", "probed", "validation", title=f"{epochs} epoch{'' if epochs == 1 else 's'} from each")
     for probe in selection["probes"]:
         told = "diverged" if probe["accuracy"] is None else f"{probe['accuracy']:.4f}"
         table.add_row("*" if probe["entry"] == selection["chosen"] else "", probe["name"], told)
     _OUT.print(table)
+    _OUT.print(f"accuracies of the probes: on {num_images} validation images", soft_wrap=True)
 
 
 def _table(*columns: str, title: str | None = None) -> Table:

@@ -163,11 +163,24 @@ def probe(question: Question) -> Choice:
         raise SelectorError(
             f"All {len(probes)} probes diverged, scratch among them. Lower the learning rate, or choose by 'nearest'."
         )
-    winner = next(one for one in probes if one.accuracy == best)
+    winner, *equals = (one for one in probes if one.accuracy == best)
     reason = f"its probe had the best validation accuracy of {len(probes)}, {best:.4f}"
+    if equals:
+        reason = _tie(equals, best)
     if winner.name is None:
         reason = f"no probed source did better on validation than scratch, {best:.4f}: negative transfer was avoided"
     return Choice(winner.name, ranking, reason, probes)
+
+
+def _tie(equals: list[Probe], accuracy: float) -> str:
+    """Why the first of several probes that did equally well was taken."""
+    sources = sum(one.name is not None for one in equals)
+    others = [f"{sources} other source{'s' if sources > 1 else ''}"] if sources else []
+    others += ["scratch"] if sources < len(equals) else []
+    return (
+        f"its probe did as well on validation as {' and '.join(others)} ({accuracy:.4f}), and on a tie the nearer "
+        "source is taken"
+    )
 
 
 def random(question: Question) -> Choice:

@@ -122,9 +122,17 @@ def verdict(record: RunRecord) -> str:
     how = {
         "random": ", drawn at random",
         "mixture": ", a mixture of sources",
-        "probe": ", the best of those probed",
+        "probe": _place_among_probes(record),
     }.get(record.source.select, "")
     return f"{record.target.name}: started from {record.source.name}{how}"
+
+
+def _place_among_probes(record: RunRecord) -> str:
+    """How the chosen source did among those probed, as a clause."""
+    probes = () if record.ranking is None else record.ranking.probes
+    chosen = {probe.accuracy for probe in probes if probe.chosen}
+    equals = [probe.name for probe in probes if not probe.chosen and probe.accuracy in chosen]
+    return f", as good in its probe as {' and '.join(equals)}" if equals else ", the best of those probed"
 
 
 def samples_of(record: RunRecord) -> tuple[Samples, ...]:

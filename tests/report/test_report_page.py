@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import darts
-from supernet_tl.files import read_json
+from supernet_tl.files import read_json, write_json
 from supernet_tl.report import build_report
 
 if TYPE_CHECKING:
@@ -47,6 +47,21 @@ def test_a_source_drawn_at_random_is_called_so(tmp_path: Path, read_page: PageRe
     page = read_page(build_report(make_run(tmp_path / "run", select="random")))
     assert page.text("h1")[0].startswith("digits: started from mnist5k, drawn at random,")
     assert "The source was drawn at random, as a baseline" in page.body
+
+
+def test_a_tie_of_probes_is_not_called_the_best(tmp_path: Path, read_page: PageReader, make_run: "RunWriter") -> None:
+    run = make_run(tmp_path / "run", select="probe")
+    ranking = read_json(run / "ranking.json")
+    chosen = ranking["chosen"]
+    probes = [
+        {"entry": chosen, "name": "mnist5k", "accuracy": 0.5},
+        {"entry": None, "name": "scratch", "accuracy": 0.5},
+    ]
+    write_json(run / "ranking.json", {**ranking, "chosen": chosen, "probes": probes})
+    assert "started from mnist5k, as good in its probe as scratch," in read_page(build_report(run)).text("h1")[0]
+    probes[1]["accuracy"] = 0.4
+    write_json(run / "ranking.json", {**ranking, "chosen": chosen, "probes": probes})
+    assert "started from mnist5k, the best of those probed," in read_page(build_report(run)).text("h1")[0]
 
 
 def test_a_baseline_or_a_selector_of_another_package_is_named(

@@ -214,7 +214,10 @@ def test_the_command_line_shows_the_probes(
     schedule = ["--epochs", "1", "--finetune-epochs", "0", "--batch-size", "8"]
     assert main(["transfer", *given, *probes, *schedule, "--output", str(tmp_path / "run")]) == 0
     shown = capsys.readouterr().out
+    validation = _read(tmp_path / "run" / "summary.json")["target"]["splits"]["validation"]
     assert "1 epoch from each" in shown
+    assert f"accuracies of the probes: on {validation} validation images" in shown
+    assert f"(accuracies on {validation} validation images)" in _read(tmp_path / "run" / "ranking.json")["reason"]
     accuracies = {probe["name"]: probe["accuracy"] for probe in _read(tmp_path / "run" / "ranking.json")["probes"]}
     for name, accuracy in accuracies.items():
         assert any(name in line and f"{accuracy:.4f}" in line for line in shown.splitlines())

@@ -138,6 +138,22 @@ def test_equal_probes_go_to_the_nearer_source_and_scratch_comes_last(question: C
     assert SELECTORS["probe"](question(probe=probe)).name == "middle"
 
 
+@pytest.mark.parametrize(
+    ("accuracies", "others"),
+    [
+        ({"near": 0.6, "middle": 0.4, "far": None, None: 0.6}, "scratch"),
+        ({"near": 0.6, "middle": 0.6, "far": 0.1, None: 0.5}, "1 other source"),
+        ({"near": 0.6, "middle": 0.6, "far": 0.6, None: 0.6}, "2 other sources and scratch"),
+    ],
+)
+def test_a_tie_of_probes_is_called_one_and_not_the_best(
+    question: Callable[..., Question], accuracies: dict[str | None, float | None], others: str
+) -> None:
+    probe, _ = prober(accuracies)
+    expected = f"its probe did as well on validation as {others} (0.6000), and on a tie the nearer source is taken"
+    assert SELECTORS["probe"](question(probe=probe)).reason == expected
+
+
 def test_a_probe_that_diverged_is_kept_in_the_evidence_and_never_chosen(question: Callable[..., Question]) -> None:
     probe, _ = prober({"near": None, "middle": 0.1, "far": None, None: 0.05})
     choice = SELECTORS["probe"](question(probe=probe))
