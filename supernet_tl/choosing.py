@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from math import isfinite
-from pathlib import Path
 from typing import Any, Protocol
 
 import ot_select
 import zoo_store
-from supernet_tl.entry_facts import EntryFacts, embedder_of, num_images_of, readable_cards
+from supernet_tl.entry_facts import (
+    EntryFacts,
+    called,
+    embedder_of,
+    entries_named,
+    num_images_of,
+    readable_cards,
+)
 from supernet_tl.errors import SelectionError
+from supernet_tl.past_accuracies import read_past_accuracies
 from supernet_tl.recipe import Recipe
 from supernet_tl.selection import Selection
 
@@ -46,6 +51,7 @@ def select_entry(
     required: Mapping[str, Any],
     progress: Callable[[int, int], None] | None = None,
     prober: Prober | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Selection:
     """Rank a zoo's entries by their distance to the target and choose one, or scratch.
 
@@ -58,6 +64,7 @@ def select_entry(
         required: settings among :data:`ADOPTED` that the entry must have been pretrained with.
         progress: called after each distance.
         prober: makes short searches; where absent, ``probe`` says what would be probed and leaves the choice open.
+        say: is told what a person should know and nothing fails for.
 
     Raises:
         SelectionError: no entry can be used, with the reason for each.
@@ -76,6 +83,9 @@ def select_entry(
                 excluded[entry_id] = str(error)
     if not candidates or (named is not None and named not in candidates):
         raise SelectionError(_nothing_usable(cards, excluded, kind, named))
+    past = None if recipe.past_accuracies is None else read_past_accuracies(recipe.past_accuracies, cards, say)
+    if select == "fixed-best":
+        _check_past(past, candidates, cards)
     sketches = {entry_id: candidate.sketch for entry_id, candidate in candidates.items()}
     smallest = sketches[named].num_sampled if named is not None else ot_select.MIN_ROWS  # a named entry is not left out
     rank = _ranker(recipe, min_rows=min(ot_select.MIN_ROWS, smallest))
@@ -96,7 +106,7 @@ def select_entry(
             seed=recipe.seed,
             probe=None if prober is None else partial(_probe, prober, cards, settings_of),
             num_probes=recipe.probe_candidates,
-            past_accuracies=_past_accuracies(recipe.past_accuracies, cards),
+            past_accuracies=past,
         )
         choice = ot_select.find_selector(select)(question)
     reason = choice.reason
@@ -160,26 +170,20 @@ def _still_to_probe(
     return ot_select.Choice(None, ranking, reason, probes)
 
 
-def _past_accuracies(path: str | None, cards: Mapping[str, Mapping[str, Any]]) -> dict[str, float] | None:
-    """The table of a JSON file, by entry id; a name stands for every entry of that name."""
-    if path is None:
-        return None
-    try:
-        table = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+def _check_past(
+    past: Mapping[str, float] | None, candidates: Mapping[str, object], cards: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Refuse a table that tells of no source which the fixed best one could be."""
+    if past is None:
         raise SelectionError(
-            f"{path} is no JSON ({error}); expected an object from entry names or ids to numbers as --past-accuracies."
-        ) from error
-    numbers = isinstance(table, dict) and all(
-        isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) for value in table.values()
-    )
-    if not numbers:
-        raise SelectionError(
-            f"{path} holds no table of numbers; expected an object from entry names or ids to finite numbers, such as "
-            '{"mnist5k": 0.91}, as --past-accuracies.'
+            "--select fixed-best takes the source that did best on other targets, but no file says how they did. Give "
+            "--past-accuracies FILE, a JSON object from entry names or ids to mean accuracies."
         )
-    found = {entry_id: table.get(entry_id, table.get(card.get("name"))) for entry_id, card in cards.items()}
-    return {entry_id: float(value) for entry_id, value in found.items() if value is not None}
+    if not past.keys() & candidates.keys():
+        raise SelectionError(
+            f"the past accuracies are of {called(cards, past)}, none of the sources that may be chosen: "
+            f"{called(cards, candidates)}. Add at least one of them to the file."
+        )
 
 
 def _kind(card: Mapping[str, Any]) -> str:
@@ -187,16 +191,13 @@ def _kind(card: Mapping[str, Any]) -> str:
 
 
 def _named(cards: Mapping[str, Mapping[str, Any]], select: str) -> str:
-    found = [entry_id for entry_id, card in cards.items() if card.get("name") == select]
-    if not found and len(select) >= 6:
-        found = [entry_id for entry_id in cards if entry_id.startswith(select)]
+    found = entries_named(cards, select)
     if len(found) == 1:
         return found[0]
-    known = ", ".join(f"{card.get('name')} ({entry_id[:12]})" for entry_id, card in cards.items())
     how_many = "no entry" if not found else f"{len(found)} entries"
     raise SelectionError(
         f"{select!r} names {how_many} of the zoo; expected one of {', '.join(ot_select.selector_names())}, an entry's "
-        f"name or the beginning of its id. The zoo has {known}."
+        f"name or the beginning of its id. The zoo has {called(cards, cards)}."
     )
 
 

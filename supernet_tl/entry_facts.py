@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -115,6 +115,17 @@ def num_images_of(card: Mapping[str, Any]) -> int | None:
     ]
     known = [count for count in counts if isinstance(count, int)]
     return sum(known) if known and len(known) == len(counts) else None
+
+
+def entries_named(cards: Mapping[str, Mapping[str, Any]], text: str) -> list[str]:
+    """The ids of the entries of this name; where there is none, of those whose ids begin so."""
+    named = [entry_id for entry_id, card in cards.items() if card.get("name") == text]
+    return named or [entry_id for entry_id in cards if len(text) >= 6 and entry_id.startswith(text)]
+
+
+def called(cards: Mapping[str, Mapping[str, Any]], entry_ids: Iterable[str]) -> str:
+    """Entries as people call them, each with the beginning of its id."""
+    return ", ".join(f"{cards[entry_id].get('name')} ({entry_id[:12]})" for entry_id in entry_ids)
 
 
 def readable_cards(zoo: zoo_store.Zoo) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:

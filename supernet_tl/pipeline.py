@@ -243,7 +243,7 @@ def _select(
     with counted("embedding the target", quiet=control.quiet) as progress:
         sketch = adapters.sketch_of([images], [splits], recipe, control.device, progress)
     with counted("measuring distances", quiet=control.quiet) as progress:
-        chosen = select_entry(zoo, sketch, select, recipe, required, progress, prober)
+        chosen = select_entry(zoo, sketch, select, recipe, required, progress, prober, control.say)
     for entry_id, reason in chosen.excluded.items():
         control.say(f"left out of the ranking: {entry_id[:12]}, because {reason}")
     return chosen

@@ -18,6 +18,7 @@ import zoo_store
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet, open_image_set
 from supernet_tl.errors import RecipeError, SelectionError
+from supernet_tl.past_accuracies import read_past_accuracies
 from supernet_tl.selection import Selection
 
 Images = Callable[..., ImageSet]
@@ -61,7 +62,7 @@ def test_fixed_best_reads_a_table_of_names_or_ids(
 ) -> None:
     ids = {card["name"]: entry_id for entry_id, card in zoo.cards().items()}
     table = tmp_path / "past.json"
-    for values in ({"near": 0.5, "far": 0.8}, {ids["near"]: 0.5, "far": 0.8, "elsewhere": 1}):
+    for values in ({"near": 0.5, "far": 0.8}, {ids["near"]: 0.5, ids["far"][:8]: 0.8}):
         table.write_text(json.dumps(values))
         found = supernet_tl.select(stripes("t", seed=1), zoo, "fixed-best", control=quiet, past_accuracies=str(table))
         assert found.name == "far"
@@ -71,12 +72,13 @@ def test_fixed_best_reads_a_table_of_names_or_ids(
 @pytest.mark.parametrize(
     ("content", "error", "sentence"),
     [
-        (None, ot_select.SelectorError, "there are no past accuracies"),
+        (None, SelectionError, "Give --past-accuracies FILE"),
         ("{", SelectionError, "is no JSON .*expected an object from entry names or ids to numbers"),
         ('["near"]', SelectionError, "holds no table of numbers"),
         ('{"near": "good"}', SelectionError, "holds no table of numbers"),
         ('{"near": NaN}', SelectionError, "holds no table of numbers"),
-        ('{"other": 0.5}', ot_select.SelectorError, "none of the 2 candidates"),
+        ('{"other": 0.5}', SelectionError, r"names 'other', none of the zoo's entries: .*near \([0-9a-f]{12}\)"),
+        ('{"near+far": 0.5}', SelectionError, r"are of near\+far \([0-9a-f]{12}\), none of the sources that may"),
     ],
 )
 def test_a_table_of_the_past_that_cannot_be_used_gets_a_sentence(
@@ -94,6 +96,31 @@ def test_a_table_of_the_past_that_cannot_be_used_gets_a_sentence(
         options["past_accuracies"] = str(tmp_path / "past.json")
     with pytest.raises(error, match=sentence):
         supernet_tl.select(stripes("t", seed=1), zoo, "fixed-best", control=quiet, **options)
+
+
+def test_keys_of_the_past_that_name_no_entry_are_told(
+    zoo: zoo_store.Zoo, stripes: Images, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "past.json"
+    table.write_text('{"near": 0.5, "elsewhere": 0.9}')
+    supernet_tl.select(
+        stripes("t", seed=1), zoo, "fixed-best", control=Control(device="cpu"), past_accuracies=str(table)
+    )
+    assert "past.json also names 'elsewhere', which the zoo does not hold" in capsys.readouterr().err
+
+
+def test_a_table_of_the_past_names_each_entry_once_and_one_at_a_time(tmp_path: Path) -> None:
+    cards = {"a" * 64: {"name": "twin"}, "b" * 64: {"name": "twin"}, "c" * 64: {"name": "other"}}
+    table = tmp_path / "past.json"
+    for content, sentence in (
+        ('{"twin": 0.5}', r"'twin' in .* names 2 entries of the zoo: twin \(a{12}\), twin \(b{12}\)"),
+        ('{"other": 0.5, "cccccc": 0.6}', r"names the entry other \(c{12}\) twice"),
+    ):
+        table.write_text(content)
+        with pytest.raises(SelectionError, match=sentence):
+            read_past_accuracies(str(table), cards, pytest.fail)
+    with pytest.raises(SelectionError, match=r"missing.json cannot be read as --past-accuracies \(No such file"):
+        read_past_accuracies(str(tmp_path / "missing.json"), cards, pytest.fail)
 
 
 def test_a_selector_of_another_package_sees_every_kind_of_entry_and_may_choose_scratch(
