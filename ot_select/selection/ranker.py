@@ -6,7 +6,7 @@ from typing import get_args
 
 from ot_select.arrays import check_positive_int
 from ot_select.cloud import LabelledCloud
-from ot_select.distances.otdd import OTDD, PRESETS, PresetName
+from ot_select.distances.otdd import OTDD, PresetName, preset_named
 from ot_select.distances.protocol import DatasetDistance
 from ot_select.errors import EmbedderMismatchError, OptionError
 from ot_select.rows import draw_seeds
@@ -78,7 +78,7 @@ def rank(
     seeds = draw_seeds(seed, num_draws)
     measure = _measure(distance, preset)
     limits = [check_positive_int("max_rows", max_rows)] if max_rows is not None else []
-    limits += [PRESETS[preset].max_samples] if preset is not None else []
+    limits += [preset_named(preset).max_samples] if preset is not None else []
     if terms == "rows":
         limits.append(target.num_sampled)
         left_out = _too_small(sources, limits, check_positive_int("min_rows", min_rows))
@@ -154,13 +154,8 @@ def _measure(distance: DatasetDistance | None, preset: PresetName | None) -> Dat
             f"Both a distance ({distance.name}) and a preset ({preset!r}) were given, but one decides what is "
             "measured. Give one of them."
         )
-    if preset is not None and (not isinstance(preset, str) or preset not in PRESETS):
-        raise OptionError(
-            f"There is no preset {preset!r}; the presets are {', '.join(map(repr, PRESETS))}. "
-            "Name one of them, or give preset=None for the exact distance."
-        )
     if preset is not None:
-        return PRESETS[preset].distance
+        return preset_named(preset).distance
     if distance is None:
         return OTDD()
     if not callable(distance) or not isinstance(getattr(distance, "name", None), str):
