@@ -88,7 +88,9 @@ def select_entry(
         _check_past(past, candidates, cards)
     sketches = {entry_id: candidate.sketch for entry_id, candidate in candidates.items()}
     smallest = sketches[named].num_sampled if named is not None else ot_select.MIN_ROWS  # a named entry is not left out
-    rank = _ranker(recipe, min_rows=min(ot_select.MIN_ROWS, smallest))
+    probing = named is None and (select == "probe" or select not in ot_select.SELECTORS)
+    num_listed = max(recipe.num_ranked, recipe.probe_candidates) if probing else recipe.num_ranked
+    rank = _ranker(recipe, num_listed, min_rows=min(ot_select.MIN_ROWS, smallest))
     ranking = rank(target, sketches, progress=progress)
 
     def settings_of(entry_id: str | None) -> dict[str, Any]:
@@ -132,11 +134,11 @@ def _kind_wanted(select: str) -> str | None:
     return "mixture" if select == "mixture" else "single"
 
 
-def _ranker(recipe: Recipe, min_rows: int) -> Callable[..., ot_select.Ranking[ot_select.Comparison]]:
+def _ranker(recipe: Recipe, num_listed: int, min_rows: int) -> Callable[..., ot_select.Ranking[ot_select.Comparison]]:
     """``rank`` as the recipe wants it."""
     return partial(
         ot_select.rank,
-        k=max(recipe.num_ranked, recipe.probe_candidates),
+        k=num_listed,
         distance=None if recipe.distance is None else ot_select.parse_distance(recipe.distance),
         preset=recipe.preset,
         num_draws=recipe.num_draws,

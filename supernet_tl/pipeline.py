@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,9 @@ def select(
     control, store = control or Control(), adapters.open_zoo(zoo)
     recipe, required = _transfer_recipe(store, options)
     images = control.open(target)
-    return _select(store, images, split(images, recipe), select, recipe, required, control)
+    chosen = _select(store, images, split(images, recipe), select, recipe, required, control)
+    _say_seen(chosen, control)
+    return chosen
 
 
 def transfer(
@@ -139,14 +141,14 @@ def transfer(
         prober = Prober(run, store, images, splits, recipe, control)
         if run.has("ranking.json"):
             stored = run.read_json("ranking.json")
-            chosen, prober.search_seconds = Selection.from_dict(stored, store), stored.get("probe_seconds", 0.0)
+            chosen = Selection.from_dict(stored, store, images.fingerprint())
+            prober.search_seconds = stored.get("probe_seconds", 0.0)
         else:
             chosen = _select(store, images, splits, select, recipe, required, control, prober)
         source = None if chosen.entry_id is None else store.get(chosen.entry_id)  # whole, before the run is tied to it
         run.write_json("ranking.json", {**chosen.to_dict(), "probe_seconds": prober.search_seconds})
         control.say(str(chosen))
-        if chosen.has_seen(images.fingerprint()):
-            control.say(f"note: {chosen.name} was pretrained on these very images, test images included")
+        _say_seen(chosen, control)
         seconds = {"selection": time.perf_counter() - started - prober.wall_seconds}
         if chosen.probes:
             seconds["probe"] = prober.search_seconds
@@ -246,7 +248,7 @@ def _select(
         chosen = select_entry(zoo, sketch, select, recipe, required, progress, prober, control.say)
     for entry_id, reason in chosen.excluded.items():
         control.say(f"left out of the ranking: {entry_id[:12]}, because {reason}")
-    return chosen
+    return replace(chosen, target=images.fingerprint())
 
 
 def _transfer_recipe(zoo: zoo_store.Zoo, options: Mapping[str, Any]) -> tuple[Recipe, dict[str, Any]]:
@@ -268,6 +270,11 @@ def _write_samples(run: RunFolder, data: PreparedData, source: zoo_store.ZooEntr
     if source is not None and adapters.THUMBNAILS in source.sketch:
         samples["source"] = source.sketch[adapters.THUMBNAILS]
     write_whole(run.path / SAMPLES_FILE, save_tensors(samples))
+
+
+def _say_seen(chosen: Selection, control: Control) -> None:
+    if chosen.has_seen_target:
+        control.say(f"note: {chosen.name} was pretrained on these very images, test images included")
 
 
 def _say_continued(run: RunFolder, control: Control) -> None:

@@ -78,7 +78,7 @@ class Recipe:
             ``otdd-diagonal``, ``otdd-means``, ``otdd-exact`` or ``bures``.
         terms: on which sources of different sizes are compared: at equal ``rows``, or each at its own and corrected
             with ``self_distances``.
-        num_ranked: nearest sources that a ranking lists; in a large zoo the exact OTDD measures no more distances than
+        num_ranked: nearest sources that a ranking lists, and all that may be probed; in a large zoo the exact OTDD measures no more distances than
             that takes.
         probe_candidates: nearest sources that ``--select probe`` tries, beside scratch.
         probe_epochs: of the short search from each of them.

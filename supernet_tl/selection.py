@@ -29,6 +29,7 @@ class Selection:
         excluded: entries that could not be used or compared, by id, with the reason.
         probes: short searches that decided; without accuracies where they are still to be made.
         decided: whether the choice is made; ``--select probe`` is left open where nothing may be trained.
+        target: fingerprint of the target's images; None where it is not known.
     """
 
     select: str
@@ -40,6 +41,7 @@ class Selection:
     excluded: Mapping[str, str]
     probes: Sequence[ot_select.Probe] = ()
     decided: bool = True
+    target: str | None = None
 
     @property
     def card(self) -> Mapping[str, Any] | None:
@@ -61,6 +63,7 @@ class Selection:
         return {
             "schema_version": 1,
             **self.decision(),
+            "has_seen_target": self.has_seen_target,
             "settings": dict(self.settings),
             "num_evaluated": self.ranking.num_evaluated,
             "rows_compared": self.ranking.rows_compared,
@@ -110,13 +113,18 @@ class Selection:
             return f"{name} at squared distance {result.squared:.4g}"
         return f"{name} at distance {result.distance:.4g}"
 
-    def has_seen(self, fingerprint: str) -> bool:
-        """Whether the chosen supernet was pretrained on these very images."""
-        return self.card is not None and any(data.get("fingerprint") == fingerprint for data in data_of(self.card))
+    @property
+    def has_seen_target(self) -> bool:
+        """Whether the chosen supernet was pretrained on the target's very images."""
+        return (
+            self.card is not None
+            and self.target is not None
+            and any(data.get("fingerprint") == self.target for data in data_of(self.card))
+        )
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], zoo: zoo_store.Zoo) -> Selection:
-        """The selection that :meth:`to_dict` wrote, for a run that is continued.
+    def from_dict(cls, values: Mapping[str, Any], zoo: zoo_store.Zoo, target: str | None = None) -> Selection:
+        """The selection that :meth:`to_dict` wrote, for a run that is continued on the target of a fingerprint.
 
         Raises:
             SelectionError: the zoo no longer has the chosen entry.
@@ -147,9 +155,10 @@ class Selection:
             cards=named | ({} if chosen is None else {chosen: cards[chosen]}),
             excluded={row["entry"]: row["reason"] for row in values["excluded"]},
             probes=tuple(ot_select.Probe(row["entry"], row["accuracy"]) for row in probes),
+            target=target,
         )
 
-    def source_dict(self, target_fingerprint: str) -> dict[str, Any] | None:
+    def source_dict(self) -> dict[str, Any] | None:
         """The chosen entry as plain JSON values, and whether it has seen the target's images; None for scratch."""
         if self.card is None:
             return None
@@ -157,7 +166,7 @@ class Selection:
             "select": self.select,
             "entry": self.entry_id,
             **{key: self.card.get(key) for key in ("name", "kind", "data", "metrics")},
-            "has_seen_target": self.has_seen(target_fingerprint),
+            "has_seen_target": self.has_seen_target,
             "squared_distance": None if self.comparison is None else self.comparison.squared,
             "distance": None if self.comparison is None else _root(self.comparison),
             "rows_compared": self.ranking.rows_compared,

@@ -49,7 +49,7 @@ def summarise(
             "skipped_images": [str(problem) for problem in images.skipped],
             "ignored_files": len(images.ignored),
         },
-        "source": None if selection is None else selection.source_dict(images.fingerprint()),
+        "source": None if selection is None else selection.source_dict(),
         "selection": None if selection is None else selection.decision(),
         "warm_start": None if searched.warm_start is None else _warm_start(searched.warm_start),
         "recipe": recipe.to_dict(),

@@ -168,11 +168,11 @@ def test_a_distance_is_named_once_and_the_ranking_names_it(zoo: zoo_store.Zoo, s
 def test_only_the_nearest_are_listed_and_one_beyond_the_list_can_be_chosen_by_a_baseline(
     zoo: zoo_store.Zoo, stripes: Images, quiet: Control
 ) -> None:
-    options: dict[str, Any] = {"num_ranked": 1, "probe_candidates": 1, "control": quiet}
+    options: dict[str, Any] = {"num_ranked": 1, "control": quiet}
     found = supernet_tl.select(stripes("t", seed=1), zoo, "largest", **options)
     assert [found.name_of(entry_id) for entry_id in found.ranking.names] == ["near"]
     assert (found.name, found.comparison, str(found).split(" (")[0]) == ("far", None, "starting from far")
-    assert found.source_dict("") is not None
+    assert found.source_dict() is not None
 
 
 def test_a_selection_survives_json_and_so_does_one_from_before_probes(

@@ -82,6 +82,11 @@ def test_the_whole_chain_on_folders(
     assert main(["select", "--target", str(target), "--zoo", zoo, "--json", "--quiet", *CPU]) == 0
     ranking = json.loads(capsys.readouterr().out)["ranking"]
     assert [row["name"] for row in ranking] == ["near", "far"]
+    capsys.readouterr()
+    assert main(["select", "--target", str(near), "--zoo", zoo, "--json", *CPU]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["has_seen_target"] is True
+    assert "note: near was pretrained on these very images, test images included" in shown.err
 
     schedule = ("--epochs", "1", "--finetune-epochs", "1", "--batch-size", "8")
     transfer = ["transfer", "--target", str(target), "--zoo", zoo, "--output", run, "--with-scratch", *schedule, *CPU]
