@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -78,8 +78,8 @@ class Recipe:
             ``otdd-diagonal``, ``otdd-means``, ``otdd-exact`` or ``bures``.
         terms: on which sources of different sizes are compared: at equal ``rows``, or each at its own and corrected
             with ``self_distances``.
-        num_ranked: nearest sources that a ranking lists, and all that may be probed; in a large zoo the exact OTDD measures no more distances than
-            that takes.
+        num_ranked: nearest sources that a ranking lists, and all that may be probed; in a large zoo the exact OTDD
+            measures no more distances than that takes.
         probe_candidates: nearest sources that ``--select probe`` tries, beside scratch.
         probe_epochs: of the short search from each of them.
         past_accuracies: JSON file for ``--select fixed-best``: by an entry's name or id, the mean accuracy or
@@ -277,9 +277,16 @@ def _choices(recipe: Recipe) -> list[str]:
     }
     return [
         f"{name} is {getattr(recipe, name)!r}; expected one of {', '.join(map(repr, allowed))}"
+        + _meant(getattr(recipe, name), allowed)
         for name, allowed in choices.items()
         if getattr(recipe, name) not in allowed
     ]
+
+
+def _meant(value: Any, allowed: Sequence[Any]) -> str:
+    """The choice that is written nearly as the value, as a question."""
+    near = difflib.get_close_matches(str(value), list(map(str, allowed)), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _ranges(recipe: Recipe) -> list[str]:

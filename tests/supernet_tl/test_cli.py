@@ -61,6 +61,32 @@ def test_config_files_are_read_in_order_and_the_command_line_wins(tmp_path: Path
     assert (config.epochs, config.batch_size, config.seed) == (4, 5, 9)
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            ("--sketch", "gausians"),
+            "--sketch is 'gausians'; expected one of 'rows', 'gaussians'; did you mean 'gaussians'?",
+        ),
+        (("--terms", "own"), "--terms is 'own'; expected one of 'rows', 'self_distances'."),
+        (("--weight-lr", "fast"), "--weight-lr is 'fast'; expected a number."),
+        (("--random-start", "perhaps"), "--random-start is 'perhaps'; expected true or false."),
+    ],
+)
+def test_a_wrong_value_of_a_switch_gets_a_sentence(
+    given: tuple[str, str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        build_parser().parse_args(["select", "--target", "t", "--zoo", "z", *given])
+    assert capsys.readouterr().err == f"error: {sentence}\n"
+
+
+def test_switches_are_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        build_parser().parse_args(["distance", "a", "b", "--row", "3"])
+    assert "unrecognized arguments: --row 3" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("meta_album", [False, True])
 def test_the_whole_chain_on_folders(
     meta_album: bool, stripes: Callable[..., ImageSet], tmp_path: Path, capsys: pytest.CaptureFixture[str]
