@@ -9,6 +9,7 @@ import torch
 
 from supernet_tl.console import counted, say
 from supernet_tl.data import ImageSet, Splits, open_image_set
+from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS
 from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import PreparedData, prepare
 from supernet_tl.recipe import Recipe
@@ -51,17 +52,21 @@ class Control:
                 "or leave it out for the best there is."
             )
 
-    def open(self, source: Source) -> ImageSet:
-        """Open and check an image set, and say what was left out."""
+    def open(self, source: Source, *, to_split: bool = True) -> ImageSet:
+        """Open and check an image set, and say what was left out; unless it is to be split, one image a class does."""
         with counted(f"checking {source}", quiet=self.quiet) as progress:
             images = open_image_set(
                 source,
                 skip_corrupt=self.skip_corrupt,
                 drop_small_classes=self.drop_small_classes,
+                min_images=MIN_IMAGES_PER_CLASS if to_split or self.drop_small_classes else 1,
                 progress=progress,
             )
         if images.skipped:
-            self.say(f"{images.name}: {len(images.skipped)} unreadable images skipped, the first {images.skipped[0]}")
+            self.say(
+                f"{images.name}: {len(images.skipped)} unreadable images skipped, the first {images.skipped[0].path} "
+                f"({images.skipped[0].reason})"
+            )
         if images.dropped_classes:
             dropped = ", ".join(f"{name} ({count})" for name, count in images.dropped_classes)
             self.say(f"{images.name}: classes with too few images dropped: {dropped}")

@@ -48,7 +48,7 @@ def embed(
     path = None if output is None else _writable(Path(output), overwrite=control.overwrite)
     if part not in get_args(Part):
         raise EmbeddingFileError(f"part is {part!r}; expected one of {', '.join(get_args(Part))}.")
-    images = control.open(source)
+    images = control.open(source, to_split=part != "all")
     rows = np.arange(len(images)) if part == "all" else np.asarray(getattr(split(images, recipe), part))
     embedder = adapters.embedder_of(recipe, control.device)
     with counted(f"embedding {images.name}", quiet=control.quiet) as progress:

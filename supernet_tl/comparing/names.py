@@ -136,7 +136,7 @@ def _find(source: Source, zoo: zoo_store.Zoo | None, cards: Mapping[str, Any], c
             )
     if text.endswith(SUFFIX) and not Path(text).is_dir():
         return from_embedding(load_embedding(Path(text).expanduser()), text)
-    return from_images(control.open(source), text, control)
+    return from_images(control.open(source, to_split=False), text, control)
 
 
 def _distinct(found: Sequence[Found]) -> list[Found]:

@@ -17,18 +17,21 @@ from supernet_tl.data.image_set import ImageSet, Progress
 MIN_IMAGES_PER_CLASS = 4  # one for each split: weight, architecture, validation, test
 
 
-def check_classes(image_set: ImageSet, *, drop_small_classes: bool = False) -> ImageSet:
+def check_classes(
+    image_set: ImageSet, *, drop_small_classes: bool = False, min_images: int = MIN_IMAGES_PER_CLASS
+) -> ImageSet:
     """At least two classes, each with an image for every split.
 
     Args:
         image_set: any.
         drop_small_classes: leave classes with too few images out instead of refusing the set.
+        min_images: of each class; fewer than four where nothing is split.
 
     Raises:
         SmallClassesError: classes with too few images, by name.
         TooFewClassesError: fewer than two classes (are left).
     """
-    small = {name: count for name, count in image_set.class_counts().items() if count < MIN_IMAGES_PER_CLASS}
+    small = {name: count for name, count in image_set.class_counts().items() if count < min_images}
     if len(image_set.class_names) < 2:
         raise TooFewClassesError(
             f"image set {image_set.name!r} has too few classes: {listing(image_set.class_names) or 'none'}; "
@@ -38,7 +41,7 @@ def check_classes(image_set: ImageSet, *, drop_small_classes: bool = False) -> I
         named = [f"{name!r} ({count})" for name, count in small.items()]
         raise SmallClassesError(
             f"image set {image_set.name!r} has {len(small)} of {len(image_set.class_names)} classes with fewer than "
-            f"{MIN_IMAGES_PER_CLASS} images: {listing(named)}; expected at least one for each of the four splits. "
+            f"{min_images} images: {listing(named)}; expected at least one for each of the four splits. "
             f"Add images, or leave these classes out with --drop-small-classes.",
             small,
         )
@@ -48,7 +51,7 @@ def check_classes(image_set: ImageSet, *, drop_small_classes: bool = False) -> I
     if len(kept.class_names) < 2:
         raise TooFewClassesError(
             f"image set {image_set.name!r} has too few classes left, {listing(kept.class_names) or 'none'}, after "
-            f"leaving out {len(small)} with fewer than {MIN_IMAGES_PER_CLASS} images; expected at least 2. Add images."
+            f"leaving out {len(small)} with fewer than {min_images} images; expected at least 2. Add images."
         )
     return kept
 

@@ -8,7 +8,7 @@ import os
 import zipfile
 from pathlib import Path
 
-from supernet_tl.data.checks import check_classes, check_images
+from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS, check_classes, check_images
 from supernet_tl.data.errors import LayoutError, SourceNotFoundError, TooFewClassesError, listing
 from supernet_tl.data.folders import EXPECTED_LAYOUT, open_class_folders
 from supernet_tl.data.image_set import ImageSet, Progress
@@ -24,6 +24,7 @@ def open_image_set(
     *,
     skip_corrupt: bool = False,
     drop_small_classes: bool = False,
+    min_images: int = MIN_IMAGES_PER_CLASS,
     mirror_safe: bool | None = None,
     progress: Progress | None = None,
 ) -> ImageSet:
@@ -33,12 +34,13 @@ def open_image_set(
         spec: ``pocket:NAME``; a folder ``root/<class>/*.png|jpg|...``; a Meta-Album folder; or an image set.
         skip_corrupt: leave images that cannot be decoded out, listed in ``skipped``, instead of refusing the set.
         drop_small_classes: leave classes with fewer than four images out, listed in ``dropped_classes``.
+        min_images: of each class; fewer than four where nothing is split.
         mirror_safe: whether a left-right mirrored image keeps its class; None keeps what the set's card says, which for
             folders is no.
         progress: called after each image that has been checked.
 
     Returns:
-        At least two classes with at least four images each, every image decodable.
+        At least two classes with at least ``min_images`` images each, every image decodable.
 
     Raises:
         DataError: of the kind that fits, with a sentence that says what to do.
@@ -47,9 +49,9 @@ def open_image_set(
     if mirror_safe is not None:
         found = dataclasses.replace(found, card=dataclasses.replace(found.card, mirror_safe=mirror_safe))
     # Counting is cheap and decoding is not: complain about classes first, and again once unreadable images are gone.
-    checked = check_classes(found, drop_small_classes=drop_small_classes)
+    checked = check_classes(found, drop_small_classes=drop_small_classes, min_images=min_images)
     checked = check_images(checked, skip_corrupt=skip_corrupt, progress=progress)
-    return check_classes(checked, drop_small_classes=drop_small_classes)
+    return check_classes(checked, drop_small_classes=drop_small_classes, min_images=min_images)
 
 
 def _find(spec: str | os.PathLike[str]) -> ImageSet:

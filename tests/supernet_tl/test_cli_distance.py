@@ -91,6 +91,23 @@ def test_an_embedding_is_written_shown_and_compared(
     assert [dataset["kind"] for dataset in values["datasets"]] == ["embedding", "images"]
 
 
+def test_classes_that_are_not_split_may_have_one_image_and_skipped_ones_are_named(
+    folders: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for image in sorted((tmp_path / "far" / "stripe1").iterdir())[1:]:
+        image.unlink()
+    (tmp_path / "far" / "stripe0" / "bad.png").write_bytes(b"no image")
+    loud = ("--device", "cpu", "--skip-corrupt", *EMBEDDER)
+    assert main(["distance", folders[0], folders[2], *loud]) == 0
+    path = str(tmp_path / "far.safetensors")
+    assert main(["embed", folders[2], "--output", path, *loud]) == 0
+    said = capsys.readouterr().err
+    assert "far: 1 unreadable images skipped, the first" in said
+    assert "ImageProblem" not in said
+    assert main(["embed", folders[2], "--output", path, "--overwrite", "--part", "test", *loud]) == 1
+    assert "1 of 4 classes with fewer than 4 images" in capsys.readouterr().err
+
+
 def test_a_zoo_alone_stands_for_all_its_entries(zoo_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["distance", "--zoo", str(zoo_path), "--json", *CPU]) == 0
     assert len(json.loads(capsys.readouterr().out)["pairs"]) == 3
