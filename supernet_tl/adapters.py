@@ -19,9 +19,10 @@ import darts
 import ot_select
 import zoo_store
 from ot_select.embedding.embedder import Embedder, parse_embedder
+from ot_select.sketches.sketch import MIN_CLASS_ROWS
 from supernet_tl.data import ImageSet, Progress, Splits
 from supernet_tl.entry_facts import in_channels_of, stem_of
-from supernet_tl.errors import SelectionError
+from supernet_tl.errors import RecipeError, SelectionError
 from supernet_tl.prepared_data import PreparedData
 from supernet_tl.recipe import Precision, Recipe
 
@@ -84,10 +85,23 @@ def sketch_of(
         labels += [prefix + images.class_names[label] for label in images.labels[rows]]
     cloud = ot_select.LabelledCloud(torch.cat(features), labels)
     if recipe.sketch == "gaussians":
+        _refuse_small_classes(cloud)
         return ot_select.sketch_gaussians(
             cloud, embedder=embedder.identity, rank=recipe.sketch_rank, max_samples=recipe.sketch_rows
         )
     return ot_select.sketch(cloud, embedder=embedder.identity, max_samples=recipe.sketch_rows, seed=recipe.seed)
+
+
+def _refuse_small_classes(cloud: ot_select.LabelledCloud) -> None:
+    """Say of classes that Gaussians would tell too much of, in the terms of a recipe, what to do."""
+    counts = dict(zip(cloud.class_names, cloud.class_counts, strict=True))
+    small = [f"{name!r} ({count})" for name, count in counts.items() if count < MIN_CLASS_ROWS]
+    if small:
+        raise RecipeError(
+            f"sketch is 'gaussians', but {len(small)} classes have fewer than {MIN_CLASS_ROWS} embedded images: "
+            f"{', '.join(small[:5])}; their statistics would tell too much of single images. Add images of them, raise "
+            "--sketch-rows or --max-search-images where these leave images out, or keep --sketch rows."
+        )
 
 
 def thumbnails(images: Sequence[ImageSet], splits: Sequence[Splits], num: int = _NUM_THUMBNAILS) -> Tensor:

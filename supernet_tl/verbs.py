@@ -16,7 +16,7 @@ import zoo_store
 from supernet_tl.console import say
 from supernet_tl.control import Control
 from supernet_tl.entry_facts import readable_cards
-from supernet_tl.errors import SelectionError
+from supernet_tl.errors import ComparisonError, SelectionError
 from supernet_tl.files import read_json
 from supernet_tl.recipe import Recipe
 
@@ -64,6 +64,9 @@ def _pretrain(config: Namespace) -> None:
 def _distance(config: Namespace) -> None:
     from supernet_tl.comparing.distances import distance
 
+    for name in ("rows", "draws"):
+        if config[name] < 1:
+            raise ComparisonError(f"--{name} is {config[name]}; expected a whole number of at least 1.")
     found = distance(
         *config.datasets,
         zoo=config.zoo,
@@ -100,6 +103,15 @@ def _show_pair(values: dict[str, Any], title: str) -> None:
     table.add_row(pair["a"], pair["b"], *_numbers(pair), "yes" if pair["converged"] else "no")
     _OUT.print(table)
     nearest = values["classes"]["nearest"]
+    if values["num_draws"] > 1:
+        _OUT.print("classes: of the first draw")
+    for dataset, labels in zip(values["datasets"], (values["classes"][f"labels_{side}"] for side in "ab"), strict=True):
+        if len(labels) < dataset["num_classes"]:
+            _OUT.print(
+                f"{dataset['num_classes'] - len(labels)} of {dataset['num_classes']} classes of {dataset['name']} have "
+                "no row in that draw and are left out; give more --rows",
+                soft_wrap=True,
+            )
     if nearest[0]["by_label_distance"] is None and nearest[0]["by_mass"] is None:
         return
     table = _table(f"class of {pair['a']}", f"nearest of {pair['b']}", "distance", "most of its mass to", "share")

@@ -62,7 +62,8 @@ def common_recipe(found: Sequence[Found], options: Mapping[str, Any]) -> Recipe:
         listed = "; ".join(f"{name}: {embedder}" for name, embedder in existing.items())
         raise ComparisonError(
             f"the datasets were embedded by {len(set(existing.values()))} different embedders, so their features "
-            f"cannot be compared ({listed}). Name only those of one embedder, or give images instead."
+            f"cannot be compared ({listed}). Name only those of one embedder, or embed the images again with "
+            f"the same --embedder and --embed-size {next(iter(existing.values())).image_size}."
         )
     agreed = next(iter(existing.values()), None)
     made_by: dict[str, Any] = {}
@@ -89,7 +90,7 @@ def load_datasets(found: Sequence[Found], recipe: Recipe, max_rows: int) -> list
             raise ComparisonError(
                 f"{datasets[0].name!r} was embedded by {datasets[0].embedder!r} and {other.name!r} by "
                 f"{other.embedder!r}, so their features cannot be compared. Give --embedder NAME@FILE with the "
-                "weights that made the stored features, or embed both again."
+                "weights that made the stored features, --embed-size with their image_size, or embed both again."
             )
     return datasets
 

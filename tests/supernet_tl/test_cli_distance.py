@@ -43,6 +43,15 @@ def test_two_folders_are_compared_and_their_classes_told(
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "out" / "distance.json").read_text())
 
 
+def test_classes_without_a_row_in_the_first_draw_are_counted(
+    folders: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["distance", folders[0], folders[2], "--rows", "3", *EMBEDDER, *CPU]) == 0
+    shown = capsys.readouterr().out
+    assert "classes: of the first draw" in shown
+    assert "1 of 4 classes of far have no row in that draw and are left out; give more --rows" in shown
+
+
 def test_several_folders_are_compared_pair_by_pair_nearest_first(
     folders: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,7 +128,8 @@ def test_a_zoo_alone_stands_for_all_its_entries(zoo_path: Path, capsys: pytest.C
         (["distance"], "0 dataset(s) were named; expected at least two"),
         (["distance", "pocket:digits", "nowhere"], "nowhere does not exist"),
         (["distance", "a", "b", "--distance", "ottd"], "There is no distance 'ottd'"),
-        (["distance", "a", "b", "--rows", "0"], "rows is 0"),
+        (["distance", "a", "b", "--rows", "0"], "--rows is 0; expected"),
+        (["distance", "a", "b", "--draws", "0"], "--draws is 0; expected"),
         (["embed", "nowhere", "--output", "x.safetensors"], "nowhere does not exist"),
         (["embed", "nowhere", "--output", "x.npy"], "expected a name that ends in .safetensors"),
     ],
