@@ -11,6 +11,7 @@ import zoo_store
 from supernet_tl.entry_facts import (
     EntryFacts,
     called,
+    distinct_name,
     embedder_of,
     entries_named,
     num_images_of,
@@ -154,7 +155,7 @@ def _probe(
     settings_of: Callable[[str | None], dict[str, Any]],
     entry_id: str | None,
 ) -> float | None:
-    name = "scratch" if entry_id is None else str(cards[entry_id].get("name"))
+    name = "scratch" if entry_id is None else distinct_name(cards, entry_id)
     return prober(entry_id, name, settings_of(entry_id))
 
 
@@ -162,7 +163,7 @@ def _still_to_probe(
     ranking: ot_select.Ranking[ot_select.Comparison], cards: Mapping[str, Mapping[str, Any]], recipe: Recipe
 ) -> ot_select.Choice:
     first = ranking.names[: recipe.probe_candidates]
-    names = ", ".join(str(cards[entry_id].get("name")) for entry_id in first)
+    names = ", ".join(distinct_name(cards, entry_id) for entry_id in first)
     epochs = f"{recipe.probe_epochs} epoch{'' if recipe.probe_epochs == 1 else 's'}"
     reason = (
         f"a transfer would search for {epochs} from each of {names} and from scratch, and take what does best on "

@@ -128,6 +128,13 @@ def called(cards: Mapping[str, Mapping[str, Any]], entry_ids: Iterable[str]) -> 
     return ", ".join(f"{cards[entry_id].get('name')} ({entry_id[:12]})" for entry_id in entry_ids)
 
 
+def distinct_name(cards: Mapping[str, Mapping[str, Any]], entry_id: str) -> str:
+    """The entry's name; where others bear it too, with the beginning of the id."""
+    name = str(cards[entry_id].get("name"))
+    shared = sum(card.get("name") == cards[entry_id].get("name") for card in cards.values()) > 1
+    return f"{name} ({entry_id[:12]})" if shared else name
+
+
 def readable_cards(zoo: zoo_store.Zoo) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
     """The cards of a zoo's entries, and of damaged entries the reason why they cannot be read.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import ot_select
 import zoo_store
-from supernet_tl.entry_facts import EntryFacts, data_of, readable_cards
+from supernet_tl.entry_facts import EntryFacts, data_of, distinct_name, readable_cards
 from supernet_tl.errors import SelectionError
 
 ADOPTED = ("space", "channels", "num_cells", "image_size", "in_channels", "stem")
@@ -92,8 +92,8 @@ class Selection:
         }
 
     def name_of(self, entry_id: str | None) -> str:
-        """How people call an entry, or scratch for None."""
-        return "scratch" if entry_id is None else str(self.cards[entry_id].get("name"))
+        """How people call an entry, or scratch for None; equal names are followed by the beginnings of their ids."""
+        return "scratch" if entry_id is None else distinct_name(self.cards, entry_id)
 
     def __str__(self) -> str:
         """The choice and the next, in a line."""
@@ -106,7 +106,7 @@ class Selection:
         return f"starting from {self._told(self.entry_id, self.comparison)}: {self.reason}{beside}"
 
     def _told(self, entry_id: str, result: ot_select.Comparison | None) -> str:
-        name = f"{self.name_of(entry_id)} ({entry_id[:12]})"
+        name = f"{self.cards[entry_id].get('name')} ({entry_id[:12]})"
         if result is None:
             return name
         if result.squared < 0:

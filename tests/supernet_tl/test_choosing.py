@@ -17,6 +17,7 @@ import supernet_tl
 import zoo_store
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet, open_image_set
+from supernet_tl.entry_facts import distinct_name
 from supernet_tl.errors import RecipeError, SelectionError
 from supernet_tl.past_accuracies import read_past_accuracies
 from supernet_tl.selection import Selection
@@ -121,6 +122,12 @@ def test_a_table_of_the_past_names_each_entry_once_and_one_at_a_time(tmp_path: P
             read_past_accuracies(str(table), cards, pytest.fail)
     with pytest.raises(SelectionError, match=r"missing.json cannot be read as --past-accuracies \(No such file"):
         read_past_accuracies(str(tmp_path / "missing.json"), cards, pytest.fail)
+
+
+def test_entries_of_one_name_are_told_apart_by_the_beginnings_of_their_ids() -> None:
+    cards = {"a" * 64: {"name": "twin"}, "b" * 64: {"name": "twin"}, "c" * 64: {"name": "other"}}
+    expected = [f"twin ({'a' * 12})", f"twin ({'b' * 12})", "other"]
+    assert [distinct_name(cards, entry_id) for entry_id in cards] == expected
 
 
 def test_a_selector_of_another_package_sees_every_kind_of_entry_and_may_choose_scratch(
