@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, log10, sqrt
@@ -62,6 +63,7 @@ def ranking_chart(record: RankingRecord) -> RankingChart:
     rooted = all(row.distance is not None and min(row.draws, default=0.0) >= 0 for row in record.rows)
     measure = "OTDD" if record.distance.startswith("otdd") else record.distance
     quantity = f"{measure} in embedding units" if rooted else f"squared {measure} in embedding units squared"
+    names = Counter(row.name for row in record.rows)
     values = [_values(row, rooted) for row in record.rows]
     low = min([0.0, *(value for triple in values for value in triple)])
     span = max([0.0, *(value for triple in values for value in triple)]) - low or 1.0
@@ -71,7 +73,7 @@ def ranking_chart(record: RankingRecord) -> RankingChart:
 
     bars = tuple(
         Bar(
-            name=row.name,
+            name=row.name if names[row.name] == 1 else f"{row.name} ({row.entry[:12]})",
             chosen=row.chosen,
             value=value,
             low=smallest,
