@@ -1,11 +1,15 @@
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import ot
 import pytest
 
 from ot_select import OTDD, BuresWasserstein, DatasetDistance, DimensionMismatchError, LabelledCloud
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # POT's sources carry invalid escape sequences, of which Python warns once
+    import ot
 
 Maker = Callable[..., LabelledCloud]
 BURES = BuresWasserstein()
