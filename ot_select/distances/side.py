@@ -57,13 +57,11 @@ class Side:
 def two_sides(
     cloud_a: LabelledCloud, cloud_b: LabelledCloud, *, device: torch.device, dtype: torch.dtype, drop_singletons: bool
 ) -> tuple[Side, Side]:
-    """Both clouds made ready.
+    """Both clouds made ready; they have passed :func:`check_clouds`.
 
     Raises:
-        DimensionMismatchError: the clouds have different numbers of features.
         CloudError: ``drop_singletons`` leaves a cloud without rows.
     """
-    check_clouds(cloud_a, cloud_b)
     unit = Unit.of(cloud_a.features, cloud_b.features)
     a = _Ordered.of(cloud_a, unit, drop_singletons, "a")
     b = _Ordered.of(cloud_b, unit, drop_singletons, "b")

@@ -30,7 +30,7 @@ Peyre & Cuturi 2019, arXiv:1803.00567 (duality and c-transforms).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,9 @@ _LARGEST_EXPONENT = 500  # of the unit: its square must be a number
 
 TEMPERATURES = (0.05, 0.03, 0.02, 0.01, 0.01)
 """Of the sweeps that raise potentials, relative to the mean cost."""
+
+
+SecondMoment = TypeVar("SecondMoment", float, FloatArray)
 
 
 class Points(Protocol):
@@ -213,15 +216,14 @@ def summary_bounds(target: Moments, summaries: npt.NDArray[np.float32], second_m
         Shape (num_sources,), in feature units squared.
     """
     apart = np.square(summaries - target.summary).sum(axis=1)
-    rounding = ROUNDING * (second_moments + target.second_moment) + _UNDERFLOW
-    bounds: FloatArray = np.maximum(0.0, apart - rounding) * target.unit**2
+    bounds: FloatArray = np.maximum(0.0, apart - _rounding(target.second_moment, second_moments)) * target.unit**2
     return bounds
 
 
 def class_bound(a: Moments, b: Moments) -> float:
     """Bound 2 by spectra plus bound 3 by transport between class vectors; at least that of the summaries."""
     between = 2 * _between_means(a, b) + _between_spectra(a, b) + _between_classes(a, b)
-    return max(0.0, between - _rounding(a, b)) * a.unit**2
+    return max(0.0, between - _rounding(a.second_moment, b.second_moment)) * a.unit**2
 
 
 def moment_bound(a: Moments, b: Moments) -> float:
@@ -229,7 +231,7 @@ def moment_bound(a: Moments, b: Moments) -> float:
     shared = float(np.linalg.svd(a.root @ b.root, compute_uv=False).sum())
     inside = float(np.square(a.root).sum() + np.square(b.root).sum()) - 2 * shared
     between = 2 * _between_means(a, b) + inside + _outside(a, b) + _between_classes(a, b)
-    return max(0.0, between - _rounding(a, b)) * a.unit**2
+    return max(0.0, between - _rounding(a.second_moment, b.second_moment)) * a.unit**2
 
 
 def moment_estimate(a: Moments, b: Moments) -> float:
@@ -327,8 +329,8 @@ def _outside(a: Moments, b: Moments) -> float:
     return float(a.spectrum[-1] - b.spectrum[-1]) ** 2
 
 
-def _rounding(a: Moments, b: Moments) -> float:
-    return ROUNDING * (a.second_moment + b.second_moment) + _UNDERFLOW
+def _rounding(a: float, b: SecondMoment) -> SecondMoment:
+    return ROUNDING * (a + b) + _UNDERFLOW
 
 
 def _class_spectrum(points: FloatArray, weights: FloatArray) -> FloatArray:

@@ -15,7 +15,7 @@ from supernet_tl.comparing.datasets import ComparedDataset, Found, from_embeddin
 from supernet_tl.comparing.embedding_file import SUFFIX, load_embedding
 from supernet_tl.control import Control, Source
 from supernet_tl.data import ImageSet
-from supernet_tl.entry_facts import readable_cards
+from supernet_tl.entry_facts import entries_named, readable_cards
 from supernet_tl.errors import ComparisonError
 from supernet_tl.recipe import Recipe
 
@@ -115,9 +115,7 @@ def _find(source: Source, zoo: zoo_store.Zoo | None, cards: Mapping[str, Any], c
         return from_images(source, source.name, control)
     text = os.fspath(source)
     if zoo is not None:
-        entries = [entry_id for entry_id, card in cards.items() if card.get("name") == text]
-        if not entries and len(text) >= 6:
-            entries = [entry_id for entry_id in cards if entry_id.startswith(text)]
+        entries = entries_named(cards, text)
         if len(entries) > 1:
             raise ComparisonError(
                 f"{text!r} names {len(entries)} entries of the zoo: {', '.join(item[:12] for item in entries)}. "
