@@ -1,7 +1,7 @@
 """A zoo of pretrained supernets that can be trusted: immutable, verifiable entries."""
 
-from zoo_store.entry import ZooEntry, content_id
 from zoo_store.errors import (
+    AliasError,
     AmbiguousIdError,
     CardError,
     CorruptEntryError,
@@ -16,10 +16,12 @@ from zoo_store.errors import (
     ZooReadError,
     ZooWriteError,
 )
+from zoo_store.format.entry import ZooEntry, content_id
 from zoo_store.problem import Problem
-from zoo_store.store import Zoo
+from zoo_store.zoo import Zoo
 
 __all__ = [
+    "AliasError",
     "AmbiguousIdError",
     "CardError",
     "CorruptEntryError",

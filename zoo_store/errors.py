@@ -31,6 +31,10 @@ class InvalidIdError(ZooError, ValueError):
     """What was given is neither an entry's id nor a long enough prefix of one."""
 
 
+class AliasError(ZooError, ValueError):
+    """Something cannot be an alias, or an alias keeps an entry from being removed, or its file is damaged."""
+
+
 class EntryNotFoundError(ZooError, KeyError):
     """The zoo holds no such entry."""
 

@@ -46,6 +46,13 @@ def build_entry(weights_seed: int = 0, **changes: Any) -> ZooEntry:
     )
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test keeps copies and indexes for itself."""
+    monkeypatch.setenv("SUPERNET_TL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
 @pytest.fixture
 def make_entry() -> EntryMaker:
     """Build an entry; keyword arguments replace keys of its card."""

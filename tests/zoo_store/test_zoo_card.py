@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from zoo_store import CardError, SchemaVersionError, Zoo, ZooEntry
-from zoo_store.card import checked_card
+from zoo_store.format.card import checked_card
 
 
 def test_an_empty_card_is_enough_and_gets_its_schema_version() -> None:

@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock
 
 from zoo_store import EntryNotFoundError, Zoo, ZooBusyError, ZooEntry, ZooWriteError
-from zoo_store.files import write_file
+from zoo_store.places.files import write_file
 
 EntryMaker = Callable[..., ZooEntry]
 WRITERS = Path(__file__).with_name("faulty_writers.py")
@@ -117,7 +117,7 @@ def test_an_interrupt_while_writing_leaves_no_entry_and_no_litter(
         written.append(path)
         write_file(path, data)
 
-    monkeypatch.setattr("zoo_store.folder.write_file", write_until_interrupted)
+    monkeypatch.setattr("zoo_store.places.local.write_file", write_until_interrupted)
     with pytest.raises(KeyboardInterrupt):
         zoo.add(make_entry(seed=2))
 

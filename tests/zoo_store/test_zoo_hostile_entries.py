@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import save
 
 from zoo_store import CorruptEntryError, SchemaVersionError, Zoo, ZooEntry
-from zoo_store.identity import content_of
-from zoo_store.manifest import FileRecord, Manifest
+from zoo_store.format.identity import content_of
+from zoo_store.format.manifest import FileRecord, Manifest
 
 EntryMaker = Callable[..., ZooEntry]
 

@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from zoo_store.identity import Content
-from zoo_store.migrations import MANIFEST_FORMAT, check_version
-from zoo_store.plain_json import Json, parse, pretty
+from zoo_store.format.identity import Content
+from zoo_store.format.migrations import MANIFEST_FORMAT, check_version
+from zoo_store.format.plain_json import Json, parse, pretty
 
 SUPERNET_FILE = "supernet.safetensors"
 SKETCH_FILE = "sketch.safetensors"

@@ -1,11 +1,10 @@
-"""A local folder that holds immutable subfolders: what the zoo asks of a place to keep its entries.
-
-This is the only module that knows that entries lie on a local disk. It knows nothing of what is in them.
-"""
+"""A place on a local disk: a folder that holds immutable subfolders."""
 
 import errno
+import itertools
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,13 +13,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from zoo_store.errors import ZooBusyError, ZooReadError, ZooWriteError
-from zoo_store.files import make_folder, read_file, sync_folder, write_file
+from zoo_store.places.files import make_folder, read_file, sync_folder, write_file
 
 _INCOMING, _OUTGOING = ".incoming-", ".outgoing-"
+_NOTES = "aliases"
+_QUARANTINE = "quarantine"
 
 
 class LocalFolder:
-    """Named groups of files that appear and vanish whole.
+    """A `Place` on a local disk.
 
     A group is written into a hidden folder and made visible by one rename; it is removed the other way round. So a
     reader needs no lock and never sees half a group, and a writer that dies leaves only a hidden folder, which the next
@@ -34,6 +35,11 @@ class LocalFolder:
     def __init__(self, path: Path, lock_timeout: float) -> None:
         self.path = path
         self.lock_timeout = lock_timeout
+
+    @property
+    def address(self) -> str:
+        """The folder's path."""
+        return str(self.path)
 
     def exists(self) -> bool:
         """Whether the folder is there."""
@@ -51,13 +57,22 @@ class LocalFolder:
         """Whether there is anything under a group's name."""
         return os.path.lexists(self.path / group)
 
-    def mark(self, group: str) -> tuple[int, int] | None:
-        """A value that is another one when a group has been replaced meanwhile; None when it is not there."""
+    def mark(self, group: str) -> str | None:
+        """Inode and times of the group's folder and of what is in it; None when it is not there."""
+        folder = self.path / group
         try:
-            status = os.lstat(self.path / group)
+            parts = [os.lstat(folder)]
+            if stat.S_ISDIR(parts[0].st_mode):
+                parts += [os.lstat(folder / name) for name in sorted(os.listdir(folder))]
         except FileNotFoundError:
             return None
-        return status.st_ino, status.st_ctime_ns
+        except OSError:
+            parts = parts[:1]  # a folder that may not be listed: reading it tells why
+        return " ".join(f"{part.st_ino}.{part.st_size}.{part.st_mtime_ns}.{part.st_ctime_ns}" for part in parts)
+
+    def marks(self, is_group: Callable[[str], bool]) -> dict[str, str]:
+        """The marks of all groups."""
+        return {group: mark for group in self.groups(is_group) if (mark := self.mark(group)) is not None}
 
     def is_whole(self, group: str) -> bool:
         """Whether a group is a folder of its own, not a link to one or a file."""
@@ -69,8 +84,8 @@ class LocalFolder:
         with self._reading(group):
             return sorted(name for name in os.listdir(self.path / group) if not name.startswith("."))
 
-    def read(self, group: str, file: str, max_bytes: int) -> bytes:
-        """The bytes of one file, as `zoo_store.files.read_file` reads them."""
+    def read(self, group: str, file: str, max_bytes: int, sha256: str | None = None) -> bytes:
+        """The bytes of one file, as `zoo_store.places.files.read_file` reads them; there are no copies of it."""
         with self._reading(f"{group}/{file}"):
             return read_file(self.path / group / file, max_bytes)
 
@@ -121,6 +136,73 @@ class LocalFolder:
             _delete(outgoing)
         return True
 
+    def set_aside(self, group: str) -> str:
+        """Move a group into the folder ``quarantine``, beside others of its name.
+
+        Raises:
+            ZooWriteError: the operating system refused; also when there is no such group.
+            ZooBusyError: another writer held the lock for too long.
+        """
+        with self._writing(f"set {group} aside"), self._locked():
+            make_folder(self.path / _QUARANTINE)
+            names = (group, *(f"{group}.{number}" for number in itertools.count(2)))
+            aside = next(path for name in names if not os.path.lexists(path := self.path / _QUARANTINE / name))
+            os.rename(self.path / group, aside)
+            sync_folder(aside.parent)
+            sync_folder(self.path)
+        return str(aside)
+
+    def clear_leftovers(self) -> list[str]:
+        """Delete the hidden folders of dead writers.
+
+        Raises:
+            ZooWriteError: the operating system refused.
+            ZooBusyError: another writer held the lock for too long.
+        """
+        if not self.exists():
+            return []
+        with self._writing("clear what was left behind"), self._locked(clear=False):
+            return self._clear_leftovers()
+
+    def notes(self) -> list[str]:
+        """The sorted names of the files in the folder ``aliases``; hidden ones are left out."""
+        try:
+            with self._reading("its list of aliases"):
+                return sorted(name for name in os.listdir(self.path / _NOTES) if not name.startswith("."))
+        except FileNotFoundError:
+            return []
+
+    def read_note(self, name: str, max_bytes: int) -> bytes | None:
+        """The bytes of a note; None where there is none."""
+        try:
+            with self._reading(f"{_NOTES}/{name}"):
+                return read_file(self.path / _NOTES / name, max_bytes)
+        except FileNotFoundError:
+            return None
+
+    def write_notes(self, notes: Mapping[str, bytes | None]) -> None:
+        """Replace notes, each by one rename.
+
+        Raises:
+            ZooWriteError: the operating system refused.
+            ZooBusyError: another writer held the lock for too long.
+        """
+        folder = self.path / _NOTES
+        with self._writing("write the aliases"):
+            make_folder(folder)
+            with self._locked():
+                for name, data in notes.items():
+                    if data is None:
+                        (folder / name).unlink(missing_ok=True)
+                        continue
+                    incoming = self._hidden(_INCOMING)
+                    try:
+                        write_file(incoming, data)
+                        os.replace(incoming, folder / name)
+                    finally:
+                        incoming.unlink(missing_ok=True)
+                sync_folder(folder)
+
     @contextmanager
     def _reading(self, what: str) -> Iterator[None]:
         try:
@@ -138,10 +220,11 @@ class LocalFolder:
         return self.path / f"{prefix}{uuid.uuid4().hex}"
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self, *, clear: bool = True) -> Iterator[None]:
         try:
             with FileLock(self.path / ".lock", timeout=self.lock_timeout):
-                self._clear_leftovers()
+                if clear:
+                    self._clear_leftovers()
                 yield
         except Timeout:
             raise ZooBusyError(
@@ -149,11 +232,12 @@ class LocalFolder:
                 "wait for that writer or end it, then try again."
             ) from None
 
-    def _clear_leftovers(self) -> None:
+    def _clear_leftovers(self) -> list[str]:
         """Delete what dead writers left; whoever holds the lock is the only living writer."""
-        for name in os.listdir(self.path):
-            if name.startswith((_INCOMING, _OUTGOING)):
-                _delete(self.path / name)
+        names = sorted(name for name in os.listdir(self.path) if name.startswith((_INCOMING, _OUTGOING)))
+        for name in names:
+            _delete(self.path / name)
+        return names
 
     @contextmanager
     def _writing(self, action: str) -> Iterator[None]:

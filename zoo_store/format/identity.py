@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 
 from torch import Tensor
 
-from zoo_store.card import Card, lasting_part
-from zoo_store.plain_json import canonical
-from zoo_store.tensors import tensors_digest
+from zoo_store.format.card import Card, lasting_part
+from zoo_store.format.plain_json import canonical
+from zoo_store.format.tensors import tensors_digest
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Content:
 
 
 def content_of(state: Mapping[str, Tensor], sketch: Mapping[str, Tensor], card: Card) -> Content:
-    """The digests of an entry's parts; tensors as `zoo_store.tensors.snapshot` gives them."""
+    """The digests of an entry's parts; tensors as `zoo_store.format.tensors.snapshot` gives them."""
     return Content(card=card_digest(card), sketch=tensors_digest(sketch), state=tensors_digest(state))
 
 

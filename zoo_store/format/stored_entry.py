@@ -6,8 +6,6 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from zoo_store.card import Card, checked_card
-from zoo_store.entry import ZooEntry
 from zoo_store.errors import (
     CardError,
     CorruptEntryError,
@@ -16,10 +14,10 @@ from zoo_store.errors import (
     TensorError,
     ZooReadError,
 )
-from zoo_store.files import UnfitFileError
-from zoo_store.folder import LocalFolder
-from zoo_store.identity import card_digest
-from zoo_store.manifest import (
+from zoo_store.format.card import Card, checked_card
+from zoo_store.format.entry import ZooEntry
+from zoo_store.format.identity import card_digest
+from zoo_store.format.manifest import (
     CARD_FILE,
     LISTED_FILES,
     MANIFEST_FILE,
@@ -29,27 +27,29 @@ from zoo_store.manifest import (
     SUPERNET_FILE,
     Manifest,
 )
-from zoo_store.migrations import CARD_SCHEMA, check_version
-from zoo_store.plain_json import parse
+from zoo_store.format.migrations import CARD_SCHEMA, check_version
+from zoo_store.format.plain_json import parse
+from zoo_store.format.tensors import decode, tensors_digest
+from zoo_store.places.files import UnfitFileError
+from zoo_store.places.place import Place
 from zoo_store.problem import Problem
-from zoo_store.tensors import decode, tensors_digest
 
 T = TypeVar("T")
 
 
 class StoredEntry:
-    """An entry in a folder.
+    """An entry in its place.
 
     `load`, `card` and `sketch` raise `CorruptEntryError` at the first thing that is wrong, and
     `EntryNotFoundError` where the entry is gone.
 
     Args:
-        folder: the zoo's.
+        place: the zoo's.
         entry_id: a full id.
     """
 
-    def __init__(self, folder: LocalFolder, entry_id: str) -> None:
-        self.folder = folder
+    def __init__(self, place: Place, entry_id: str) -> None:
+        self.place = place
         self.entry_id = entry_id
 
     def load(self) -> ZooEntry:
@@ -58,45 +58,57 @@ class StoredEntry:
 
     def card(self) -> Card:
         """The card alone; the tensors are not read."""
-        return self._steadily(lambda: self._card(self._manifest()))
+        return self._steadily(lambda: self._card(self._manifest()[1]))
 
     def sketch(self) -> dict[str, Tensor]:
         """The sketch alone; the supernet's tensors are not read."""
-        return self._steadily(lambda: self._sketch(self._manifest()))
+        return self._steadily(lambda: self._sketch(self._manifest()[1]))
+
+    def files(self) -> dict[str, bytes]:
+        """The bytes of all files, after every check there is; the manifest comes last, as `Place.publish` wants it."""
+        return self._steadily(self._files)
 
     def problems(self) -> list[Problem]:
         """Everything that is wrong, file by file, instead of the first thing; empty when the entry is gone."""
-        while (before := self.folder.mark(self.entry_id)) is not None:
+        while (before := self.place.mark(self.entry_id)) is not None:
             found = self._all_problems()
-            if not found or self.folder.mark(self.entry_id) == before:
+            if not found or self.place.mark(self.entry_id) == before:
                 return found
         return []
 
     def _steadily(self, read: Callable[[], T]) -> T:
         """Read; and again where the entry was removed and added meanwhile, so that no fault comes of two halves."""
-        while (before := self.folder.mark(self.entry_id)) is not None:
+        while (before := self.place.mark(self.entry_id)) is not None:
             try:
                 return read()
             except CorruptEntryError:
-                if self.folder.mark(self.entry_id) == before:
+                if self.place.mark(self.entry_id) == before:
                     raise
         raise EntryNotFoundError(
-            f"zoo {str(self.folder.path)!r} no longer holds {self.entry_id}: it was removed just now."
+            f"zoo {self.place.address!r} no longer holds {self.entry_id}: it was removed just now."
         )
 
     def _load(self) -> ZooEntry:
-        manifest = self._manifest()
+        return self._checked()[1]
+
+    def _files(self) -> dict[str, bytes]:
+        return self._checked()[0]
+
+    def _checked(self) -> tuple[dict[str, bytes], ZooEntry]:
+        """All files and what they say, from the same bytes."""
+        manifest_bytes, manifest = self._manifest()
         for file in self._extra_files():
             raise self._stray(file)
-        card = self._card(manifest)
-        sketch, state = self._sketch(manifest), self._state(manifest)
-        self._listed(manifest, README_FILE)
-        return ZooEntry(state=state, sketch=sketch, card=card)
+        files = {file: self._listed(manifest, file) for file in (CARD_FILE, SKETCH_FILE, SUPERNET_FILE, README_FILE)}
+        card = self._parsed_card(files[CARD_FILE], manifest)
+        sketch = self._parsed_sketch(files[SKETCH_FILE], manifest)
+        state = self._parsed_state(files[SUPERNET_FILE], manifest)
+        return {**files, MANIFEST_FILE: manifest_bytes}, ZooEntry(state=state, sketch=sketch, card=card)
 
     def _all_problems(self) -> list[Problem]:
         found: list[Problem] = []
         with self._noting(found, MANIFEST_FILE):
-            manifest = self._manifest()
+            _, manifest = self._manifest()
         if found:
             return found  # without a manifest there is nothing to hold the other files against
         with self._noting(found, CARD_FILE):
@@ -122,7 +134,7 @@ class StoredEntry:
 
     def _extra_files(self) -> list[str]:
         try:
-            names = self.folder.files(self.entry_id)
+            names = self.place.files(self.entry_id)
         except FileNotFoundError:
             raise self._corrupt(".", "is missing") from None
         return sorted(set(names) - {*LISTED_FILES, MANIFEST_FILE})
@@ -130,19 +142,27 @@ class StoredEntry:
     def _stray(self, file: str) -> CorruptEntryError:
         return self._corrupt(file, f"does not belong there; an entry has exactly {_file_list()}")
 
-    def _manifest(self) -> Manifest:
-        if not self.folder.is_whole(self.entry_id):
+    def _manifest(self) -> tuple[bytes, Manifest]:
+        if not self.place.is_whole(self.entry_id):
             raise self._corrupt(".", "is a file or a symbolic link; expected a folder of its own")
         data = self._bytes(MANIFEST_FILE, MAX_MANIFEST_BYTES)
         try:
-            return Manifest.from_bytes(data, self.entry_id)
+            return data, Manifest.from_bytes(data, self.entry_id)
         except SchemaVersionError:
             raise
         except ValueError as error:
             raise self._corrupt(MANIFEST_FILE, str(error)) from error
 
     def _card(self, manifest: Manifest) -> Card:
-        data = self._listed(manifest, CARD_FILE)
+        return self._parsed_card(self._listed(manifest, CARD_FILE), manifest)
+
+    def _sketch(self, manifest: Manifest) -> dict[str, Tensor]:
+        return self._parsed_sketch(self._listed(manifest, SKETCH_FILE), manifest)
+
+    def _state(self, manifest: Manifest) -> dict[str, Tensor]:
+        return self._parsed_state(self._listed(manifest, SUPERNET_FILE), manifest)
+
+    def _parsed_card(self, data: bytes, manifest: Manifest) -> Card:
         try:
             card = parse(data)
             if not isinstance(card, dict):
@@ -159,17 +179,16 @@ class StoredEntry:
         except ValueError as error:
             raise self._corrupt(CARD_FILE, str(error)) from error
 
-    def _sketch(self, manifest: Manifest) -> dict[str, Tensor]:
-        return self._tensors(manifest, SKETCH_FILE, "sketch", manifest.content.sketch)
+    def _parsed_sketch(self, data: bytes, manifest: Manifest) -> dict[str, Tensor]:
+        return self._parsed_tensors(data, SKETCH_FILE, "sketch", manifest.content.sketch)
 
-    def _state(self, manifest: Manifest) -> dict[str, Tensor]:
-        state = self._tensors(manifest, SUPERNET_FILE, "state", manifest.content.state)
+    def _parsed_state(self, data: bytes, manifest: Manifest) -> dict[str, Tensor]:
+        state = self._parsed_tensors(data, SUPERNET_FILE, "state", manifest.content.state)
         if not state:
             raise self._corrupt(SUPERNET_FILE, "holds no tensors; expected those of a supernet")
         return state
 
-    def _tensors(self, manifest: Manifest, file: str, part: str, expected: str) -> dict[str, Tensor]:
-        data = self._listed(manifest, file)
+    def _parsed_tensors(self, data: bytes, file: str, part: str, expected: str) -> dict[str, Tensor]:
         try:
             tensors = decode(data, part)
         except TensorError as error:
@@ -179,15 +198,15 @@ class StoredEntry:
 
     def _listed(self, manifest: Manifest, file: str) -> bytes:
         record = manifest.files[file]
-        data = self._bytes(file, record.size)
+        data = self._bytes(file, record.size, record.sha256)
         fault = record.fault_of(data)
         if fault:
             raise self._corrupt(file, fault)
         return data
 
-    def _bytes(self, file: str, max_bytes: int) -> bytes:
+    def _bytes(self, file: str, max_bytes: int, sha256: str | None = None) -> bytes:
         try:
-            return self.folder.read(self.entry_id, file, max_bytes)
+            return self.place.read(self.entry_id, file, max_bytes, sha256)
         except FileNotFoundError:
             raise self._corrupt(file, f"is missing; an entry has exactly {_file_list()}") from None
         except UnfitFileError as error:

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import TypeAlias
 
 from zoo_store.errors import CardError
-from zoo_store.migrations import CARD_SCHEMA, check_version
-from zoo_store.plain_json import Json, to_plain
+from zoo_store.format.migrations import CARD_SCHEMA, check_version
+from zoo_store.format.plain_json import Json, to_plain
 
 Card: TypeAlias = dict[str, Json]
 

@@ -11,7 +11,7 @@ from safetensors.torch import save as format_safetensors
 from torch import Tensor
 
 from zoo_store.errors import TensorError
-from zoo_store.plain_json import canonical
+from zoo_store.format.plain_json import canonical
 
 DTYPE_NAMES: dict[torch.dtype, str] = {
     torch.float64: "F64",

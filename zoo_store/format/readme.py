@@ -4,8 +4,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from zoo_store.card import Card
-from zoo_store.plain_json import Json, canonical
+from zoo_store.format.card import Card
+from zoo_store.format.plain_json import Json, canonical
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -26,7 +26,7 @@ def _template() -> "Template":
 
     # Not HTML: `inline` below keeps a card's texts from being read as Markdown or tags.
     environment = Environment(
-        loader=PackageLoader("zoo_store"), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        loader=PackageLoader("zoo_store.format"), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters.update(inline=_inline, recorded=_recorded, named=_named)
     return environment.get_template("entry_readme.md.jinja")

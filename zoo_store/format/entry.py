@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo_store.card import checked_card
 from zoo_store.errors import TensorError
-from zoo_store.identity import content_of
-from zoo_store.tensors import named_tensors, snapshot
+from zoo_store.format.card import checked_card
+from zoo_store.format.identity import content_of
+from zoo_store.format.tensors import named_tensors, snapshot
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class ZooEntry:
     Args:
         state: the supernet's tensors by name, alphas among them.
         sketch: the tensors of the source dataset's sketch by name; may be empty.
-        card: plain JSON; ``zoo_store.card`` says which keys have a fixed meaning.
+        card: plain JSON; ``zoo_store.format.card`` says which keys have a fixed meaning.
 
     Raises:
         CardError: the card is not plain JSON or a known key has the wrong type.

@@ -1,0 +1,45 @@
+"""Addresses of zoos: which place a path or URL stands for."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo_store.errors import ZooPathError
+from zoo_store.places.local import LocalFolder
+from zoo_store.places.place import Place
+
+HUB_SCHEME = "hf://"
+
+
+def open_place(
+    address: str | os.PathLike[str], lock_timeout: float, storage_options: Mapping[str, Any] | None = None
+) -> Place:
+    """The place that an address stands for; nothing is read or made yet.
+
+    Args:
+        address: a local folder, ``file://``, ``hf://OWNER/NAME`` (the Hugging Face Hub), or any other URL that fsspec
+            knows, such as ``s3://BUCKET/PREFIX`` or ``memory://NAME``.
+        lock_timeout: seconds to wait for another writer of a local folder.
+        storage_options: passed on to fsspec, such as ``{"endpoint_url": ...}``.
+
+    Raises:
+        ZooPathError: the address is empty or malformed, its scheme is not known, or it is a file.
+    """
+    text = os.fspath(address)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ZooPathError(f"{address!r} is not the address of a zoo; expected a local folder or a URL.")
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme == "file":
+        return LocalFolder(_checked_path(rest if separator else text), lock_timeout)
+    raise ZooPathError(
+        f"{text!r} is a URL, and this version keeps a zoo in a local folder only: copy the zoo to a folder and "
+        "give its path."
+    )
+
+
+def _checked_path(text: str) -> Path:
+    absolute = Path(text).absolute()
+    if absolute.exists() and not absolute.is_dir():
+        raise ZooPathError(f"{text!r} is a file; a zoo is a folder: give the path of a folder, or of a new one.")
+    return absolute
