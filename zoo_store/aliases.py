@@ -3,6 +3,7 @@
 import re
 
 from zoo_store.errors import AliasError
+from zoo_store.format.identity import is_full_id
 from zoo_store.format.plain_json import parse, pretty
 
 ALIAS_FORMAT = 1
@@ -11,7 +12,6 @@ MAX_NOTE_BYTES = 4096
 _ALIAS = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 _ID_LIKE = re.compile(r"[0-9a-f]{6,}")
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
-_FULL_ID = re.compile(r"[0-9a-f]{64}")
 _SUFFIX = ".json"
 
 
@@ -65,6 +65,6 @@ def decode_alias(data: bytes, alias: str) -> str:
     if found["alias"] != alias:
         raise ValueError(f"is about the alias {found['alias']!r}, which is not the name of its file")
     entry_id = found["entry"]
-    if not isinstance(entry_id, str) or not _FULL_ID.fullmatch(entry_id):
+    if not isinstance(entry_id, str) or not is_full_id(entry_id):
         raise ValueError(f"points at {entry_id!r}; expected an id of 64 characters of 0-9 and a-f")
     return entry_id
