@@ -141,7 +141,7 @@ def readable_cards(zoo: zoo_store.Zoo) -> tuple[dict[str, Mapping[str, Any]], di
     Raises:
         ZooNotFoundError: there is no such folder.
     """
-    if not zoo.path.is_dir():
+    if not zoo.exists():
         zoo.cards()  # says so
     cards: dict[str, Mapping[str, Any]] = {}
     damaged: dict[str, str] = {}

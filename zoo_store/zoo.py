@@ -111,6 +111,11 @@ class Zoo:
         self._require_place()
         return self._place.clear_leftovers()
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the zoo is in a local folder, its `path`."""
+        return self._place.path is not None
+
     def __repr__(self) -> str:
         return f"Zoo({self.address!r})"
 

@@ -40,7 +40,7 @@ def find_datasets(given: Sequence[Source], zoo: zoo_store.Zoo | None, control: C
         found = [_find(source, zoo, cards, control) for source in given]
     if zoo is not None and not given and not found:
         raise ComparisonError(
-            f"{zoo.path} holds no zoo entry that can be compared; expected a zoo of two or more, as "
+            f"{zoo.address} holds no zoo entry that can be compared; expected a zoo of two or more, as "
             "`supernet-tl pretrain` makes one. To compare folders of images, name them without --zoo."
         )
     if len(found) < 2:
