@@ -243,7 +243,7 @@ def _add_zoo(parser: Parser) -> None:
         default="nearest",
         metavar="HOW",
         help="nearest; probe (search shortly from the nearest few and from scratch, take the best); mixture; random, "
-        "largest, same-classes, fixed-best (baselines); a selector of another package; or an entry's id or name "
+        "largest, same-classes, fixed-best (baselines); a selector of another package; or an entry's alias, id or name "
         "(default: nearest)",
     )
 

@@ -170,10 +170,8 @@ def _select(config: Namespace) -> None:
         print_json(values)
         return
     corrected = values["terms"] == "self_distances"
-    title = "nearest first, own rows, less self-distances" if corrected else f"{values['rows_compared']} rows each"
-    table = table_of(
-        "", "source", "entry", "distance", "spread", title=title if corrected else f"nearest first, {title}"
-    )
+    terms = "own rows, less self-distances" if corrected else f"{values['rows_compared']} rows each"
+    table = table_of("", "source", "entry", "distance", "spread", title=f"nearest first, {terms}")
     for row in values["ranking"]:
         distance = "—" if row["distance"] is None else f"{row['distance']:.2f}"
         # The spread is of the squared distance; this is what it moves the distance by, to first order.

@@ -115,7 +115,7 @@ def _find(source: Source, zoo: zoo_store.Zoo | None, cards: Mapping[str, Any], c
         return from_images(source, source.name, control)
     text = os.fspath(source)
     if zoo is not None:
-        entries = entries_named(cards, text)
+        entries = entries_named(cards, text, zoo.aliases())
         if len(entries) > 1:
             raise ComparisonError(
                 f"{text!r} names {len(entries)} entries of the zoo: {', '.join(item[:12] for item in entries)}. "
