@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from zoo_store.addresses import open_place
-from zoo_store.aliases import MAX_NOTE_BYTES, alias_of, checked_alias, decode_alias, encode_alias, is_alias, note_name
+from zoo_store.aliases import Aliases, checked_alias, is_alias
 from zoo_store.copying import Copies, Progress, copy_entries, split_aliases
 from zoo_store.errors import (
     AliasError,
@@ -38,7 +38,7 @@ from zoo_store.format.plain_json import pretty
 from zoo_store.format.readme import readme
 from zoo_store.format.stored_entry import StoredEntry
 from zoo_store.format.tensors import encode, snapshot
-from zoo_store.places.files import UnfitFileError, write_folder
+from zoo_store.places.files import write_folder
 from zoo_store.problem import Problem
 
 _ID_PREFIX = re.compile(r"[0-9a-f]{6,64}")
@@ -73,6 +73,7 @@ class Zoo:
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         self._place = open_place(address, lock_timeout, storage_options)
+        self._aliases = Aliases(self._place)
 
     @property
     def address(self) -> str:
@@ -250,9 +251,7 @@ class Zoo:
         own = {alias: full_id for alias, full_id in self.aliases().items() if full_id in wanted} if with_aliases else {}
         lacking, kept = split_aliases(own, target.aliases() if target.exists() else {})
         if lacking:
-            target._place.write_notes(
-                {note_name(alias): encode_alias(alias, full_id) for alias, full_id in lacking.items()}
-            )
+            target._aliases.point(lacking)
         return Copies(tuple(added), tuple(present), num_bytes, lacking, kept)
 
     def get(self, entry_id: str) -> ZooEntry:
@@ -325,7 +324,7 @@ class Zoo:
         if not self._place.discard(full_id):
             raise EntryNotFoundError(f"zoo {self.address!r} no longer holds {full_id}: it was removed just now.")
         if pointing:
-            self._place.write_notes(dict.fromkeys(map(note_name, pointing)))
+            self._aliases.delete(*pointing)
 
     def resolve(self, entry_id: str) -> str:
         """The full id of an entry of this zoo.
@@ -367,8 +366,7 @@ class Zoo:
             ZooNotFoundError: the zoo's place does not exist.
         """
         self._require_place()
-        names = [alias for note in self._place.notes() if (alias := alias_of(note)) is not None]
-        return {alias: found for alias in names if (found := self._alias(alias)) is not None}
+        return self._aliases.all()
 
     def set_alias(self, alias: str, entry_id: str) -> str:
         """Let an alias point at an entry, whatever it pointed at before.
@@ -387,7 +385,7 @@ class Zoo:
         """
         name = checked_alias(alias)
         full_id = self.resolve(entry_id)
-        self._place.write_notes({note_name(name): encode_alias(name, full_id)})
+        self._aliases.point({name: full_id})
         return full_id
 
     def delete_alias(self, alias: str) -> None:
@@ -397,14 +395,12 @@ class Zoo:
             AliasError: that cannot be an alias.
             EntryNotFoundError: there is no such alias.
         """
-        name = note_name(checked_alias(alias))
+        name = checked_alias(alias)
         self._require_place()
-        if name not in self._place.notes():
-            raise EntryNotFoundError(f"zoo {self.address!r} has no alias {alias!r}: zoo.aliases() lists them.")
-        self._place.write_notes({name: None})
+        self._aliases.delete(name)
 
     def _aliased(self, alias: str) -> str:
-        full_id = self._alias(alias)
+        full_id = self._aliases.find(alias)
         if full_id is None:
             raise self._no_id(alias)
         if not self._place.holds(full_id):
@@ -419,16 +415,6 @@ class Zoo:
             f"{text!r} is not the id of a zoo entry; expected 64 characters of 0-9 and a-f, the first 6 or more of "
             f"them, or an alias of zoo {self.address!r}: list(zoo) gives the ids, zoo.aliases() the aliases."
         )
-
-    def _alias(self, alias: str) -> str | None:
-        try:
-            data = self._place.read_note(note_name(alias), MAX_NOTE_BYTES)
-            return None if data is None else decode_alias(data, alias)
-        except (ValueError, UnfitFileError) as error:
-            raise AliasError(
-                f"the file of the alias {alias!r} in zoo {self.address!r} {error}. Point it at an entry again with "
-                "zoo.set_alias, or delete it with zoo.delete_alias."
-            ) from error
 
     def _ids(self) -> list[str]:
         return self._place.groups(is_full_id)
