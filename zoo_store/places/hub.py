@@ -33,6 +33,7 @@ _QUARANTINE = "quarantine"
 _PAGE = "README.md"
 _MAX_PAGE_BYTES = 4 * 2**20
 _ATTEMPTS = 10
+_PAUSE_SECONDS = 0.05
 _ASK_AGAIN_SECONDS = 60.0
 _DEAD_AFTER_SECONDS = 24 * 3600.0
 
@@ -409,7 +410,7 @@ class HubRepository:
             operations = [*change.operations, *self._page(listing, change)]
             if self._connection.commit(operations, message, listing.commit):
                 return change
-            time.sleep(min(2.0, 0.05 * 2**attempt))
+            time.sleep(min(2.0, _PAUSE_SECONDS * 2**attempt))
         raise ZooBusyError(
             f"the zoo {self.address!r} was changed by others {_ATTEMPTS} times while this change was under way; "
             "wait for them, then try again."

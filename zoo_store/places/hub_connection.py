@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from zoo_store.places.hub_address import HubAddress
 from zoo_store.places.hub_listing import HubFile
-from zoo_store.places.hub_refusal import HubRefusal, refusal_of
+from zoo_store.places.hub_refusal import HubRefusal, client_errors, refusal_of
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
@@ -130,14 +130,9 @@ class HubConnection:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        from huggingface_hub.errors import HfHubHTTPError
-
-        # Its base is the root of what the HTTP library raises, whichever one the client's version is built on.
-        transport = [base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)]
-        errors: tuple[type[Exception], ...] = (*transport, OSError, RuntimeError, ValueError, KeyError)
         try:
             yield
-        except errors as error:
+        except client_errors() as error:
             raise refusal_of(error, self.address) from error
 
     @staticmethod

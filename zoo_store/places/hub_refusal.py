@@ -37,24 +37,37 @@ def offline_switch() -> str | None:
     return _SWITCHES[1] if constants.HF_HUB_OFFLINE else None
 
 
+def client_errors() -> tuple[type[Exception], ...]:
+    """What the Hub's client raises.
+
+    The base of its own errors is the root of those of the HTTP library, whichever one its version is built on.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    roots = [base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)]
+    return (*roots, OSError, RuntimeError, ValueError, KeyError)
+
+
 def refusal_of(error: Exception, address: HubAddress) -> HubRefusal:
-    """The sentence for an error of the Hub's client."""
+    """The sentence for one of `client_errors`."""
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    for cause in _causes(error):
+    causes = list(_causes(error))
+    for cause in causes:
         if isinstance(cause, HfHubHTTPError):
             return _of_answer(cause, address)
-    if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError | LocalEntryNotFoundError):
-        return HubRefusal(error.errno or errno.EIO, _first_line(error), "See to the cause")
-    if isinstance(error, ValueError | KeyError | RuntimeError):
+    wrapped = isinstance(error, RuntimeError | LocalEntryNotFoundError) and len(causes) > 1
+    root = causes[1] if wrapped else error
+    if isinstance(root, ValueError | KeyError | RuntimeError) or not isinstance(root, client_errors()):
         return HubRefusal(
             errno.EIO,
-            f"what answered did not do so as the Hub does ({_first_line(error)})",
+            f"what answered did not do so as the Hub does ({_first_line(root)})",
             "Check the endpoint (HF_ENDPOINT) and upgrade huggingface_hub",
         )
-    deepest = list(_causes(error))[-1]
+    if isinstance(root, OSError) and not isinstance(root, ConnectionError | TimeoutError | LocalEntryNotFoundError):
+        return HubRefusal(root.errno or errno.EIO, _first_line(root), "See to the cause")
     return HubRefusal(
-        errno.ENETUNREACH, f"the Hugging Face Hub cannot be reached ({_first_line(deepest)})", "Check the network"
+        errno.ENETUNREACH, f"the Hugging Face Hub cannot be reached ({_first_line(root)})", "Check the network"
     )
 
 
