@@ -45,7 +45,7 @@ def hub_page(address: str, old: bytes | None, names: Sequence[str], read: Callab
         rows = {match[1]: match[0] for match in _ROW.finditer(table)}
     ids = list(filter(is_full_id, names))
     made = template("hub_page.md.jinja").render(
-        name=address.rpartition("/")[2].partition("@")[0],
+        name=address.partition("@")[0].rpartition("/")[2],
         address=address,
         begin=_BEGIN,
         end=_END,

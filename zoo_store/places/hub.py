@@ -42,8 +42,9 @@ _log = logging.getLogger("zoo_store")
 
 @dataclass(frozen=True)
 class _Change:
-    """What one commit does: its operations, and which groups come and go by them."""
+    """What one commit does: its message and operations, and which groups come and go by them."""
 
+    message: str
     operations: "Sequence[Operation]"
     added: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     removed: Collection[str] = ()
@@ -174,9 +175,9 @@ class HubRepository:
             def plan(listing: Listing) -> _Change:
                 lacking = [group for group in additions if group not in listing.groups]
                 operations = list(itertools.chain.from_iterable(additions[group] for group in lacking))
-                return _Change(operations, added={group: groups[group] for group in lacking})
+                return _Change(f"Add {_named(lacking)}", operations, added={group: groups[group] for group in lacking})
 
-            return list(self._change(f"Add {_named(groups)}", plan).added)
+            return list(self._change(plan).added)
 
     def discard(self, group: str) -> bool:
         """Make a group vanish in one commit. Returns False when there was nothing to remove.
@@ -185,12 +186,11 @@ class HubRepository:
         """
 
         def plan(listing: Listing) -> _Change:
-            if group not in listing.groups:
-                return _Change([])
-            return _Change([_deletion(listing, group)], removed=[group])
+            present = [group] if group in listing.groups else []
+            return _Change(f"Remove {group}", [_deletion(listing, name) for name in present], removed=present)
 
         with self._writing(f"remove {group}"):
-            return bool(self._change(f"Remove {group}", plan).removed)
+            return bool(self._change(plan).removed)
 
     def set_aside(self, group: str) -> str:
         """Move a group into the folder ``quarantine``, beside others of its name, in one commit."""
@@ -209,10 +209,10 @@ class HubRepository:
                 CommitOperationCopy(_joined(group, rest), _joined(aside, rest), src_revision=listing.commit)
                 for rest in listing.groups[group]
             ]
-            return _Change([*copies, _deletion(listing, group)], removed=[group])
+            return _Change(f"Set {group} aside", [*copies, _deletion(listing, group)], removed=[group])
 
         with self._writing(f"set {group} aside"):
-            self._change(f"Set {group} aside", plan)
+            self._change(plan)
         return f"{self.address}/{aside}"
 
     def clear_leftovers(self) -> list[str]:
@@ -258,10 +258,10 @@ class HubRepository:
                     operations.append(CommitOperationAdd(path, data))
                 elif path in listing.files:
                     operations.append(CommitOperationDelete(path))
-            return _Change(operations)
+            return _Change("Write aliases", operations)
 
         with self._writing("write the aliases"):
-            self._change("Aliases", plan)
+            self._change(plan)
 
     # -- what the repository holds ------------------------------------------------------------------------------------
 
@@ -282,7 +282,7 @@ class HubRepository:
 
     def _ask(self) -> Listing | None:
         commit = self._connection.latest()
-        self._offline = None
+        self._offline, self._ask_again_at = None, 0.0
         if commit is None:
             return None
         known = self._known()
@@ -400,7 +400,7 @@ class HubRepository:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def _change(self, message: str, plan: Callable[[Listing], _Change]) -> _Change:
+    def _change(self, plan: Callable[[Listing], _Change]) -> _Change:
         """Commit what ``plan`` makes of what the repository holds; again if others changed it meanwhile."""
         for attempt in range(_ATTEMPTS):
             listing = self._for_writing(make=False)
@@ -408,7 +408,7 @@ class HubRepository:
             if not change.operations:
                 return change
             operations = [*change.operations, *self._page(listing, change)]
-            if self._connection.commit(operations, message, listing.commit):
+            if self._connection.commit(operations, change.message, listing.commit):
                 return change
             time.sleep(min(2.0, _PAUSE_SECONDS * 2**attempt))
         raise ZooBusyError(

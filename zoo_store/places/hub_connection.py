@@ -52,7 +52,7 @@ class HubConnection:
                     expand="sha",
                 )
         except HubRefusal as refusal:
-            if refusal.status == 404 and not self._lacks_revision(refusal):
+            if refusal.status == 404 and _is_of_repository(refusal):
                 return None
             raise
         return info.sha
@@ -135,8 +135,10 @@ class HubConnection:
         except client_errors() as error:
             raise refusal_of(error, self.address) from error
 
-    @staticmethod
-    def _lacks_revision(refusal: HubRefusal) -> bool:
-        from huggingface_hub.errors import RevisionNotFoundError
 
-        return isinstance(refusal.__cause__, RevisionNotFoundError)
+def _is_of_repository(refusal: HubRefusal) -> bool:
+    """Whether it is the repository that the Hub did not find, rather than a revision, or that there is no Hub."""
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    cause = refusal.__cause__
+    return isinstance(cause, RepositoryNotFoundError) and not isinstance(cause, GatedRepoError)

@@ -11,6 +11,7 @@ import torch
 from tests.zoo_store.places.hub_client import hub_server, move_to_another_machine, open_repository, open_zoo
 from tests.zoo_store.places.hub_server import HubServer
 from zoo_store import Zoo, ZooBusyError, ZooEntry, ZooNotFoundError, ZooPathError, ZooWriteError
+from zoo_store.format.hub_page import hub_page
 from zoo_store.format.stored_entry import StoredEntry
 from zoo_store.places import hub as hub_place
 from zoo_store.places.hub_address import HubAddress
@@ -85,7 +86,7 @@ def test_many_groups_take_one_commit(hub: HubServer) -> None:
 
     assert place.publish_all(groups) == ["a" * 64, "c" * 64]
     assert place.publish_all(groups) == []
-    assert hub.repository().messages[1:] == ["Add " + "b" * 64, "Add 3 entries"]
+    assert hub.repository().messages[1:] == ["Add " + "b" * 64, "Add 2 entries"]
     assert place.groups(lambda name: len(name) == 64) == sorted(groups)
     assert {place.read("c" * 64, name, 100) for name in FILES} == set(FILES.values())
 
@@ -197,6 +198,26 @@ def test_the_page_lists_the_entries_and_keeps_what_people_wrote(hub: HubServer, 
     assert rf"[Digits, space s1]({second}/README.md) | s1 | 8 x 4 | a (CC0), b (not recorded) |" in page
 
 
+def test_the_page_of_a_large_zoo_shows_five_hundred_entries_and_says_how_many_more_there_are() -> None:
+    read: list[str] = []
+
+    def card(entry_id: str, file: str) -> bytes:
+        read.append(entry_id)
+        return b'{"name": "One of many"}'
+
+    ids = [f"{number:064x}" for number in range(502)]
+    page = hub_page("hf://me/zoo@trunk/old", None, [*ids, "aliases", "README.md"], card)
+    assert page is not None
+    assert page.count(b"[One of many](") == 500
+    assert b"and 2 more, which `supernet-tl zoo list hf://me/zoo@trunk/old` lists." in page
+    assert b"\n# zoo\n" in page
+    again = hub_page("hf://me/zoo@trunk/old", page, ids[1:], card)
+    assert again is not None
+    assert again.count(b"[One of many](") == 500
+    assert b"and 1 more" in again
+    assert read == ids[:501]  # rows that stand on the page are not made again
+
+
 @pytest.mark.parametrize("own", [b"# My own page\n", b"\xff\xfe", b"x" * (4 * 2**20 + 1)])
 def test_a_page_of_ones_own_is_left_alone(own: bytes, hub: HubServer, make_entry: EntryMaker) -> None:
     place = open_zoo(hub)
@@ -231,7 +252,7 @@ def test_names_that_lead_elsewhere_are_no_entries_and_no_files(
     hub.rewrite(
         {
             **hostile,
-            f"{bad}/..\\..\\x": b"hostile",
+            f"{bad}/x\\..\\..\\y": b"hostile",
             f"{bad}/sub/x": b"hostile",
             f"{linked}/card.json": b"../../../secret.json",  # what the Hub shows of a link: where it points
             "0" * 64: b"a link to a folder",
@@ -244,7 +265,7 @@ def test_names_that_lead_elsewhere_are_no_entries_and_no_files(
     assert zoo.aliases() == {"best": good}
     assert zoo.get(good).card["seed"] == 0
     found = {(problem.entry_id, problem.file) for problem in zoo.verify()}
-    assert found == {(bad, "..\\..\\x"), (bad, "sub"), (linked, "card.json"), ("0" * 64, "manifest.json")}
+    assert found == {(bad, "x\\..\\..\\y"), (bad, "sub"), (linked, "card.json"), ("0" * 64, ".")}
     # Oracle: what lies on the disk afterwards; only files of entries have been fetched.
     fetched = {path.name for path in (tmp_path / "elsewhere").rglob("*") if path.is_symlink()}
     assert fetched <= {
