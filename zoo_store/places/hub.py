@@ -1,26 +1,21 @@
 """A place on the Hugging Face Hub: a repository whose every change is one commit."""
 
 import errno
-import hashlib
 import itertools
 import logging
-import os
-import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from zoo_store.cache_dir import cache_dir
-from zoo_store.errors import ZooBusyError, ZooReadError, ZooWriteError
-from zoo_store.places.files import UnfitFileError, read_file
+from zoo_store.errors import ZooBusyError
 from zoo_store.places.hub_address import HubAddress
 from zoo_store.places.hub_connection import HubConnection
-from zoo_store.places.hub_listing import HubFile, Listing, remember, remembered
+from zoo_store.places.hub_copies import HubCopies
+from zoo_store.places.hub_listing import Listing
 from zoo_store.places.hub_refusal import HubRefusal, offline_switch
+from zoo_store.places.hub_view import HubView
 
 if TYPE_CHECKING:
     from zoo_store.places.hub_connection import Operation
@@ -34,8 +29,6 @@ _PAGE = "README.md"
 _MAX_PAGE_BYTES = 4 * 2**20
 _ATTEMPTS = 10
 _PAUSE_SECONDS = 0.05
-_ASK_AGAIN_SECONDS = 60.0
-_DEAD_AFTER_SECONDS = 24 * 3600.0
 
 _log = logging.getLogger("zoo_store")
 
@@ -83,9 +76,8 @@ class HubRepository:
         self._connection = HubConnection(address, token, endpoint, timeout)
         self._private = private
         self._make_page = make_page
-        self._seen: Listing | None = None
-        self._offline: str | None = None  # why the last question was not asked of the Hub
-        self._ask_again_at = 0.0
+        self._view = HubView(self._connection)
+        self._copies = HubCopies(self._connection)
 
     @property
     def address(self) -> str:
@@ -99,11 +91,11 @@ class HubRepository:
 
     def exists(self) -> bool:
         """Whether there is such a repository, as far as the token may see it."""
-        return self._now() is not None
+        return self._view.now() is not None
 
     def groups(self, is_group: Callable[[str], bool]) -> list[str]:
         """The sorted names at the top of the repository that ``is_group`` knows; none where there is no repository."""
-        listing = self._now()
+        listing = self._view.now()
         return [] if listing is None else sorted(filter(is_group, listing.groups))
 
     def holds(self, group: str) -> bool:
@@ -112,23 +104,23 @@ class HubRepository:
 
     def mark(self, group: str) -> str | None:
         """The names in git of what is in the group; None when it is not there."""
-        listing = self._now()
+        listing = self._view.now()
         return None if listing is None else listing.mark(group)
 
     def marks(self, is_group: Callable[[str], bool]) -> dict[str, str]:
         """The marks of all groups, at one commit."""
-        listing = self._now()
+        listing = self._view.now()
         if listing is None:
             return {}
         return {group: mark for group in filter(is_group, listing.groups) if (mark := listing.mark(group)) is not None}
 
     def is_whole(self, group: str) -> bool:
         """Whether a group is a folder, not a file or a link."""
-        return "" not in self._last().groups.get(group, {"": None})
+        return "" not in self._view.last().groups.get(group, {"": None})
 
     def files(self, group: str) -> list[str]:
         """The sorted names of a group's files; hidden names are left out."""
-        listing = self._last()
+        listing = self._view.last()
         if group not in listing.groups:
             raise FileNotFoundError(group)
         return listing.names_in(group)
@@ -139,7 +131,7 @@ class HubRepository:
         A copy that is not what the Hub lists is fetched again. If what then comes is not either, it is handed out for
         the caller to refuse, and no copy is kept.
         """
-        return self._read(self._last(), f"{group}/{file}", max_bytes)
+        return self._read(self._view.last(), f"{group}/{file}", max_bytes)
 
     def publish(self, group: str, files: Mapping[str, bytes]) -> bool:
         """Make a new group visible in one commit. Returns False when it was there already.
@@ -220,24 +212,16 @@ class HubRepository:
 
         In the repository nothing is ever left: a commit is made or is not.
         """
-        cleared = []
-        for partial in self._copies.glob("*/blobs/*.incomplete"):
-            try:
-                if time.time() - partial.stat().st_mtime > _DEAD_AFTER_SECONDS:
-                    partial.unlink()
-                    cleared.append(partial.name)
-            except FileNotFoundError:  # another process was quicker
-                continue
-        return sorted(cleared)
+        return self._copies.clear_leftovers()
 
     def notes(self) -> list[str]:
         """The sorted names of the notes."""
-        listing = self._now()
+        listing = self._view.now()
         return [] if listing is None else listing.names_in(_NOTES)
 
     def read_note(self, name: str, max_bytes: int) -> bytes | None:
         """The bytes of a note; None where there is none."""
-        listing = self._now()
+        listing = self._view.now()
         path = f"{_NOTES}/{name}"
         return None if listing is None or path not in listing.files else self._read(listing, path, max_bytes)
 
@@ -263,143 +247,6 @@ class HubRepository:
         with self._writing("write the aliases"):
             self._change(plan)
 
-    # -- what the repository holds ------------------------------------------------------------------------------------
-
-    def _now(self) -> Listing | None:
-        """What the repository holds now; None where there is none. Without the Hub, what it last was seen to hold."""
-        if self._address.is_commit and (known := self._known()) is not None:
-            return known
-        switch = offline_switch()
-        if switch is None and time.monotonic() >= self._ask_again_at:
-            try:
-                return self._ask()
-            except HubRefusal as refusal:
-                if refusal.code != errno.ENETUNREACH:
-                    raise self._read_error("what it holds", refusal) from refusal
-                self._ask_again_at = time.monotonic() + _ASK_AGAIN_SECONDS
-                return self._answer_without(refusal.reason)
-        return self._answer_without(f"{switch} is set" if switch else self._offline or "the Hub cannot be reached")
-
-    def _ask(self) -> Listing | None:
-        commit = self._connection.latest()
-        self._offline, self._ask_again_at = None, 0.0
-        if commit is None:
-            return None
-        known = self._known()
-        if known is None or known.commit != commit:
-            known = Listing.of(commit, self._connection.files(commit))
-            try:
-                remember(known, self._memory)
-            except OSError as error:
-                _log.warning("could not remember what %s holds: %s", self.address, error)
-        self._seen = known
-        return known
-
-    def _answer_without(self, why: str) -> Listing:
-        known = self._known()
-        if known is None:
-            raise ZooReadError(
-                errno.ENETUNREACH,
-                f"could not read the zoo {self.address!r}: {why}, and this machine has not seen that zoo before. "
-                "Read it once with access to the Hub, or bring a copy of it here (supernet-tl zoo pull).",
-            )
-        if self._offline != why:
-            _log.warning(
-                "offline, since %s: the zoo %s is answered from the copies on this machine, as of commit %s, seen on "
-                "%s.",
-                why,
-                self.address,
-                known.commit[:12],
-                known.asked,
-            )
-        self._offline = why
-        return known
-
-    def _known(self) -> Listing | None:
-        if self._seen is None:
-            self._seen = remembered(self._memory)
-        return self._seen
-
-    def _last(self) -> Listing:
-        """What the last question saw."""
-        listing = self._seen or self._now()
-        if listing is None:
-            raise FileNotFoundError(self.address)
-        return listing
-
-    # -- reading ------------------------------------------------------------------------------------------------------
-
-    def _read(self, listing: Listing, path: str, max_bytes: int) -> bytes:
-        listed = listing.files.get(path)
-        if listed is None:
-            raise FileNotFoundError(path)
-        if listed.size > max_bytes:
-            raise UnfitFileError(f"has {listed.size} bytes; expected at most {max_bytes}")
-        for snapshot in self._copies.glob("*/snapshots/*"):
-            data = self._copy(snapshot / path, listed)
-            if data is not None and listed.describes(data):
-                return data
-        if self._offline is not None:
-            raise ZooReadError(
-                errno.ENETUNREACH,
-                f"could not read {path} of the zoo {self.address!r}: {self._offline}, and no good copy of it is on "
-                "this machine. Read it once with access to the Hub, or bring a copy of the zoo here (supernet-tl zoo "
-                "pull).",
-            )
-        return self._fetch(listing.commit, path, listed)
-
-    def _fetch(self, commit: str, path: str, listed: HubFile) -> bytes:
-        try:
-            copy = self._connection.download(path, commit, self._copies, again=False)
-            data = self._copy(copy, listed)
-            if data is None or not listed.describes(data):
-                _log.warning(
-                    "the copy of %s of the zoo %s is not what the Hub lists: fetched again.", path, self.address
-                )
-                copy = self._connection.download(path, commit, self._copies, again=True)
-                data = self._copy(copy, listed)
-        except HubRefusal as refusal:
-            raise self._read_error(path, refusal) from refusal
-        if data is None:
-            raise UnfitFileError(f"could not be copied to {str(copy)!r}: something else is in its way there")
-        if not listed.describes(data):
-            Path(os.path.realpath(copy)).unlink(missing_ok=True)
-        return data
-
-    def _copy(self, path: Path, listed: HubFile) -> bytes | None:
-        """A copy; None where there is none, or something that cannot be it. Copies are links to files beside them."""
-        target = Path(os.path.realpath(path))
-        if not target.is_relative_to(os.path.realpath(self._copies)):
-            return None
-        try:
-            return read_file(target, listed.size)
-        except (UnfitFileError, FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise ZooReadError(
-                error.errno or errno.EIO,
-                f"could not read the copy of the zoo {self.address!r} in {str(self._copies)!r}: "
-                f"{error.strerror or error}. Allow reading there, or delete that folder, then try again.",
-            ) from error
-
-    @cached_property
-    def _folder(self) -> Path:
-        """This machine's folder for the repository, whatever its branch."""
-        name = re.sub(r"[^A-Za-z0-9._-]", "--", f"{self._address.repo_type}s/{self._address.repo_id}")
-        endpoint = hashlib.sha256(self._connection.endpoint.encode()).hexdigest()[:12]
-        return cache_dir() / "hub" / endpoint / name
-
-    @property
-    def _copies(self) -> Path:
-        return self._folder / "copies"
-
-    @property
-    def _memory(self) -> Path:
-        revision = self._address.revision or "main"
-        return self._folder / "listings" / f"{hashlib.sha256(revision.encode()).hexdigest()[:32]}.json"
-
-    # -- writing ------------------------------------------------------------------------------------------------------
-
     def _change(self, plan: Callable[[Listing], _Change]) -> _Change:
         """Commit what ``plan`` makes of what the repository holds; again if others changed it meanwhile."""
         for attempt in range(_ATTEMPTS):
@@ -423,7 +270,7 @@ class HubRepository:
             )
         if (switch := offline_switch()) is not None:
             raise HubRefusal(errno.ENETUNREACH, f"{switch} is set", "Unset it")
-        listing = self._ask()
+        listing = self._view.ask()
         if listing is None and make:
             self._connection.create(private=self._private)
             _log.warning(
@@ -432,7 +279,7 @@ class HubRepository:
                 self.address,
                 " Its settings on the Hub can make it public." if self._private else "",
             )
-            listing = self._ask()
+            listing = self._view.ask()
         if listing is None:
             raise HubRefusal(errno.ENOENT, "there is no such repository", "Check the address")
         return listing
@@ -454,22 +301,15 @@ class HubRepository:
         page = self._make_page(self.address, old, names, read)
         return [] if page is None or page == old else [CommitOperationAdd(_PAGE, page)]
 
-    def _read_error(self, what: str, refusal: HubRefusal) -> ZooReadError:
-        return ZooReadError(
-            refusal.code,
-            f"could not read {what} in the zoo {self.address!r}: {refusal.reason}. {refusal.remedy}, then try again.",
-        )
+    def _read(self, listing: Listing, path: str, max_bytes: int) -> bytes:
+        return self._copies.read(listing, path, max_bytes, self._view.offline)
 
     @contextmanager
     def _writing(self, action: str) -> Iterator[None]:
         try:
             yield
         except HubRefusal as refusal:
-            raise ZooWriteError(
-                refusal.code,
-                f"could not {action} in the zoo {self.address!r}: {refusal.reason}. The entries that it holds are "
-                f"untouched. {refusal.remedy}, then try again.",
-            ) from refusal
+            raise refusal.of_write(action, self._address) from refusal
 
 
 def _deletion(listing: Listing, group: str) -> "Operation":

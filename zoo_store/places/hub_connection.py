@@ -1,11 +1,13 @@
 """Questions to one repository on the Hugging Face Hub, through its own client."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from zoo_store.cache_dir import cache_dir
 from zoo_store.places.hub_address import HubAddress
 from zoo_store.places.hub_listing import HubFile
 from zoo_store.places.hub_refusal import HubRefusal, client_errors, refusal_of
@@ -35,10 +37,11 @@ class HubConnection:
         self._endpoint = endpoint
         self._timeout = timeout
 
-    @property
-    def endpoint(self) -> str:
-        """The URL of the Hub."""
-        return self._api.endpoint
+    @cached_property
+    def folder(self) -> Path:
+        """Where this machine keeps what it knows of the repository, whatever the revision."""
+        endpoint = hashlib.sha256(self._api.endpoint.encode()).hexdigest()[:12]
+        return cache_dir() / "hub" / endpoint / f"{self.address.repo_type}--{self.address.repo_id.replace('/', '--')}"
 
     def latest(self) -> str | None:
         """The commit that the address stands for now; None where there is no such repository."""

@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterator
 
+from zoo_store.errors import ZooReadError, ZooWriteError
 from zoo_store.places.hub_address import HubAddress
 
 _SWITCHES = ("SUPERNET_TL_OFFLINE", "HF_HUB_OFFLINE")
@@ -26,6 +27,21 @@ class HubRefusal(Exception):
         self.reason = reason
         self.remedy = remedy
         self.status = status
+
+    def of_read(self, what: str, address: HubAddress) -> ZooReadError:
+        """The error of a reader who asked for ``what``."""
+        return ZooReadError(
+            self.code,
+            f"could not read {what} in the zoo {str(address)!r}: {self.reason}. {self.remedy}, then try again.",
+        )
+
+    def of_write(self, action: str, address: HubAddress) -> ZooWriteError:
+        """The error of a writer who wanted to ``action``."""
+        return ZooWriteError(
+            self.code,
+            f"could not {action} in the zoo {str(address)!r}: {self.reason}. The entries that it holds are untouched. "
+            f"{self.remedy}, then try again.",
+        )
 
 
 def offline_switch() -> str | None:
