@@ -104,11 +104,10 @@ def _show(options: Namespace) -> None:
 
 
 def _show_entry(entry_id: str, card: Mapping[str, Any], aliases: Sequence[str]) -> None:
-    table = table_of("", "", title=str(card.get("name") or entry_id[:12]))
-    table.show_header = False
-    table.add_row("entry", entry_id)
-    table.add_row("aliases", ", ".join(aliases) or "—")
-    for label, value in (
+    facts: list[tuple[str, Any]] = [
+        ("name", card.get("name")),
+        ("entry", entry_id),
+        ("aliases", ", ".join(aliases) or None),
         ("kind", card.get("kind")),
         ("space", _space(card)),
         ("channels", card.get("channels")),
@@ -118,15 +117,17 @@ def _show_entry(entry_id: str, card: Mapping[str, Any], aliases: Sequence[str]) 
         ("embedder", _named(card.get("embedder"))),
         ("seed", card.get("seed")),
         ("created", card.get("created")),
-        ("tags", ", ".join(map(str, card.get("tags") or [])) or None),
-    ):
-        table.add_row(label, "—" if value is None else str(value))
+        ("tags", ", ".join(card.get("tags") or []) or None),
+    ]
     for data in data_of(card):
         images = "" if data.get("num_images") is None else f", {data['num_images']} images"
-        table.add_row("data", f"{data.get('name')}{images}, licence {data.get('licence') or 'not recorded'}")
+        facts.append(("data", f"{data.get('name')}{images}, licence {data.get('licence') or 'not recorded'}"))
     for name, value in (card.get("metrics") or {}).items():
-        table.add_row(name.replace("_", " "), f"{value:.4f}" if isinstance(value, float) else str(value))
-    OUT.print(table)
+        facts.append((name.replace("_", " "), f"{value:.4f}" if isinstance(value, float) else value))
+    width = max(len(label) for label, _ in facts)
+    for label, value in facts:
+        OUT.print(f"{label:<{width}}  {'—' if value is None else value}", soft_wrap=True)
+    OUT.print()
 
 
 def _verify(options: Namespace) -> None:
@@ -146,7 +147,7 @@ def _verify(options: Namespace) -> None:
 def _add(options: Namespace) -> None:
     if options.alias is not None and len(options.folders) > 1:
         raise SelectionError(
-            f"--alias names one entry, and {len(options.folders)} folders were given; add them singly."
+            f"--alias names one entry, but {len(options.folders)} folders were given; add them singly."
         )
     zoo = open_zoo(options.zoo)
     found = {folder: zoo.add_folder(folder) for folder in options.folders}
@@ -185,9 +186,12 @@ def _alias(options: Namespace) -> None:
     cards, _ = readable_cards(zoo)
     table = table_of("alias", "entry", "name")
     for alias, entry_id in aliases.items():
-        name = str(cards[entry_id].get("name")) if entry_id in cards else "not in the zoo"
+        name = str(cards[entry_id].get("name")) if entry_id in cards else "not in the zoo, or damaged"
         table.add_row(alias, entry_id[:12], name)
-    OUT.print(table if aliases else f"zoo {zoo.address!r} has no aliases")
+    if aliases:
+        OUT.print(table)
+    else:
+        OUT.print(f"zoo {zoo.address!r} has no aliases", soft_wrap=True)
 
 
 def _rm(options: Namespace) -> None:
