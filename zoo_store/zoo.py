@@ -19,7 +19,7 @@ from zoo_store.errors import (
     ZooNotFoundError,
     ZooPathError,
 )
-from zoo_store.format.card import Card, checked_card
+from zoo_store.format.card import Card, checked_card, encode_card
 from zoo_store.format.entry import ZooEntry
 from zoo_store.format.identity import content_of
 from zoo_store.format.manifest import (
@@ -31,7 +31,6 @@ from zoo_store.format.manifest import (
     FileRecord,
     Manifest,
 )
-from zoo_store.format.plain_json import pretty
 from zoo_store.format.readme import readme
 from zoo_store.format.stored_entry import StoredEntry
 from zoo_store.format.tensors import encode, snapshot
@@ -131,9 +130,9 @@ class Zoo:
         entry_id = content.entry_id
         if not self._place.holds(entry_id):
             files = {
-                SUPERNET_FILE: encode(state),
-                SKETCH_FILE: encode(sketch),
-                CARD_FILE: pretty(card),
+                SUPERNET_FILE: encode(state, "state"),
+                SKETCH_FILE: encode(sketch, "sketch"),
+                CARD_FILE: encode_card(card),
                 README_FILE: readme(entry_id, card),
             }
             records = {name: FileRecord.of(data) for name, data in files.items()}

@@ -10,6 +10,7 @@ from zoo_store.errors import (
     CardError,
     CorruptEntryError,
     EntryNotFoundError,
+    NewerVersionError,
     SchemaVersionError,
     TensorError,
     ZooReadError,
@@ -129,8 +130,8 @@ class StoredEntry:
             yield
         except CorruptEntryError as error:
             found.append(error.problem)
-        except (SchemaVersionError, ZooReadError) as error:
-            found.append(Problem(self.entry_id, file, f"cannot be read: {error}"))
+        except (NewerVersionError, ZooReadError) as error:
+            found.append(Problem(self.entry_id, file, f"cannot be read: {error}", damaged=False))
 
     def _extra_files(self) -> list[str]:
         try:
@@ -148,8 +149,10 @@ class StoredEntry:
         data = self._bytes(MANIFEST_FILE, MAX_MANIFEST_BYTES)
         try:
             return data, Manifest.from_bytes(data, self.entry_id)
-        except SchemaVersionError:
+        except NewerVersionError:
             raise
+        except SchemaVersionError as error:
+            raise self._corrupt(MANIFEST_FILE, f"cannot be used: {error}") from error
         except ValueError as error:
             raise self._corrupt(MANIFEST_FILE, str(error)) from error
 
@@ -172,9 +175,9 @@ class StoredEntry:
             checked = checked_card(card)
             self._check_digest(CARD_FILE, found=card_digest(card), expected=manifest.content.card)
             return checked
-        except (SchemaVersionError, CorruptEntryError):
+        except (NewerVersionError, CorruptEntryError):
             raise
-        except CardError as error:
+        except (CardError, SchemaVersionError) as error:
             raise self._corrupt(CARD_FILE, f"cannot be used: {error}") from error
         except ValueError as error:
             raise self._corrupt(CARD_FILE, str(error)) from error
@@ -217,7 +220,7 @@ class StoredEntry:
             raise self._corrupt(file, f"holds content with the digest {found}; the entry's id stands for {expected}")
 
     def _corrupt(self, file: str, reason: str) -> CorruptEntryError:
-        return CorruptEntryError(Problem(self.entry_id, file, reason))
+        return CorruptEntryError(Problem(self.entry_id, file, reason), self.place.address)
 
 
 def _file_list() -> str:
