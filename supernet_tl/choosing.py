@@ -73,7 +73,7 @@ def select_entry(
     cards, excluded = readable_cards(zoo)
     if not cards and not excluded:
         raise SelectionError("the zoo has no entries; add one with `supernet-tl pretrain --source SRC --zoo ZOO`.")
-    named = None if select in ot_select.selector_names() else _named(cards, select)
+    named = None if select in ot_select.selector_names() else _named(cards, select, zoo.aliases())
     kind = _kind_wanted(select) if named is None else _kind(cards[named])
     candidates: dict[str, ot_select.Candidate] = {}
     for entry_id, card in cards.items():
@@ -193,14 +193,14 @@ def _kind(card: Mapping[str, Any]) -> str:
     return str(card.get("kind", "single"))
 
 
-def _named(cards: Mapping[str, Mapping[str, Any]], select: str) -> str:
-    found = entries_named(cards, select)
+def _named(cards: Mapping[str, Mapping[str, Any]], select: str, aliases: Mapping[str, str]) -> str:
+    found = entries_named(cards, select, aliases)
     if len(found) == 1:
         return found[0]
     how_many = "no entry" if not found else f"{len(found)} entries"
     raise SelectionError(
         f"{select!r} names {how_many} of the zoo; expected one of {', '.join(ot_select.selector_names())}, an entry's "
-        f"name or the beginning of its id. The zoo has {called(cards, cards)}."
+        f"alias, name or the beginning of its id. The zoo has {called(cards, cards)}."
     )
 
 

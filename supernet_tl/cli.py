@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
-from argparse import HelpFormatter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib import metadata
 from types import MappingProxyType
-from typing import Any, NoReturn, get_type_hints
-
-from jsonargparse import ArgumentParser
+from typing import Any, get_type_hints
 
 from supernet_tl.conflicts import refuse_conflicting_packages
+from supernet_tl.parser import Parser
 from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe
+from supernet_tl.zoo_parser import add_zoo_actions
 
 _LIGHTNING_VERBS = {
     "fit": "a plain Lightning run of the search, from recipes (LightningCLI)",
@@ -39,21 +37,6 @@ _EMBEDDING = {
     field.name: field.default for field in fields(Recipe) if field.name in ("embedder", "embed_size", "embed_precision")
 }
 _THE_ZOOS_OWN = dict.fromkeys(_EMBEDDING, "the zoo's own")
-_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
-
-
-class _Parser(ArgumentParser):
-    """A parser that takes no abbreviated switch and says of a wrong value what it expected."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options, allow_abbrev=False, formatter_class=HelpFormatter)
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        sentence = _wrong_value(message)
-        if sentence is None:
-            super().error(message, ex)
-        print(f"error: {sentence}", file=sys.stderr)
-        sys.exit(2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,9 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def build_parser() -> _Parser:
+def build_parser() -> Parser:
     """The parser of all verbs but Lightning's."""
-    parser = _Parser(
+    parser = Parser(
         prog="supernet-tl",
         version=metadata.version("supernet-tl"),
         description="Supernet transfer learning: pick the pretrained supernet whose source data lies nearest, search "
@@ -107,13 +90,13 @@ def build_parser() -> _Parser:
     verbs.add_subcommand("search", _search_parser(), help="the same from scratch: the baseline")
     verbs.add_subcommand("predict", _predict_parser(), help="classify images with the network of a run")
     verbs.add_subcommand("report", _report_parser(), help="write the report of a run again, compared with others")
-    zoo = _Parser(description="Look at a zoo of pretrained supernets.")
-    verbs.add_subcommand("zoo", zoo, help="look at a zoo: list, show, verify")
-    _add_zoo_actions(zoo)  # a second level is added after the first is in place
+    zoo = Parser(description="Look after a zoo of pretrained supernets.")
+    verbs.add_subcommand("zoo", zoo, help="look after a zoo: list, show, verify, copy, push, pull, …")
+    add_zoo_actions(zoo)  # a second level is added after the first is in place
     return parser
 
 
-def _pretrain_parser() -> _Parser:
+def _pretrain_parser() -> Parser:
     parser = _verb("Search a supernet on each source from random weights (algorithm 1) and keep it in a zoo.")
     parser.add_argument(
         "--source",
@@ -129,7 +112,7 @@ def _pretrain_parser() -> _Parser:
     return _with_recipe(parser, PRETRAIN_DEFAULTS)
 
 
-def _distance_parser() -> _Parser:
+def _distance_parser() -> Parser:
     parser = _verb(
         "Measure the distance between two datasets, with how their classes lie to each other, or between all pairs of "
         "several, with a heat map. Each pair is compared at equal rows. Test images count as any others."
@@ -165,7 +148,7 @@ def _distance_parser() -> _Parser:
     )
 
 
-def _embed_parser() -> _Parser:
+def _embed_parser() -> Parser:
     parser = _verb("Embed the images of a set and write the features, float32, with labels, class names and paths.")
     parser.add_argument(
         "source", type=str, metavar="SRC", help="root/<class>/*.png|jpg|…, a Meta-Album folder, or pocket:NAME"
@@ -182,7 +165,7 @@ def _embed_parser() -> _Parser:
     return _with_settings(parser, ("embedder", "embed_size", "embed_precision", "seed", "test_frac", "validation_frac"))
 
 
-def _select_parser() -> _Parser:
+def _select_parser() -> Parser:
     parser = _verb(
         "Rank a zoo's sources by their optimal transport dataset distance to a target, nearest first, and say which a "
         "transfer would start from. Nothing is trained."
@@ -192,7 +175,7 @@ def _select_parser() -> _Parser:
     return _with_recipe(parser, _THE_ZOOS_OWN)
 
 
-def _transfer_parser() -> _Parser:
+def _transfer_parser() -> Parser:
     parser = _verb(
         "Take the nearest supernet of a zoo, search on from its weights and alphas, discretize, fine-tune "
         "(algorithm 2; algorithm 3 with --select mixture). With --select probe it may find scratch to be better."
@@ -206,14 +189,14 @@ def _transfer_parser() -> _Parser:
     return _with_recipe(parser, _THE_ZOOS_OWN)
 
 
-def _search_parser() -> _Parser:
+def _search_parser() -> Parser:
     parser = _verb("Search from scratch, discretize, fine-tune: the baseline of a transfer.")
     _add_target(parser)
     _add_output(parser)
     return _with_recipe(parser)
 
 
-def _predict_parser() -> _Parser:
+def _predict_parser() -> Parser:
     parser = _verb("Classify images with the network of a run.")
     parser.add_argument("--network", type=str, required=True, metavar="DIR", help="the folder network/ of a run")
     parser.add_argument("--images", type=str, required=True, metavar="DIR", help="images, at any depth")
@@ -221,7 +204,7 @@ def _predict_parser() -> _Parser:
     return _with_behaviour(parser)
 
 
-def _report_parser() -> _Parser:
+def _report_parser() -> Parser:
     parser = _verb("Write RUN/report.html again, with other runs on the same target beside it.")
     parser.add_argument("run", type=str, metavar="RUN", help="folder of a finished transfer or search")
     parser.add_argument(
@@ -236,30 +219,13 @@ def _report_parser() -> _Parser:
     return parser
 
 
-def _add_zoo_actions(parser: _Parser) -> None:
-    actions = parser.add_subcommands(dest="action", metavar="ACTION")
-    for name, text in (
-        ("list", "one line for each entry"),
-        ("show", "the card of one entry, or of all"),
-        ("verify", "read every byte and say what is wrong"),
-    ):
-        action = _Parser(description=f"Zoo: {text}.")
-        action.add_argument("zoo", type=str, metavar="ZOO", help="folder of the zoo")
-        if name == "show":
-            action.add_argument(
-                "entry", type=str, nargs="?", metavar="ENTRY", help="an id, its first 6 or more characters, or a name"
-            )
-        action.add_argument("--json", action="store_true", help="print JSON")
-        actions.add_subcommand(name, action, help=text)
-
-
-def _verb(description: str) -> _Parser:
-    parser = _Parser(description=description)
+def _verb(description: str) -> Parser:
+    parser = Parser(description=description)
     parser.add_argument("--config", action="config", help="YAML file with settings; repeatable, later ones win")
     return parser
 
 
-def _add_target(parser: _Parser) -> None:
+def _add_target(parser: Parser) -> None:
     parser.add_argument(
         "--target",
         type=str,
@@ -269,7 +235,7 @@ def _add_target(parser: _Parser) -> None:
     )
 
 
-def _add_zoo(parser: _Parser) -> None:
+def _add_zoo(parser: Parser) -> None:
     parser.add_argument("--zoo", type=str, required=True, metavar="DIR", help="folder of the zoo")
     parser.add_argument(
         "--select",
@@ -277,17 +243,17 @@ def _add_zoo(parser: _Parser) -> None:
         default="nearest",
         metavar="HOW",
         help="nearest; probe (search shortly from the nearest few and from scratch, take the best); mixture; random, "
-        "largest, same-classes, fixed-best (baselines); a selector of another package; or an entry's id or name "
+        "largest, same-classes, fixed-best (baselines); a selector of another package; or an entry's alias, id or name "
         "(default: nearest)",
     )
 
 
-def _add_output(parser: _Parser) -> None:
+def _add_output(parser: Parser) -> None:
     parser.add_argument("--output", type=str, required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--overwrite", action="store_true", help="replace a run that DIR holds")
 
 
-def _with_behaviour(parser: _Parser) -> _Parser:
+def _with_behaviour(parser: Parser) -> Parser:
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument("--skip-corrupt", action="store_true", help="leave unreadable images out, and count them")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -295,14 +261,14 @@ def _with_behaviour(parser: _Parser) -> _Parser:
     return parser
 
 
-def _with_recipe(parser: _Parser, other_defaults: Mapping[str, Any] = MappingProxyType({})) -> _Parser:
+def _with_recipe(parser: Parser, other_defaults: Mapping[str, Any] = MappingProxyType({})) -> Parser:
     """Offer every setting of the recipe as a hyphenated switch; what is not given keeps its default."""
     return _with_settings(parser, tuple(field.name for field in fields(Recipe)), other_defaults)
 
 
 def _with_settings(
-    parser: _Parser, names: Sequence[str], other_defaults: Mapping[str, Any] = MappingProxyType({})
-) -> _Parser:
+    parser: Parser, names: Sequence[str], other_defaults: Mapping[str, Any] = MappingProxyType({})
+) -> Parser:
     """Offer some settings of the recipe as hyphenated switches; what is not given keeps its default."""
     parser.add_argument(
         "--drop-small-classes", action="store_true", help="leave classes with fewer than four images out"
@@ -323,22 +289,6 @@ def _with_settings(
             help=texts[field.name] + default,
         )
     return parser
-
-
-def _wrong_value(message: str) -> str | None:
-    """What jsonargparse says of a value of the wrong type, as a sentence; None where it speaks of something else."""
-    key, given = re.search(r'Parser key "([\w.]+)"', message), re.search(r"(?:Given|Got) value: (.*)", message)
-    if key is None or given is None:
-        return None
-    value, switch = given[1].strip(), f"--{key[1].rpartition('.')[2].replace('_', '-')}"
-    choices = re.search(r"Expected a typing\.Literal\[(.*)\]", message)
-    if choices is not None:
-        allowed = re.findall(r"'([^']*)'", choices[1])
-        near = difflib.get_close_matches(value, allowed, n=1)
-        meant = f"; did you mean {near[0]!r}?" if near else "."
-        return f"{switch} is {value!r}; expected one of {', '.join(map(repr, allowed))}{meant}"
-    kind = re.search(r"Expected a <class '(\w+)'>", message)
-    return None if kind is None or kind[1] not in _KINDS else f"{switch} is {value!r}; expected {_KINDS[kind[1]]}."
 
 
 def _setting_texts() -> dict[str, str]:

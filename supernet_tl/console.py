@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -106,3 +107,27 @@ def say(text: str, *, quiet: bool = False) -> None:
     """One line for the person."""
     if not quiet:
         CONSOLE.print(text, soft_wrap=True)
+
+
+class _Notices(logging.Handler):
+    """Shows what the zoo logs, each sentence once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text not in self._said:
+            self._said.add(text)
+            say(f"note: {text}")
+
+
+def show_notices(*, quiet: bool = False) -> None:
+    """Let the person see what the zoo has to say, such as that it is offline; when quiet, only warnings."""
+    logger = logging.getLogger("zoo_store")
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _Notices)]:
+        logger.removeHandler(handler)
+    logger.addHandler(_Notices())
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.propagate = False

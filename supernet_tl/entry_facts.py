@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import darts
@@ -117,8 +118,12 @@ def num_images_of(card: Mapping[str, Any]) -> int | None:
     return sum(known) if known and len(known) == len(counts) else None
 
 
-def entries_named(cards: Mapping[str, Mapping[str, Any]], text: str) -> list[str]:
-    """The ids of the entries of this name; where there is none, of those whose ids begin so."""
+def entries_named(
+    cards: Mapping[str, Mapping[str, Any]], text: str, aliases: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
+    """The id that an alias points at, else those of the entries of this name, else of those whose ids begin so."""
+    if aliases.get(text) in cards:
+        return [aliases[text]]
     named = [entry_id for entry_id, card in cards.items() if card.get("name") == text]
     return named or [entry_id for entry_id in cards if len(text) >= 6 and entry_id.startswith(text)]
 
@@ -141,7 +146,7 @@ def readable_cards(zoo: zoo_store.Zoo) -> tuple[dict[str, Mapping[str, Any]], di
     Raises:
         ZooNotFoundError: there is no such folder.
     """
-    if not zoo.path.is_dir():
+    if not zoo.exists():
         zoo.cards()  # says so
     cards: dict[str, Mapping[str, Any]] = {}
     damaged: dict[str, str] = {}

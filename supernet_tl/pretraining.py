@@ -80,12 +80,25 @@ def pretrain(
     if mixture:
         _refuse_repeated(opened)
     store = None if zoo is None else adapters.open_zoo(zoo)
-    runs = Path(output) if output is not None else None if store is None else store.path / ".runs"
+    runs = _folder_of_runs(output, store)
     # That one of several sources cannot be embedded must be known before hours of training on another.
     adapters.embedder_of(recipe, control.device)
     groups = [opened] if mixture else [[images] for images in opened]
     entries = [_pretrain_one(group, store, recipe, runs, control) for group in groups]
     return entries[0] if len(entries) == 1 else entries
+
+
+def _folder_of_runs(output: str | os.PathLike[str] | None, zoo: zoo_store.Zoo | None) -> Path | None:
+    if output is not None:
+        return Path(output)
+    if zoo is None:
+        return None
+    if not zoo.is_local:
+        raise RecipeError(
+            f"zoo {zoo.address!r} is not in a local folder, and the runs need one for logs and checkpoints; "
+            "give it with --output DIR."
+        )
+    return zoo.path / ".runs"
 
 
 def _refuse_repeated(sources: Sequence[ImageSet]) -> None:
@@ -146,12 +159,12 @@ def _pretrain_one(
 
 def _already_there(zoo: zoo_store.Zoo, recipe: Recipe, fingerprints: list[str], control: Control) -> str | None:
     """The entry of the same settings, images and embedder, if the zoo has one."""
-    if not zoo.path.exists():
+    if not zoo.exists():
         return None
     embedder = adapters.embedder_of(recipe, control.device)
     cards, damaged = readable_cards(zoo)
     for entry_id, reason in damaged.items():
-        control.say(f"the zoo has a damaged entry, folder {zoo.path / entry_id}: {reason}")
+        control.say(f"the zoo has a damaged entry, {zoo.address}/{entry_id}: {reason}")
     for entry_id, card in cards.items():
         same_data = [part.get("fingerprint") for part in data_of(card)] == fingerprints
         same_embedder = embedder_of(card).get("weights_sha256") == embedder.identity.weights_sha256

@@ -133,7 +133,7 @@ class Selection:
         chosen = values["chosen"]
         if chosen is not None and chosen not in cards:
             raise SelectionError(
-                f"the run began from the zoo entry {chosen[:12]}, which zoo {str(zoo.path)!r} does not hold "
+                f"the run began from the zoo entry {chosen[:12]}, which zoo {zoo.address!r} does not hold "
                 "whole; give the zoo it began with, or choose another --output."
             )
         rows, probes = values["ranking"], values.get("probes", [])

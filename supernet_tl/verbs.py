@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 import zoo_store
-from supernet_tl.console import say
+from supernet_tl import zoo_verbs
+from supernet_tl.console import show_notices
 from supernet_tl.control import Control
-from supernet_tl.entry_facts import readable_cards
-from supernet_tl.errors import ComparisonError, SelectionError
+from supernet_tl.errors import ComparisonError
 from supernet_tl.files import read_json
+from supernet_tl.output import OUT, print_json, table_of
 from supernet_tl.recipe import Recipe
+from supernet_tl.zoo_verbs import show_cards
 
 _MAX_PAIRS_SHOWN = 45  # of ten datasets
-_OUT = Console(highlight=False, markup=False)  # names may hold brackets
 
 
 def run(config: Namespace) -> None:
     """Run the verb that was parsed."""
     verb = config.verb
+    show_notices(quiet=bool(config[verb].get("quiet")))
     _VERBS[verb](config[verb])
 
 
@@ -58,7 +56,7 @@ def _pretrain(config: Namespace) -> None:
         **_settings(config),
     )
     entries = found if isinstance(found, list) else [found]
-    _show_cards({zoo_store.content_id(entry): entry.card for entry in entries}, as_json=bool(config.json))
+    show_cards({zoo_store.content_id(entry): entry.card for entry in entries}, as_json=bool(config.json))
 
 
 def _distance(config: Namespace) -> None:
@@ -82,7 +80,7 @@ def _distance(config: Namespace) -> None:
     )
     values = found.to_dict()
     if config.json:
-        _print_json(values)
+        print_json(values)
         return
     draws = f", mean of {values['num_draws']} draws" if values["num_draws"] > 1 else ""
     title = f"{values['distance']}, {values['rows']} rows each{draws}"
@@ -91,7 +89,7 @@ def _distance(config: Namespace) -> None:
     else:
         _show_pair(values, title)
     if found.output is not None:
-        _OUT.print(
+        OUT.print(
             f"pictures: {found.output / ('distance.html' if found.classes else 'distances.html')}", soft_wrap=True
         )
 
@@ -99,22 +97,22 @@ def _distance(config: Namespace) -> None:
 def _show_pair(values: dict[str, Any], title: str) -> None:
     """Two datasets: their distance, and the nearest class of each class."""
     (pair,) = values["pairs"]
-    table = _table("", "", "distance", "spread", "squared", "converged", title=title)
+    table = table_of("", "", "distance", "spread", "squared", "converged", title=title)
     table.add_row(pair["a"], pair["b"], *_numbers(pair), "yes" if pair["converged"] else "no")
-    _OUT.print(table)
+    OUT.print(table)
     nearest = values["classes"]["nearest"]
     if values["num_draws"] > 1:
-        _OUT.print("classes: of the first draw")
+        OUT.print("classes: of the first draw")
     for dataset, labels in zip(values["datasets"], (values["classes"][f"labels_{side}"] for side in "ab"), strict=True):
         if len(labels) < dataset["num_classes"]:
-            _OUT.print(
+            OUT.print(
                 f"{dataset['num_classes'] - len(labels)} of {dataset['num_classes']} classes of {dataset['name']} have "
                 "no row in that draw and are left out; give more --rows",
                 soft_wrap=True,
             )
     if nearest[0]["by_label_distance"] is None and nearest[0]["by_mass"] is None:
         return
-    table = _table(f"class of {pair['a']}", f"nearest of {pair['b']}", "distance", "most of its mass to", "share")
+    table = table_of(f"class of {pair['a']}", f"nearest of {pair['b']}", "distance", "most of its mass to", "share")
     for row in nearest:
         by_distance, by_mass = row["by_label_distance"], row["by_mass"]
         table.add_row(
@@ -122,7 +120,7 @@ def _show_pair(values: dict[str, Any], title: str) -> None:
             *(("—", "—") if by_distance is None else (by_distance["class"], f"{by_distance['distance']:.2f}")),
             *(("—", "—") if by_mass is None else (by_mass["class"], f"{by_mass['share']:.1%}")),
         )
-    _OUT.print(table)
+    OUT.print(table)
 
 
 def _show_pairs(values: dict[str, Any], title: str) -> None:
@@ -131,13 +129,13 @@ def _show_pairs(values: dict[str, Any], title: str) -> None:
     if many:
         title += "; the nearest of each"
         nearest = {frozenset((row["name"], row["nearest"])) for row in values["nearest"]}
-    table = _table("", "", "distance", "spread", "squared", "converged", title=title)
+    table = table_of("", "", "distance", "spread", "squared", "converged", title=title)
     for pair in sorted(values["pairs"], key=lambda pair: float(pair["squared"])):
         if not many or frozenset((pair["a"], pair["b"])) in nearest:
             table.add_row(pair["a"], pair["b"], *_numbers(pair), "yes" if pair["converged"] else "no")
-    _OUT.print(table)
+    OUT.print(table)
     if many:
-        _OUT.print(f"all {len(values['pairs'])} pairs: give --output DIR, or --json")
+        OUT.print(f"all {len(values['pairs'])} pairs: give --output DIR, or --json")
 
 
 def _numbers(pair: dict[str, Any]) -> tuple[str, str, str]:
@@ -153,10 +151,10 @@ def _embed(config: Namespace) -> None:
     found = embed(config.source, config.output, config.part, control=_control(config), **_settings(config))
     values = {**found.to_dict(), "output": config.output}
     if config.json:
-        _print_json(values)
+        print_json(values)
         return
     what = "images" if found.part == "all" else f"{found.part} images"
-    _OUT.print(
+    OUT.print(
         f"{values['num_images']} {what} of {found.name} in {values['num_classes']} classes, {values['num_features']} "
         f"features each by {found.embedder.name} at {found.embedder.image_size} pixels: {config.output}",
         soft_wrap=True,
@@ -169,18 +167,18 @@ def _select(config: Namespace) -> None:
     found = select(config.target, config.zoo, config.select, control=_control(config), **_settings(config))
     values = found.to_dict()
     if config.json:
-        _print_json(values)
+        print_json(values)
         return
     corrected = values["terms"] == "self_distances"
-    title = "nearest first, own rows, less self-distances" if corrected else f"{values['rows_compared']} rows each"
-    table = _table("", "source", "entry", "distance", "spread", title=title if corrected else f"nearest first, {title}")
+    terms = "own rows, less self-distances" if corrected else f"{values['rows_compared']} rows each"
+    table = table_of("", "source", "entry", "distance", "spread", title=f"nearest first, {terms}")
     for row in values["ranking"]:
         distance = "—" if row["distance"] is None else f"{row['distance']:.2f}"
         # The spread is of the squared distance; this is what it moves the distance by, to first order.
         spread = "—" if not row["distance"] else f"± {row['spread'] / (2 * row['distance']):.2f}"
         table.add_row("*" if row["chosen"] else "", row["name"], row["entry"][:12], distance, spread)
-    _OUT.print(table)
-    _OUT.print(str(found), soft_wrap=True)
+    OUT.print(table)
+    OUT.print(str(found), soft_wrap=True)
 
 
 def _transfer(config: Namespace) -> None:
@@ -216,17 +214,17 @@ def _predict(config: Namespace) -> None:
     if config.json:
         rows = [vars(row) for row in found.rows]
         skipped = [{"path": problem.path, "reason": problem.reason} for problem in found.skipped]
-        _print_json({"accuracy": found.accuracy, "predictions": rows, "skipped": skipped})
+        print_json({"accuracy": found.accuracy, "predictions": rows, "skipped": skipped})
         return
-    table = _table("image", "predicted", "probability", "label")
+    table = table_of("image", "predicted", "probability", "label")
     for row in found.rows:
         table.add_row(row.path, row.predicted, f"{row.probability:.3f}", row.label or "—")
-    _OUT.print(table)
+    OUT.print(table)
     if found.accuracy is not None:
         labelled = sum(row.label is not None for row in found.rows)
-        _OUT.print(f"accuracy on the {labelled} of {len(found.rows)} images that are labelled: {found.accuracy:.4f}")
+        OUT.print(f"accuracy on the {labelled} of {len(found.rows)} images that are labelled: {found.accuracy:.4f}")
     if found.skipped:
-        _OUT.print(f"unreadable images skipped: {len(found.skipped)}")
+        OUT.print(f"unreadable images skipped: {len(found.skipped)}")
 
 
 def _report(config: Namespace) -> None:
@@ -240,9 +238,9 @@ def _report(config: Namespace) -> None:
         compared[label if label not in compared else f"{label} ({run.resolve().name})"] = run
     page = build_report(Path(config.run), compared)
     if config.json:
-        _print_json({"report": str(page), "compared": {label: str(run) for label, run in compared.items()}})
+        print_json({"report": str(page), "compared": {label: str(run) for label, run in compared.items()}})
     else:
-        _OUT.print(str(page), soft_wrap=True)
+        OUT.print(str(page), soft_wrap=True)
 
 
 def _start_of(run: Path) -> str:
@@ -254,74 +252,15 @@ def _start_of(run: Path) -> str:
     return "from scratch" if source is None else f"from {source['name']}"
 
 
-def _zoo(config: Namespace) -> None:
-    action = config.action
-    options = config[action]
-    zoo = zoo_store.Zoo(options.zoo)
-    if action == "verify":
-        problems = zoo.verify()
-        if options.json:
-            _print_json([{"entry": item.entry_id, "file": item.file, "reason": item.reason} for item in problems])
-        else:
-            for problem in problems:
-                _OUT.print(str(problem), soft_wrap=True)
-            if not problems:
-                _OUT.print(f"{len(zoo)} entries, all whole")
-        if problems:
-            raise zoo_store.CorruptEntryError(problems[0])
-        return
-    cards, damaged = readable_cards(zoo)
-    if action == "list":
-        _show_cards(cards, as_json=bool(options.json))
-        for reason in damaged.values():
-            say(f"damaged: {reason}")
-        return
-    for reason in damaged.values():
-        say(f"damaged: {reason}")
-    wanted = [_find(zoo, cards, options.entry)] if options.entry is not None else list(cards)
-    if not set(wanted) <= set(cards):
-        raise SelectionError(damaged[wanted[0]])
-    _print_json({entry_id: cards[entry_id] for entry_id in wanted})
-
-
-def _find(zoo: zoo_store.Zoo, cards: dict[str, Any], entry: str) -> str:
-    named = [entry_id for entry_id, card in cards.items() if card.get("name") == entry]
-    if len(named) > 1:
-        ids = ", ".join(entry_id[:12] for entry_id in named)
-        raise SelectionError(f"{len(named)} entries are named {entry!r}: {ids}; give the beginning of an id.")
-    return named[0] if named else zoo.resolve(entry)
-
-
-def _show_cards(cards: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        _print_json({entry_id: dict(card) for entry_id, card in cards.items()})
-        return
-    table = _table("entry", "source", "kind", "space", "channels", "cells", "classes", "test")
-    for entry_id, card in cards.items():
-        space = card.get("space")
-        accuracy = (card.get("metrics") or {}).get("test_accuracy")
-        table.add_row(
-            entry_id[:12],
-            str(card.get("name")),
-            str(card.get("kind")),
-            str(space.get("name") if isinstance(space, dict) else space),
-            str(card.get("channels")),
-            str(card.get("num_cells")),
-            str(card.get("num_classes")),
-            "—" if accuracy is None else f"{accuracy:.4f}",
-        )
-    _OUT.print(table)
-
-
 def _show_result(summary: dict[str, Any], output: Path, *, as_json: bool) -> None:
     if as_json:
-        _print_json(summary)
+        print_json(summary)
         return
     source, selection = summary["source"], summary["selection"]
     origin = "from scratch" if source is None else f"from {source['name']} ({source['entry'][:12]})"
     if selection is not None and selection["probes"]:
         _show_probes(selection, summary["recipe"]["probe_epochs"], summary["target"]["splits"]["validation"])
-    table = _table("", "validation", "test", "parameters", title=f"{summary['target']['name']}, {origin}")
+    table = table_of("", "validation", "test", "parameters", title=f"{summary['target']['name']}, {origin}")
     for part in ("supernet", "network"):
         values = summary[part]
         table.add_row(
@@ -332,28 +271,17 @@ def _show_result(summary: dict[str, Any], output: Path, *, as_json: bool) -> Non
             ),
             f"{values['num_parameters']:,}",
         )
-    _OUT.print(table)
-    _OUT.print(f"network: {output / 'network'}\nreport:  {output / 'report.html'}", soft_wrap=True)
+    OUT.print(table)
+    OUT.print(f"network: {output / 'network'}\nreport:  {output / 'report.html'}", soft_wrap=True)
 
 
 def _show_probes(selection: dict[str, Any], epochs: int, num_images: int) -> None:
-    table = _table("", "probed", "validation", title=f"{epochs} epoch{'' if epochs == 1 else 's'} from each")
+    table = table_of("", "probed", "validation", title=f"{epochs} epoch{'' if epochs == 1 else 's'} from each")
     for probe in selection["probes"]:
         told = "diverged" if probe["accuracy"] is None else f"{probe['accuracy']:.4f}"
         table.add_row("*" if probe["entry"] == selection["chosen"] else "", probe["name"], told)
-    _OUT.print(table)
-    _OUT.print(f"accuracies of the probes: on {num_images} validation images", soft_wrap=True)
-
-
-def _table(*columns: str, title: str | None = None) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, no_wrap=column == "entry")
-    return table
-
-
-def _print_json(values: Any) -> None:
-    print(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))
+    OUT.print(table)
+    OUT.print(f"accuracies of the probes: on {num_images} validation images", soft_wrap=True)
 
 
 _VERBS = {
@@ -365,5 +293,5 @@ _VERBS = {
     "search": _search,
     "predict": _predict,
     "report": _report,
-    "zoo": _zoo,
+    "zoo": zoo_verbs.run,
 }

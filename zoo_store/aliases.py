@@ -1,17 +1,21 @@
 """Names that people give to entries: an alias may move to another entry, an entry never changes."""
 
 import re
+from collections.abc import Mapping
 
-from zoo_store.errors import AliasError
+from zoo_store.errors import AliasError, EntryNotFoundError
+from zoo_store.format.identity import is_full_id
 from zoo_store.format.plain_json import parse, pretty
+from zoo_store.places.files import UnfitFileError
+from zoo_store.places.place import Place
 
 ALIAS_FORMAT = 1
-MAX_NOTE_BYTES = 4096
+
+_MAX_BYTES = 4096
 
 _ALIAS = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 _ID_LIKE = re.compile(r"[0-9a-f]{6,}")
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
-_FULL_ID = re.compile(r"[0-9a-f]{64}")
 _SUFFIX = ".json"
 
 
@@ -35,28 +39,78 @@ def checked_alias(text: object) -> str:
     )
 
 
-def note_name(alias: str) -> str:
-    """The file that holds an alias."""
+class Aliases:
+    """The aliases of a place, one small file each.
+
+    Args:
+        place: where the files are.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def all(self) -> dict[str, str]:
+        """The ids that the aliases point at, by alias in sorted order.
+
+        Raises:
+            AliasError: the file of an alias is damaged.
+        """
+        names = [alias for note in self.place.notes() if (alias := _alias_of(note)) is not None]
+        return {alias: entry_id for alias in names if (entry_id := self.find(alias)) is not None}
+
+    def find(self, alias: str) -> str | None:
+        """The id that an alias points at, whether or not there is such an entry; None where there is no such alias.
+
+        Raises:
+            AliasError: its file is damaged.
+        """
+        try:
+            data = self.place.read_note(_note(alias), _MAX_BYTES)
+            return None if data is None else _decode(data, alias)
+        except (ValueError, UnfitFileError) as error:
+            raise AliasError(
+                f"the file of the alias {alias!r} in zoo {self.place.address!r} {error}. Point it at an entry again "
+                f"with `supernet-tl zoo alias {self.place.address} {alias} ENTRY`, or delete it with --delete."
+            ) from error
+
+    def point(self, targets: Mapping[str, str]) -> None:
+        """Let aliases point at entries, whatever they pointed at before.
+
+        Args:
+            targets: full ids by alias.
+        """
+        self.place.write_notes({_note(alias): _encode(alias, entry_id) for alias, entry_id in targets.items()})
+
+    def delete(self, *aliases: str) -> None:
+        """Forget aliases, damaged or not.
+
+        Raises:
+            EntryNotFoundError: one is none of this place.
+        """
+        known = self.place.notes()
+        for alias in aliases:
+            if _note(alias) not in known:
+                raise EntryNotFoundError(
+                    f"zoo {self.place.address!r} has no alias {alias!r}: `supernet-tl zoo alias {self.place.address}` "
+                    "lists them."
+                )
+        self.place.write_notes(dict.fromkeys(map(_note, aliases)))
+
+
+def _note(alias: str) -> str:
     return f"{alias}{_SUFFIX}"
 
 
-def alias_of(note: str) -> str | None:
-    """The alias that a file holds; None where its name is that of no alias."""
+def _alias_of(note: str) -> str | None:
     alias = note.removesuffix(_SUFFIX)
     return alias if note.endswith(_SUFFIX) and is_alias(alias) else None
 
 
-def encode_alias(alias: str, entry_id: str) -> bytes:
-    """The bytes of an alias' file."""
+def _encode(alias: str, entry_id: str) -> bytes:
     return pretty({"format_version": ALIAS_FORMAT, "alias": alias, "entry": entry_id})
 
 
-def decode_alias(data: bytes, alias: str) -> str:
-    """The id of the entry that an alias' file points at.
-
-    Raises:
-        ValueError: with what was found and what was expected, as a clause.
-    """
+def _decode(data: bytes, alias: str) -> str:
     found = parse(data)
     if not isinstance(found, dict) or set(found) != {"format_version", "alias", "entry"}:
         raise ValueError("is not an object of exactly format_version, alias and entry")
@@ -65,6 +119,6 @@ def decode_alias(data: bytes, alias: str) -> str:
     if found["alias"] != alias:
         raise ValueError(f"is about the alias {found['alias']!r}, which is not the name of its file")
     entry_id = found["entry"]
-    if not isinstance(entry_id, str) or not _FULL_ID.fullmatch(entry_id):
+    if not isinstance(entry_id, str) or not is_full_id(entry_id):
         raise ValueError(f"points at {entry_id!r}; expected an id of 64 characters of 0-9 and a-f")
     return entry_id

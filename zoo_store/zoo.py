@@ -1,8 +1,9 @@
 """The zoo: immutable entries, each named by the hash of its content, wherever they lie."""
 
+import errno
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from zoo_store.addresses import open_place
-from zoo_store.aliases import MAX_NOTE_BYTES, alias_of, checked_alias, decode_alias, encode_alias, is_alias, note_name
+from zoo_store.aliases import Aliases, checked_alias, is_alias
+from zoo_store.copying import Copies, Progress, copy_entries, split_aliases
 from zoo_store.errors import (
     AliasError,
     AmbiguousIdError,
@@ -18,10 +20,11 @@ from zoo_store.errors import (
     InvalidIdError,
     ZooNotFoundError,
     ZooPathError,
+    ZooWriteError,
 )
 from zoo_store.format.card import Card, checked_card, encode_card
 from zoo_store.format.entry import ZooEntry
-from zoo_store.format.identity import content_of
+from zoo_store.format.identity import content_of, is_full_id
 from zoo_store.format.manifest import (
     CARD_FILE,
     MANIFEST_FILE,
@@ -34,10 +37,9 @@ from zoo_store.format.manifest import (
 from zoo_store.format.readme import readme
 from zoo_store.format.stored_entry import StoredEntry
 from zoo_store.format.tensors import encode, snapshot
-from zoo_store.places.files import UnfitFileError
+from zoo_store.places.files import write_folder
 from zoo_store.problem import Problem
 
-_FULL_ID = re.compile(r"[0-9a-f]{64}")
 _ID_PREFIX = re.compile(r"[0-9a-f]{6,64}")
 
 
@@ -70,6 +72,7 @@ class Zoo:
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         self._place = open_place(address, lock_timeout, storage_options)
+        self._aliases = Aliases(self._place)
 
     @property
     def address(self) -> str:
@@ -90,6 +93,29 @@ class Zoo:
             )
         return self._place.path
 
+    def exists(self) -> bool:
+        """Whether there is a folder, bucket or repository at the address; an existing zoo may have no entries."""
+        return self._place.exists()
+
+    def clear_leftovers(self) -> list[str]:
+        """Delete what writers that died left behind, which no reader sees; no entry is touched.
+
+        Returns:
+            The names of what was deleted.
+
+        Raises:
+            ZooWriteError: the operating system refused.
+            ZooBusyError: another writer held the lock for too long.
+            ZooNotFoundError: the zoo's place does not exist.
+        """
+        self._require_place()
+        return self._place.clear_leftovers()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the zoo is in a local folder, its `path`."""
+        return self._place.path is not None
+
     def __repr__(self) -> str:
         return f"Zoo({self.address!r})"
 
@@ -101,7 +127,7 @@ class Zoo:
 
     def __contains__(self, entry_id: object) -> bool:
         """Whether there is an entry under a full id."""
-        return isinstance(entry_id, str) and bool(_FULL_ID.fullmatch(entry_id)) and self._place.holds(entry_id)
+        return isinstance(entry_id, str) and is_full_id(entry_id) and self._place.holds(entry_id)
 
     def add(self, entry: ZooEntry) -> str:
         """Keep an entry.
@@ -141,6 +167,91 @@ class Zoo:
                 return entry_id
         self._stored(entry_id).load()
         return entry_id
+
+    def add_folder(self, folder: str | os.PathLike[str]) -> str:
+        """Keep the entry that a folder holds, as it lies in another zoo or as `export` wrote it.
+
+        Args:
+            folder: with an entry's five files; its name does not matter.
+
+        Returns:
+            The entry's id. Content that is there already is checked, found good, and left as it is.
+
+        Raises:
+            CorruptEntryError: the folder holds no whole entry; or the same content is there already, but damaged.
+            ZooPathError: there is no such folder.
+            ZooWriteError: the operating system refused; the zoo is as valid as before.
+            ZooBusyError: another writer held the lock for too long.
+        """
+        path = Path(os.path.abspath(folder))
+        if not path.is_dir():
+            raise ZooPathError(
+                f"there is no folder {str(folder)!r}; expected one with an entry's files: manifest.json, card.json, "
+                "supernet.safetensors, sketch.safetensors and README.md."
+            )
+        stored = StoredEntry.in_folder(path)
+        files = stored.files()
+        if not self._place.publish(stored.entry_id, files):
+            self._stored(stored.entry_id).load()
+        return stored.entry_id
+
+    def export(self, entry_id: str, folder: str | os.PathLike[str]) -> Path:
+        """Write the files of an entry to a new folder, byte for byte, after every check there is.
+
+        Args:
+            entry_id: an id, the beginning of one, or an alias.
+            folder: appears whole or not at all.
+
+        Raises:
+            ZooPathError: there is something at ``folder`` already.
+            ZooWriteError: the operating system refused.
+            CorruptEntryError: the entry is damaged; nothing is written. Otherwise raises as `get`.
+        """
+        path = Path(os.path.abspath(folder))
+        files = self._stored(self.resolve(entry_id)).files()
+        try:
+            write_folder(path, files)
+        except FileExistsError:
+            raise ZooPathError(
+                f"there is something at {str(folder)!r} already; give the name of a new folder."
+            ) from None
+        except OSError as error:
+            raise ZooWriteError(
+                error.errno or errno.EIO,
+                f"could not write {str(folder)!r}: {error.strerror or error}. Try another folder.",
+            ) from error
+        return path
+
+    def copy_to(
+        self,
+        target: "Zoo",
+        entry_ids: Iterable[str] | None = None,
+        *,
+        with_aliases: bool = True,
+        progress: Progress | None = None,
+    ) -> Copies:
+        """Copy entries to another zoo, byte for byte, each after every check there is.
+
+        Entries that the target holds are not copied again, so a stopped copy goes on where it was when it is repeated.
+
+        Args:
+            target: another zoo.
+            entry_ids: ids, beginnings of ids, or aliases; all entries when absent.
+            with_aliases: also the aliases of the copied entries. One that points elsewhere in the target stays there.
+            progress: is told how many entries of how many are in the target.
+
+        Raises:
+            CorruptEntryError: an entry of this zoo is damaged; those before it have been copied.
+            ZooReadError, ZooWriteError, ZooBusyError: as `get` and `add`.
+        """
+        self._require_place()
+        wanted = list(self) if entry_ids is None else list(dict.fromkeys(map(self.resolve, entry_ids)))
+        added, present, num_bytes = copy_entries(self._place, target._place, wanted, progress)
+        own = {alias: full_id for alias, full_id in self.aliases().items() if full_id in wanted} if with_aliases else {}
+        lacking, kept = split_aliases(own, target.aliases() if target.exists() else {})
+        if lacking:
+            target._aliases.point(lacking)
+        return Copies(tuple(added), tuple(present), num_bytes, lacking, kept)
 
     def get(self, entry_id: str) -> ZooEntry:
         """A whole entry, after every check there is.
@@ -212,7 +323,7 @@ class Zoo:
         if not self._place.discard(full_id):
             raise EntryNotFoundError(f"zoo {self.address!r} no longer holds {full_id}: it was removed just now.")
         if pointing:
-            self._place.write_notes(dict.fromkeys(map(note_name, pointing)))
+            self._aliases.delete(*pointing)
 
     def resolve(self, entry_id: str) -> str:
         """The full id of an entry of this zoo.
@@ -232,7 +343,7 @@ class Zoo:
             return self._aliased(entry_id)
         if not isinstance(entry_id, str) or not _ID_PREFIX.fullmatch(entry_id):
             raise self._no_id(entry_id)
-        if _FULL_ID.fullmatch(entry_id) and self._place.holds(entry_id):
+        if is_full_id(entry_id) and self._place.holds(entry_id):
             return entry_id
         fitting = [full_id for full_id in self if full_id.startswith(entry_id)]
         if not fitting:
@@ -254,8 +365,7 @@ class Zoo:
             ZooNotFoundError: the zoo's place does not exist.
         """
         self._require_place()
-        names = [alias for note in self._place.notes() if (alias := alias_of(note)) is not None]
-        return {alias: found for alias in names if (found := self._alias(alias)) is not None}
+        return self._aliases.all()
 
     def set_alias(self, alias: str, entry_id: str) -> str:
         """Let an alias point at an entry, whatever it pointed at before.
@@ -274,7 +384,7 @@ class Zoo:
         """
         name = checked_alias(alias)
         full_id = self.resolve(entry_id)
-        self._place.write_notes({note_name(name): encode_alias(name, full_id)})
+        self._aliases.point({name: full_id})
         return full_id
 
     def delete_alias(self, alias: str) -> None:
@@ -284,14 +394,12 @@ class Zoo:
             AliasError: that cannot be an alias.
             EntryNotFoundError: there is no such alias.
         """
-        name = note_name(checked_alias(alias))
+        name = checked_alias(alias)
         self._require_place()
-        if name not in self._place.notes():
-            raise EntryNotFoundError(f"zoo {self.address!r} has no alias {alias!r}: zoo.aliases() lists them.")
-        self._place.write_notes({name: None})
+        self._aliases.delete(name)
 
     def _aliased(self, alias: str) -> str:
-        full_id = self._alias(alias)
+        full_id = self._aliases.find(alias)
         if full_id is None:
             raise self._no_id(alias)
         if not self._place.holds(full_id):
@@ -307,18 +415,8 @@ class Zoo:
             f"them, or an alias of zoo {self.address!r}: list(zoo) gives the ids, zoo.aliases() the aliases."
         )
 
-    def _alias(self, alias: str) -> str | None:
-        try:
-            data = self._place.read_note(note_name(alias), MAX_NOTE_BYTES)
-            return None if data is None else decode_alias(data, alias)
-        except (ValueError, UnfitFileError) as error:
-            raise AliasError(
-                f"the file of the alias {alias!r} in zoo {self.address!r} {error}. Point it at an entry again with "
-                "zoo.set_alias, or delete it with zoo.delete_alias."
-            ) from error
-
     def _ids(self) -> list[str]:
-        return self._place.groups(lambda name: _FULL_ID.fullmatch(name) is not None)
+        return self._place.groups(is_full_id)
 
     def _stored(self, full_id: str) -> StoredEntry:
         return StoredEntry(self._place, full_id)

@@ -40,7 +40,7 @@ def find_datasets(given: Sequence[Source], zoo: zoo_store.Zoo | None, control: C
         found = [_find(source, zoo, cards, control) for source in given]
     if zoo is not None and not given and not found:
         raise ComparisonError(
-            f"{zoo.path} holds no zoo entry that can be compared; expected a zoo of two or more, as "
+            f"{zoo.address} holds no zoo entry that can be compared; expected a zoo of two or more, as "
             "`supernet-tl pretrain` makes one. To compare folders of images, name them without --zoo."
         )
     if len(found) < 2:
@@ -115,7 +115,7 @@ def _find(source: Source, zoo: zoo_store.Zoo | None, cards: Mapping[str, Any], c
         return from_images(source, source.name, control)
     text = os.fspath(source)
     if zoo is not None:
-        entries = entries_named(cards, text)
+        entries = entries_named(cards, text, zoo.aliases())
         if len(entries) > 1:
             raise ComparisonError(
                 f"{text!r} names {len(entries)} entries of the zoo: {', '.join(item[:12] for item in entries)}. "

@@ -117,7 +117,7 @@ def test_an_interrupt_while_writing_leaves_no_entry_and_no_litter(
         written.append(path)
         write_file(path, data)
 
-    monkeypatch.setattr("zoo_store.places.local.write_file", write_until_interrupted)
+    monkeypatch.setattr("zoo_store.places.files.write_file", write_until_interrupted)
     with pytest.raises(KeyboardInterrupt):
         zoo.add(make_entry(seed=2))
 

@@ -6,6 +6,7 @@ still hold it against the id.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -14,6 +15,13 @@ from torch import Tensor
 from zoo_store.format.card import Card, lasting_part
 from zoo_store.format.plain_json import canonical
 from zoo_store.format.tensors import tensors_digest
+
+_FULL_ID = re.compile(r"[0-9a-f]{64}")
+
+
+def is_full_id(text: str) -> bool:
+    """Whether a text has the form of an entry's id."""
+    return _FULL_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)

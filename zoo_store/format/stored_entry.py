@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from torch import Tensor
@@ -17,7 +18,7 @@ from zoo_store.errors import (
 )
 from zoo_store.format.card import Card, checked_card
 from zoo_store.format.entry import ZooEntry
-from zoo_store.format.identity import card_digest
+from zoo_store.format.identity import card_digest, is_full_id
 from zoo_store.format.manifest import (
     CARD_FILE,
     LISTED_FILES,
@@ -32,6 +33,7 @@ from zoo_store.format.migrations import CARD_SCHEMA, check_version
 from zoo_store.format.plain_json import parse
 from zoo_store.format.tensors import decode, tensors_digest
 from zoo_store.places.files import UnfitFileError
+from zoo_store.places.local import LocalFolder
 from zoo_store.places.place import Place
 from zoo_store.problem import Problem
 
@@ -47,11 +49,31 @@ class StoredEntry:
     Args:
         place: the zoo's.
         entry_id: a full id.
+        group: its name in the place, where that is not the id.
     """
 
-    def __init__(self, place: Place, entry_id: str) -> None:
+    def __init__(self, place: Place, entry_id: str, group: str | None = None) -> None:
         self.place = place
         self.entry_id = entry_id
+        self.group = entry_id if group is None else group
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> "StoredEntry":
+        """The entry in a folder of any name, as which its manifest gives itself out.
+
+        Raises:
+            CorruptEntryError: there is no manifest, or it names no entry.
+        """
+        stored = cls(LocalFolder(folder.parent, lock_timeout=0), str(folder), folder.name)
+        data = stored._bytes(MANIFEST_FILE, MAX_MANIFEST_BYTES)
+        try:
+            found = parse(data)
+        except ValueError as error:
+            raise stored._corrupt(MANIFEST_FILE, str(error)) from error
+        claimed = found.get("id") if isinstance(found, dict) else None
+        if not isinstance(claimed, str) or not is_full_id(claimed):
+            raise stored._corrupt(MANIFEST_FILE, f"gives the id {claimed!r}; expected 64 characters of 0-9 and a-f")
+        return cls(stored.place, claimed, folder.name)
 
     def load(self) -> ZooEntry:
         """The whole entry, after every check there is."""
@@ -71,19 +93,19 @@ class StoredEntry:
 
     def problems(self) -> list[Problem]:
         """Everything that is wrong, file by file, instead of the first thing; empty when the entry is gone."""
-        while (before := self.place.mark(self.entry_id)) is not None:
+        while (before := self.place.mark(self.group)) is not None:
             found = self._all_problems()
-            if not found or self.place.mark(self.entry_id) == before:
+            if not found or self.place.mark(self.group) == before:
                 return found
         return []
 
     def _steadily(self, read: Callable[[], T]) -> T:
         """Read; and again where the entry was removed and added meanwhile, so that no fault comes of two halves."""
-        while (before := self.place.mark(self.entry_id)) is not None:
+        while (before := self.place.mark(self.group)) is not None:
             try:
                 return read()
             except CorruptEntryError:
-                if self.place.mark(self.entry_id) == before:
+                if self.place.mark(self.group) == before:
                     raise
         raise EntryNotFoundError(
             f"zoo {self.place.address!r} no longer holds {self.entry_id}: it was removed just now."
@@ -135,7 +157,7 @@ class StoredEntry:
 
     def _extra_files(self) -> list[str]:
         try:
-            names = self.place.files(self.entry_id)
+            names = self.place.files(self.group)
         except FileNotFoundError:
             raise self._corrupt(".", "is missing") from None
         return sorted(set(names) - {*LISTED_FILES, MANIFEST_FILE})
@@ -144,7 +166,7 @@ class StoredEntry:
         return self._corrupt(file, f"does not belong there; an entry has exactly {_file_list()}")
 
     def _manifest(self) -> tuple[bytes, Manifest]:
-        if not self.place.is_whole(self.entry_id):
+        if not self.place.is_whole(self.group):
             raise self._corrupt(".", "is a file or a symbolic link; expected a folder of its own")
         data = self._bytes(MANIFEST_FILE, MAX_MANIFEST_BYTES)
         try:
@@ -209,7 +231,7 @@ class StoredEntry:
 
     def _bytes(self, file: str, max_bytes: int, sha256: str | None = None) -> bytes:
         try:
-            return self.place.read(self.entry_id, file, max_bytes, sha256)
+            return self.place.read(self.group, file, max_bytes, sha256)
         except FileNotFoundError:
             raise self._corrupt(file, f"is missing; an entry has exactly {_file_list()}") from None
         except UnfitFileError as error:

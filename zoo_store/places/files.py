@@ -1,7 +1,10 @@
 """Files and folders that survive a crash, and reads that follow nothing out of their folder."""
 
 import os
+import shutil
 import stat
+import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 _READ_FLAGS = (
@@ -61,3 +64,30 @@ def make_folder(path: Path) -> None:
     make_folder(path.parent)
     path.mkdir(exist_ok=True)
     sync_folder(path.parent)
+
+
+def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Make a new folder with these files, whole and on the disk, or nothing.
+
+    Raises:
+        FileExistsError: there is something at ``path`` already.
+        OSError: the operating system refused.
+    """
+    if os.path.lexists(path):
+        raise FileExistsError(path)
+    make_folder(path.parent)
+    incoming = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        fill_folder(incoming, files)
+        os.rename(incoming, path)
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
+    sync_folder(path.parent)
+
+
+def fill_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Make a folder, write files into it, and wait until they are on the disk."""
+    path.mkdir()
+    for name, data in files.items():
+        write_file(path / name, data)
+    sync_folder(path)

@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from zoo_store.errors import ZooBusyError, ZooReadError, ZooWriteError
-from zoo_store.places.files import make_folder, read_file, sync_folder, write_file
+from zoo_store.places.files import fill_folder, make_folder, read_file, sync_folder, write_file
 
 _INCOMING, _OUTGOING = ".incoming-", ".outgoing-"
 _NOTES = "aliases"
@@ -106,10 +106,7 @@ class LocalFolder:
                     return False
                 incoming = self._hidden(_INCOMING)
                 try:
-                    incoming.mkdir()
-                    for name, data in files.items():
-                        write_file(incoming / name, data)
-                    sync_folder(incoming)
+                    fill_folder(incoming, files)
                     os.rename(incoming, self.path / group)
                 finally:
                     shutil.rmtree(incoming, ignore_errors=True)

@@ -1,0 +1,25 @@
+"""What a verb gives as its result: on standard output, for people or as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+OUT = Console(highlight=False, markup=False)  # names may hold brackets
+
+
+def table_of(*columns: str, title: str | None = None) -> Table:
+    """An empty table; entries are never broken over lines."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=column == "entry")
+    return table
+
+
+def print_json(values: Any) -> None:
+    """JSON that a person can read too."""
+    print(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))

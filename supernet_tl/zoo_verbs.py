@@ -1,0 +1,328 @@
+"""What each action of ``supernet-tl zoo`` does, and how it shows the outcome."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jsonargparse import Namespace
+
+import zoo_store
+from supernet_tl.adapters import open_zoo
+from supernet_tl.console import counted
+from supernet_tl.entry_facts import data_of, entries_named, readable_cards
+from supernet_tl.errors import SelectionError
+from supernet_tl.output import OUT, print_json, table_of
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def run(config: Namespace) -> None:
+    """Run the action that was parsed."""
+    options = config[config.action]
+    _ACTIONS[config.action](options)
+
+
+def _list(options: Namespace) -> None:
+    zoo = open_zoo(options.zoo)
+    wanted = zoo_store.EntryFilter(
+        **{name: options[name] for name in _FILTERS},
+        max_bytes=None if options.max_size is None else _num_bytes(options.max_size),
+    )
+    entries = zoo.find(wanted)
+    aliases = _aliases_by_entry(zoo)
+    if options.json:
+        print_json(
+            {
+                entry_id: {
+                    "card": None if entry.card is None else dict(entry.card),
+                    "aliases": aliases.get(entry_id, []),
+                    "num_bytes": entry.num_bytes,
+                    "problem": entry.problem,
+                }
+                for entry_id, entry in entries.items()
+            }
+        )
+        return
+    table = table_of("entry", "name", "alias", "kind", "space", "channels", "cells", "classes", "size", "test")
+    for entry_id, entry in entries.items():
+        if entry.card is None:
+            continue
+        size = "—" if entry.num_bytes is None else _size(entry.num_bytes)
+        alias, columns = ", ".join(aliases.get(entry_id, [])) or "—", _columns(entry.card)
+        table.add_row(entry_id[:12], columns[0], alias, *columns[1:-1], size, columns[-1])
+    OUT.print(table)
+    for entry in entries.values():
+        if entry.problem is not None:
+            OUT.print(f"damaged: {entry.problem}", soft_wrap=True)
+    if not entries:
+        OUT.print(_why_none(zoo, wanted), soft_wrap=True)
+
+
+def _why_none(zoo: zoo_store.Zoo, wanted: zoo_store.EntryFilter) -> str:
+    """What a person who finds nothing wants to know: what there is."""
+    cards = [entry.card for entry in zoo.find().values() if entry.card is not None]
+    if not cards:
+        return f"zoo {zoo.address!r} has no entries; add one with `supernet-tl pretrain --source SRC --zoo ZOO`."
+    parts = []
+    for name in _FILTERS:
+        if getattr(wanted, name) is not None:
+            there = sorted({str(value) for card in cards for value in _values(card, name)})
+            parts.append(f"{name.replace('_', ' ')}: {', '.join(there[:12]) or 'none recorded'}")
+    there_are = f"; there are {'; '.join(parts)}" if parts else ""
+    return f"none of the {len(cards)} entries of zoo {zoo.address!r} fits{there_are}."
+
+
+def _values(card: Mapping[str, Any], name: str) -> list[Any]:
+    if name == "licence":
+        found = [data.get("licence") for data in data_of(card)]
+    elif name == "tag":
+        found = list(card.get("tags") or [])
+    elif name == "space":
+        found = [_space(card)]
+    else:
+        found = [card.get(name)]
+    return [value for value in found if value is not None]
+
+
+def _show(options: Namespace) -> None:
+    zoo = open_zoo(options.zoo)
+    if options.entry is None:
+        cards, damaged = readable_cards(zoo)
+        for reason in damaged.values():
+            OUT.print(f"damaged: {reason}", soft_wrap=True)
+    else:
+        entry_id = find_entry(zoo, options.entry)
+        cards = {entry_id: zoo.card(entry_id)}
+    if options.json:
+        print_json({entry_id: dict(card) for entry_id, card in cards.items()})
+        return
+    aliases = _aliases_by_entry(zoo)
+    for entry_id, card in cards.items():
+        _show_entry(entry_id, card, aliases.get(entry_id, []))
+
+
+def _show_entry(entry_id: str, card: Mapping[str, Any], aliases: Sequence[str]) -> None:
+    table = table_of("", "", title=str(card.get("name") or entry_id[:12]))
+    table.show_header = False
+    table.add_row("entry", entry_id)
+    table.add_row("aliases", ", ".join(aliases) or "—")
+    for label, value in (
+        ("kind", card.get("kind")),
+        ("space", _space(card)),
+        ("channels", card.get("channels")),
+        ("cells", card.get("num_cells")),
+        ("image size", card.get("image_size")),
+        ("classes", card.get("num_classes")),
+        ("embedder", _named(card.get("embedder"))),
+        ("seed", card.get("seed")),
+        ("created", card.get("created")),
+        ("tags", ", ".join(map(str, card.get("tags") or [])) or None),
+    ):
+        table.add_row(label, "—" if value is None else str(value))
+    for data in data_of(card):
+        images = "" if data.get("num_images") is None else f", {data['num_images']} images"
+        table.add_row("data", f"{data.get('name')}{images}, licence {data.get('licence') or 'not recorded'}")
+    for name, value in (card.get("metrics") or {}).items():
+        table.add_row(name.replace("_", " "), f"{value:.4f}" if isinstance(value, float) else str(value))
+    OUT.print(table)
+
+
+def _verify(options: Namespace) -> None:
+    zoo = open_zoo(options.zoo)
+    problems = zoo.verify()
+    if options.json:
+        print_json([{"entry": item.entry_id, "file": item.file, "reason": item.reason} for item in problems])
+    else:
+        for problem in problems:
+            OUT.print(str(problem), soft_wrap=True)
+        if not problems:
+            OUT.print(f"{len(zoo)} entries, all whole")
+    if problems:
+        raise zoo_store.CorruptEntryError(problems[0])
+
+
+def _add(options: Namespace) -> None:
+    if options.alias is not None and len(options.folders) > 1:
+        raise SelectionError(
+            f"--alias names one entry, and {len(options.folders)} folders were given; add them singly."
+        )
+    zoo = open_zoo(options.zoo)
+    found = {folder: zoo.add_folder(folder) for folder in options.folders}
+    if options.alias is not None:
+        zoo.set_alias(options.alias, next(iter(found.values())))
+    if options.json:
+        print_json(found)
+        return
+    for folder, entry_id in found.items():
+        OUT.print(f"{folder}: {entry_id}", soft_wrap=True)
+
+
+def _get(options: Namespace) -> None:
+    zoo = open_zoo(options.zoo)
+    entry_id = find_entry(zoo, options.entry)
+    path = zoo.export(entry_id, options.output)
+    if options.json:
+        print_json({"entry": entry_id, "output": str(path)})
+    else:
+        OUT.print(f"{entry_id}: {path}", soft_wrap=True)
+
+
+def _alias(options: Namespace) -> None:
+    zoo = open_zoo(options.zoo)
+    if options.alias is not None and (options.entry is None) != bool(options.delete):
+        raise SelectionError("expected ALIAS and ENTRY to point an alias at an entry, or ALIAS --delete to forget it.")
+    if options.alias is not None:
+        if options.delete:
+            zoo.delete_alias(options.alias)
+        else:
+            zoo.set_alias(options.alias, find_entry(zoo, options.entry))
+    aliases = zoo.aliases()
+    if options.json:
+        print_json(aliases)
+        return
+    cards, _ = readable_cards(zoo)
+    table = table_of("alias", "entry", "name")
+    for alias, entry_id in aliases.items():
+        name = str(cards[entry_id].get("name")) if entry_id in cards else "not in the zoo"
+        table.add_row(alias, entry_id[:12], name)
+    OUT.print(table if aliases else f"zoo {zoo.address!r} has no aliases")
+
+
+def _rm(options: Namespace) -> None:
+    zoo = open_zoo(options.zoo)
+    wanted = list(dict.fromkeys(find_entry(zoo, text) for text in options.entries))
+    for entry_id in wanted:
+        zoo.remove(entry_id, with_aliases=bool(options.aliases))
+        if not options.json:
+            OUT.print(f"removed: {entry_id}")
+    if options.json:
+        print_json({"removed": wanted})
+
+
+def _gc(options: Namespace) -> None:
+    if options.zoo is None and not options.cache:
+        raise SelectionError("nothing to clear was named; give a ZOO, --cache, or both.")
+    cleared = [] if options.zoo is None else open_zoo(options.zoo).clear_leftovers()
+    if options.json:
+        print_json({"leftovers": cleared})
+    elif options.zoo is not None:
+        OUT.print(f"{len(cleared)} leftovers of interrupted writers deleted")
+
+
+def _copy(options: Namespace) -> None:
+    source, target = open_zoo(options.zoo), open_zoo(options.target)
+    wanted = [find_entry(source, text) for text in options.entries] or None
+    with counted("copying", quiet=bool(options.quiet)) as progress:
+        copies = source.copy_to(target, wanted, with_aliases=not options.no_aliases, progress=progress)
+    if options.json:
+        print_json(
+            {
+                "added": copies.added,
+                "present": copies.present,
+                "num_bytes": copies.num_bytes,
+                "aliases": copies.aliases,
+                "kept_aliases": copies.kept_aliases,
+            }
+        )
+        return
+    there = f", {len(copies.present)} were there already" if copies.present else ""
+    size = f" ({_size(copies.num_bytes)})" if copies.added else ""
+    OUT.print(f"{len(copies.added)} entries copied to {target.address}{size}{there}", soft_wrap=True)
+    for alias, entry_id in copies.kept_aliases.items():
+        OUT.print(
+            f"the alias {alias} points at {entry_id[:12]} there and stays so; to move it: "
+            f"supernet-tl zoo alias {target.address} {alias} ENTRY",
+            soft_wrap=True,
+        )
+
+
+def find_entry(zoo: zoo_store.Zoo, text: str) -> str:
+    """The full id of the entry that people call so: an alias, an id, its beginning, or the card's name.
+
+    Raises:
+        SelectionError: several entries have this name.
+        ZooError: there is no such entry.
+    """
+    try:
+        return zoo.resolve(text)
+    except (zoo_store.InvalidIdError, zoo_store.EntryNotFoundError):
+        cards, _ = readable_cards(zoo)
+        named = entries_named(cards, text)
+        if len(named) > 1:
+            ids = ", ".join(entry_id[:12] for entry_id in named)
+            raise SelectionError(
+                f"{len(named)} entries are named {text!r}: {ids}; give the beginning of an id."
+            ) from None
+        if not named:
+            raise
+        return named[0]
+
+
+def show_cards(cards: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> None:
+    """Cards by id, a line each."""
+    if as_json:
+        print_json({entry_id: dict(card) for entry_id, card in cards.items()})
+        return
+    table = table_of("entry", "source", "kind", "space", "channels", "cells", "classes", "test")
+    for entry_id, card in cards.items():
+        table.add_row(entry_id[:12], *_columns(card))
+    OUT.print(table)
+
+
+def _columns(card: Mapping[str, Any]) -> tuple[str, ...]:
+    accuracy = (card.get("metrics") or {}).get("test_accuracy")
+    facts = (card.get("name"), card.get("kind"), _space(card), *map(card.get, ("channels", "num_cells", "num_classes")))
+    shown = tuple("—" if fact is None else str(fact) for fact in facts)
+    return (*shown, "—" if accuracy is None else f"{accuracy:.4f}")
+
+
+def _space(card: Mapping[str, Any]) -> str | None:
+    return _named(card.get("space"))
+
+
+def _named(value: Any) -> str | None:
+    found = value.get("name") if isinstance(value, Mapping) else value
+    return None if found is None else str(found)
+
+
+def _aliases_by_entry(zoo: zoo_store.Zoo) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for alias, entry_id in zoo.aliases().items():
+        found.setdefault(entry_id, []).append(alias)
+    return found
+
+
+def _num_bytes(text: str) -> int:
+    """A size as people write it."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    if match is None or match[2].upper() not in _UNITS:
+        raise SelectionError(
+            f"--max-size is {text!r}; expected a number of bytes, or one with a unit such as 5MB or 2GiB."
+        )
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def _size(num_bytes: int) -> str:
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if num_bytes >= factor:
+            return f"{num_bytes / factor:.1f} {unit}"
+    return f"{num_bytes} B"
+
+
+_FILTERS = ("space", "kind", "name", "channels", "num_cells", "image_size", "licence", "tag")
+
+_ACTIONS: dict[str, Callable[[Namespace], None]] = {
+    "list": _list,
+    "show": _show,
+    "verify": _verify,
+    "add": _add,
+    "get": _get,
+    "alias": _alias,
+    "rm": _rm,
+    "gc": _gc,
+    "copy": _copy,
+    "push": _copy,
+    "pull": _copy,
+}
