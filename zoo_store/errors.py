@@ -70,9 +70,9 @@ class CorruptEntryError(ZooError, ValueError):
 
     def __str__(self) -> str:
         return (
-            f"{self.problem}. Nothing was loaded. Bring the entry's folder back from a good copy; or move it out of the "
-            f"way with `supernet-tl zoo verify --fix {shlex.quote(self.address)}`, which deletes nothing, and add the "
-            "entry again."
+            f"{self.problem}. Nothing was loaded. Bring the entry's folder back from a good copy; or move it out of "
+            f"the way with `supernet-tl zoo verify --fix {shlex.quote(self.address)}`, which deletes nothing, and add "
+            "the entry again."
         )
 
 

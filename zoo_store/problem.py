@@ -21,7 +21,8 @@ class Problem:
     damaged: bool = True
 
     def __str__(self) -> str:
+        file = self.file if self.file.isprintable() else ascii(self.file)
         if self.entry_id is None:
-            return f"zoo file {self.file} {self.reason}"
-        where = "the folder" if self.file == "." else self.file
+            return f"zoo file {file} {self.reason}"
+        where = "the folder" if file == "." else file
         return f"zoo entry {self.entry_id}: {where} {self.reason}"

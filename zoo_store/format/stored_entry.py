@@ -30,7 +30,7 @@ from zoo_store.format.manifest import (
     Manifest,
 )
 from zoo_store.format.migrations import CARD_SCHEMA, check_version
-from zoo_store.format.plain_json import parse
+from zoo_store.format.plain_json import parse, shown
 from zoo_store.format.tensors import decode, tensors_digest
 from zoo_store.places.files import UnfitFileError
 from zoo_store.places.local import LocalFolder
@@ -72,7 +72,9 @@ class StoredEntry:
             raise stored._corrupt(MANIFEST_FILE, str(error)) from error
         claimed = found.get("id") if isinstance(found, dict) else None
         if not isinstance(claimed, str) or not is_full_id(claimed):
-            raise stored._corrupt(MANIFEST_FILE, f"gives the id {claimed!r}; expected 64 characters of 0-9 and a-f")
+            raise stored._corrupt(
+                MANIFEST_FILE, f"gives the id {shown(claimed)}; expected 64 characters of 0-9 and a-f"
+            )
         return cls(stored.place, claimed, folder.name)
 
     def load(self) -> ZooEntry:
@@ -153,7 +155,7 @@ class StoredEntry:
         except CorruptEntryError as error:
             found.append(error.problem)
         except (NewerVersionError, ZooReadError) as error:
-            found.append(Problem(self.entry_id, file, f"cannot be read: {error}", damaged=False))
+            found.append(Problem(self.entry_id, file, f"cannot be read: {error}".rstrip("."), damaged=False))
 
     def _extra_files(self) -> list[str]:
         try:
@@ -242,7 +244,7 @@ class StoredEntry:
             raise self._corrupt(file, f"holds content with the digest {found}; the entry's id stands for {expected}")
 
     def _corrupt(self, file: str, reason: str) -> CorruptEntryError:
-        return CorruptEntryError(Problem(self.entry_id, file, reason), self.place.address)
+        return CorruptEntryError(Problem(self.entry_id, file, reason.rstrip(".")), self.place.address)
 
 
 def _file_list() -> str:
