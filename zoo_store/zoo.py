@@ -22,7 +22,7 @@ from zoo_store.errors import (
     ZooPathError,
     ZooWriteError,
 )
-from zoo_store.format.card import Card, checked_card
+from zoo_store.format.card import Card, checked_card, encode_card
 from zoo_store.format.entry import ZooEntry
 from zoo_store.format.identity import content_of, is_full_id
 from zoo_store.format.manifest import (
@@ -34,7 +34,6 @@ from zoo_store.format.manifest import (
     FileRecord,
     Manifest,
 )
-from zoo_store.format.plain_json import pretty
 from zoo_store.format.readme import readme
 from zoo_store.format.stored_entry import StoredEntry
 from zoo_store.format.tensors import encode, snapshot
@@ -157,9 +156,9 @@ class Zoo:
         entry_id = content.entry_id
         if not self._place.holds(entry_id):
             files = {
-                SUPERNET_FILE: encode(state),
-                SKETCH_FILE: encode(sketch),
-                CARD_FILE: pretty(card),
+                SUPERNET_FILE: encode(state, "state"),
+                SKETCH_FILE: encode(sketch, "sketch"),
+                CARD_FILE: encode_card(card),
                 README_FILE: readme(entry_id, card),
             }
             records = {name: FileRecord.of(data) for name, data in files.items()}
@@ -285,8 +284,12 @@ class Zoo:
         """The sketch of an entry, checked; the supernet's tensors are not read. Raises as `get`."""
         return self._stored(self.resolve(entry_id)).sketch()
 
-    def verify(self) -> list[Problem]:
+    def verify(self, entry_ids: Iterable[str] | None = None, *, progress: Progress | None = None) -> list[Problem]:
         """Read every byte of every entry.
+
+        Args:
+            entry_ids: ids, beginnings of ids, or aliases; when absent, all entries and then the aliases.
+            progress: is told how many entries of how many have been read.
 
         Returns:
             What is wrong, in the order of the ids; empty when all is well. What an interrupted `add` left behind is no
@@ -296,7 +299,55 @@ class Zoo:
             ZooNotFoundError: the zoo's place does not exist.
         """
         self._require_place()
-        return [problem for entry_id in self for problem in self._stored(entry_id).problems()]
+        wanted = list(self) if entry_ids is None else list(dict.fromkeys(map(self.resolve, entry_ids)))
+        found: list[Problem] = []
+        for done, entry_id in enumerate(wanted, start=1):
+            found.extend(self._stored(entry_id).problems())
+            if progress is not None:
+                progress(done, len(wanted))
+        return found + self._aliases.problems() if entry_ids is None else found
+
+    def quarantine(self, entry_id: str) -> str:
+        """Move an entry out of the zoo, damaged or not, and delete nothing.
+
+        Aliases that then point at nothing are set aside too: their files are kept under other names.
+
+        Args:
+            entry_id: an id, the beginning of one, or an alias.
+
+        Returns:
+            Where the entry lies now.
+
+        Raises:
+            ZooWriteError: the operating system refused.
+            ZooBusyError: another writer held the lock for too long.
+            EntryNotFoundError: there is no such entry.
+        """
+        where = self._place.set_aside(self.resolve(entry_id))
+        self._aliases.set_aside()
+        return where
+
+    def fix(self, problems: Iterable[Problem]) -> dict[str, str]:
+        """Move what is damaged out of the zoo, and delete nothing: see `quarantine`.
+
+        What may not be read here, or is of a newer supernet-tl, stays; so does what is good by now.
+
+        Args:
+            problems: as `verify` found them.
+
+        Returns:
+            Where things lie now, by the id of an entry or the file of an alias.
+
+        Raises:
+            ZooWriteError: the operating system refused.
+            ZooBusyError: another writer held the lock for too long.
+        """
+        damaged = dict.fromkeys(problem.entry_id for problem in problems if problem.damaged)
+        moved: dict[str, str] = {}
+        for entry_id in filter(None, damaged):
+            if any(problem.damaged for problem in self._stored(entry_id).problems()):
+                moved[entry_id] = self._place.set_aside(entry_id)
+        return moved | self._aliases.set_aside() if damaged else moved
 
     def remove(self, entry_id: str, *, with_aliases: bool = False) -> None:
         """Delete an entry, damaged or not.
@@ -321,10 +372,10 @@ class Zoo:
                 f"the entry {full_id} has the alias{'' if len(pointing) == 1 else 'es'} {', '.join(pointing)}; let "
                 "them point elsewhere with zoo.set_alias, or remove the entry with_aliases=True (zoo rm --aliases)."
             )
+        if pointing:  # first: a process that dies in between leaves no alias that points at nothing
+            self._aliases.delete(*pointing)
         if not self._place.discard(full_id):
             raise EntryNotFoundError(f"zoo {self.address!r} no longer holds {full_id}: it was removed just now.")
-        if pointing:
-            self._aliases.delete(*pointing)
 
     def resolve(self, entry_id: str) -> str:
         """The full id of an entry of this zoo.

@@ -11,9 +11,12 @@ from typing import TypeAlias
 
 from zoo_store.errors import CardError
 from zoo_store.format.migrations import CARD_SCHEMA, check_version
-from zoo_store.format.plain_json import Json, to_plain
+from zoo_store.format.plain_json import Json, listed, pretty, shown, to_plain
 
 Card: TypeAlias = dict[str, Json]
+
+MAX_CARD_BYTES = 4 * 1024 * 1024
+"""The largest ``card.json``."""
 
 VOLATILE_KEYS = frozenset({"created", "versions", "timings"})
 """Keys that tell of the run and not of the supernet: they are stored, but the entry's id does not cover them."""
@@ -44,12 +47,27 @@ def checked_card(card: object) -> Card:
     for key, (expected, accepts) in _KNOWN_KEYS.items():
         value = plain.get(key)
         if value is not None and not accepts(value):
-            faults.append(f"card[{key!r}] is {_shown(value)}; expected {expected}")
+            faults.append(f"card[{key!r}] is {shown(value)}; expected {expected}")
     if not faults:
         faults.extend(_contradictions(plain))
     if faults:
         raise _card_error(faults)
     return plain
+
+
+def encode_card(card: Card) -> bytes:
+    """The bytes of ``card.json``.
+
+    Raises:
+        CardError: there are too many of them.
+    """
+    data = pretty(card)
+    if len(data) > MAX_CARD_BYTES:
+        raise CardError(
+            f"the card cannot be kept: it makes a file of {len(data)} bytes; expected at most {MAX_CARD_BYTES}. "
+            "Leave out what is no description, such as arrays and logs, and build the entry again."
+        )
+    return data
 
 
 def lasting_part(card: Card) -> Card:
@@ -65,12 +83,7 @@ def _contradictions(card: Card) -> list[str]:
 
 
 def _card_error(faults: list[str]) -> CardError:
-    return CardError(f"the card cannot be kept: {'; '.join(faults)}. Correct the card and build the entry again.")
-
-
-def _shown(value: Json) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return CardError(f"the card cannot be kept: {listed(faults)}. Correct the card and build the entry again.")
 
 
 def _is_text(value: Json) -> bool:

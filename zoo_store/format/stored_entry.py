@@ -11,6 +11,7 @@ from zoo_store.errors import (
     CardError,
     CorruptEntryError,
     EntryNotFoundError,
+    NewerVersionError,
     SchemaVersionError,
     TensorError,
     ZooReadError,
@@ -29,7 +30,7 @@ from zoo_store.format.manifest import (
     Manifest,
 )
 from zoo_store.format.migrations import CARD_SCHEMA, check_version
-from zoo_store.format.plain_json import parse
+from zoo_store.format.plain_json import parse, shown
 from zoo_store.format.tensors import decode, tensors_digest
 from zoo_store.places.files import UnfitFileError
 from zoo_store.places.local import LocalFolder
@@ -71,7 +72,9 @@ class StoredEntry:
             raise stored._corrupt(MANIFEST_FILE, str(error)) from error
         claimed = found.get("id") if isinstance(found, dict) else None
         if not isinstance(claimed, str) or not is_full_id(claimed):
-            raise stored._corrupt(MANIFEST_FILE, f"gives the id {claimed!r}; expected 64 characters of 0-9 and a-f")
+            raise stored._corrupt(
+                MANIFEST_FILE, f"gives the id {shown(claimed)}; expected 64 characters of 0-9 and a-f"
+            )
         return cls(stored.place, claimed, folder.name)
 
     def load(self) -> ZooEntry:
@@ -151,8 +154,8 @@ class StoredEntry:
             yield
         except CorruptEntryError as error:
             found.append(error.problem)
-        except (SchemaVersionError, ZooReadError) as error:
-            found.append(Problem(self.entry_id, file, f"cannot be read: {error}"))
+        except (NewerVersionError, ZooReadError) as error:
+            found.append(Problem(self.entry_id, file, f"cannot be read: {error}".rstrip("."), damaged=False))
 
     def _extra_files(self) -> list[str]:
         try:
@@ -170,8 +173,10 @@ class StoredEntry:
         data = self._bytes(MANIFEST_FILE, MAX_MANIFEST_BYTES)
         try:
             return data, Manifest.from_bytes(data, self.entry_id)
-        except SchemaVersionError:
+        except NewerVersionError:
             raise
+        except SchemaVersionError as error:
+            raise self._corrupt(MANIFEST_FILE, f"cannot be used: {error}") from error
         except ValueError as error:
             raise self._corrupt(MANIFEST_FILE, str(error)) from error
 
@@ -194,9 +199,9 @@ class StoredEntry:
             checked = checked_card(card)
             self._check_digest(CARD_FILE, found=card_digest(card), expected=manifest.content.card)
             return checked
-        except (SchemaVersionError, CorruptEntryError):
+        except (NewerVersionError, CorruptEntryError):
             raise
-        except CardError as error:
+        except (CardError, SchemaVersionError) as error:
             raise self._corrupt(CARD_FILE, f"cannot be used: {error}") from error
         except ValueError as error:
             raise self._corrupt(CARD_FILE, str(error)) from error
@@ -239,7 +244,7 @@ class StoredEntry:
             raise self._corrupt(file, f"holds content with the digest {found}; the entry's id stands for {expected}")
 
     def _corrupt(self, file: str, reason: str) -> CorruptEntryError:
-        return CorruptEntryError(Problem(self.entry_id, file, reason))
+        return CorruptEntryError(Problem(self.entry_id, file, reason.rstrip(".")), self.place.address)
 
 
 def _file_list() -> str:

@@ -141,9 +141,10 @@ class LocalFolder:
             ZooBusyError: another writer held the lock for too long.
         """
         with self._writing(f"set {group} aside"), self._locked():
-            make_folder(self.path / _QUARANTINE)
-            names = (group, *(f"{group}.{number}" for number in itertools.count(2)))
-            aside = next(path for name in names if not os.path.lexists(path := self.path / _QUARANTINE / name))
+            folder = self._own(_QUARANTINE)
+            make_folder(folder)
+            names = itertools.chain((group,), (f"{group}.{number}" for number in itertools.count(2)))
+            aside = next(path for name in names if not os.path.lexists(path := folder / name))
             os.rename(self.path / group, aside)
             sync_folder(aside.parent)
             sync_folder(self.path)
@@ -165,7 +166,7 @@ class LocalFolder:
         """The sorted names of the files in the folder ``aliases``; hidden ones are left out."""
         try:
             with self._reading("its list of aliases"):
-                return sorted(name for name in os.listdir(self.path / _NOTES) if not name.startswith("."))
+                return sorted(name for name in os.listdir(self._own(_NOTES)) if not name.startswith("."))
         except FileNotFoundError:
             return []
 
@@ -173,7 +174,7 @@ class LocalFolder:
         """The bytes of a note; None where there is none."""
         try:
             with self._reading(f"{_NOTES}/{name}"):
-                return read_file(self.path / _NOTES / name, max_bytes)
+                return read_file(self._own(_NOTES) / name, max_bytes)
         except FileNotFoundError:
             return None
 
@@ -184,8 +185,8 @@ class LocalFolder:
             ZooWriteError: the operating system refused.
             ZooBusyError: another writer held the lock for too long.
         """
-        folder = self.path / _NOTES
         with self._writing("write the aliases"):
+            folder = self._own(_NOTES)
             make_folder(folder)
             with self._locked():
                 for name, data in notes.items():
@@ -212,6 +213,13 @@ class LocalFolder:
                 f"could not read {what} in the zoo {str(self.path)!r}: {error.strerror or error}. "
                 "Allow reading there, or see to the cause, then try again.",
             ) from error
+
+    def _own(self, name: str) -> Path:
+        """A folder of this one; a symbolic link in its place is not followed."""
+        path = self.path / name
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, f"{name} is a symbolic link; expected a folder")
+        return path
 
     def _hidden(self, prefix: str) -> Path:
         return self.path / f"{prefix}{uuid.uuid4().hex}"
