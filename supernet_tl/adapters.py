@@ -30,7 +30,6 @@ THUMBNAILS = "thumbnails"
 """Name of the tensor of small source images beside a sketch: uint8 (n, 3, size, size)."""
 
 _IMAGES_IN_MEMORY = 1024
-_NUM_THUMBNAILS = 24
 _THUMBNAIL_SIZE = 48
 _LIBRARIES = ("supernet-tl", "torch", "lightning", "timm", "POT", "numpy")
 
@@ -104,7 +103,7 @@ def _refuse_small_classes(cloud: ot_select.LabelledCloud) -> None:
         )
 
 
-def thumbnails(images: Sequence[ImageSet], splits: Sequence[Splits], num: int = _NUM_THUMBNAILS) -> Tensor:
+def thumbnails(images: Sequence[ImageSet], splits: Sequence[Splits], num: int = Recipe.num_thumbnails) -> Tensor:
     """A few search images, classes in turn: uint8 (n, 3, 48, 48)."""
     parts = []
     for image_set, split in zip(images, splits, strict=True):
@@ -146,8 +145,8 @@ def entry_of(
         "timings": dict(timings),
     }
     tensors = sketch.to_tensors()
-    if recipe.sketch == "rows":  # thumbnails are images of the source
-        tensors[THUMBNAILS] = thumbnails(data.image_sets, data.splits)
+    if recipe.sketch == "rows" and recipe.num_thumbnails:  # thumbnails are images of the source
+        tensors[THUMBNAILS] = thumbnails(data.image_sets, data.splits, recipe.num_thumbnails)
     return zoo_store.ZooEntry(state=supernet.state_dict(), sketch=tensors, card=card)
 
 
