@@ -143,7 +143,10 @@ def _distance_parser() -> _Parser:
         "entry's name or id",
     )
     parser.add_argument(
-        "--zoo", type=str, metavar="DIR", help="folder of a zoo; without any DATASET all its entries are compared"
+        "--zoo",
+        type=str,
+        metavar="ZOO",
+        help="folder of a zoo, or starter; without any DATASET all its entries are compared",
     )
     parser.add_argument(
         "--distance",
@@ -244,7 +247,7 @@ def _add_zoo_actions(parser: _Parser) -> None:
         ("verify", "read every byte and say what is wrong"),
     ):
         action = _Parser(description=f"Zoo: {text}.")
-        action.add_argument("zoo", type=str, metavar="ZOO", help="folder of the zoo")
+        action.add_argument("zoo", type=str, metavar="ZOO", help="folder of the zoo, or starter")
         if name == "show":
             action.add_argument(
                 "entry", type=str, nargs="?", metavar="ENTRY", help="an id, its first 6 or more characters, or a name"
@@ -270,7 +273,14 @@ def _add_target(parser: _Parser) -> None:
 
 
 def _add_zoo(parser: _Parser) -> None:
-    parser.add_argument("--zoo", type=str, required=True, metavar="DIR", help="folder of the zoo")
+    parser.add_argument(
+        "--zoo",
+        type=str,
+        required=True,
+        metavar="ZOO",
+        help="folder of the zoo, or starter: the small one that comes with the package (a folder of that name is "
+        "./starter)",
+    )
     parser.add_argument(
         "--select",
         type=str,

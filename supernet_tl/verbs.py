@@ -255,9 +255,11 @@ def _start_of(run: Path) -> str:
 
 
 def _zoo(config: Namespace) -> None:
+    from supernet_tl.adapters import open_zoo
+
     action = config.action
     options = config[action]
-    zoo = zoo_store.Zoo(options.zoo)
+    zoo = open_zoo(options.zoo)
     if action == "verify":
         problems = zoo.verify()
         if options.json:

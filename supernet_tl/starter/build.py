@@ -38,8 +38,7 @@ def build(
             mixture=len(planned.sources) > 1,
             output=output / "runs",
             control=control,
-            **shared,
-            **planned.settings,
+            **{**shared, **planned.settings},
         )
         assert isinstance(entry, zoo_store.ZooEntry)
         zoo.set_alias(planned.alias, zoo_store.content_id(entry))

@@ -18,6 +18,7 @@ SHARED: Mapping[str, Any] = MappingProxyType(
         "embedder": "tf_efficientnet_lite0",
         "embed_size": 64,
         "sketch_rows": 256,
+        "num_thumbnails": 16,
         "weight_lr": 0.05,
         "max_radius": 0.1,
     }
@@ -52,7 +53,7 @@ _NO_THUMBNAILS = {"num_thumbnails": 0}
 """Where people are on the images: their faces stay in the package that carries them."""
 
 _SCHEDULES: Mapping[str, Mapping[str, Any]] = {
-    "digits": {"epochs": 15, "batch_size": 16},
+    "digits": {"epochs": 12, "batch_size": 16},
     "mnist5k": {"epochs": 10, "batch_size": 32},
     "textures": {"epochs": 60, "batch_size": 16},
     "photos": {"epochs": 50, "batch_size": 16},
