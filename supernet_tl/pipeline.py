@@ -73,7 +73,7 @@ def select(
 
     Args:
         target: a folder, Meta-Album folder, ``pocket:NAME`` or image set.
-        zoo: the zoo or its path.
+        zoo: the zoo, its address, or ``starter``, the one that the package ships.
         select: as in :func:`transfer`; for ``probe`` the outcome says what a transfer would probe.
         control: device, bad images.
         **options: fields of :class:`supernet_tl.Recipe`; the embedder is the zoo's own unless one is given.
@@ -108,7 +108,7 @@ def transfer(
 
     Args:
         target: a folder, Meta-Album folder, ``pocket:NAME`` or image set.
-        zoo: the zoo or its path.
+        zoo: the zoo, its address, or ``starter``, the one that the package ships.
         select: ``nearest``; ``probe``, which searches for ``probe_epochs`` from the ``probe_candidates`` nearest and
             from scratch, and goes on from what does best on validation; ``mixture``; the baselines ``random``,
             ``largest``, ``same-classes`` and ``fixed-best``; a selector that another package offers; or an entry's id

@@ -63,6 +63,7 @@ def pretrain(
 
     Raises:
         RecipeError: an option is unknown or out of range.
+        StarterZooError: the zoo is the one that the package ships.
         DataError: a source that cannot be used.
     """
     control = control or Control()
@@ -79,7 +80,7 @@ def pretrain(
     opened = [control.open(source) for source in listed]
     if mixture:
         _refuse_repeated(opened)
-    store = None if zoo is None else adapters.open_zoo(zoo)
+    store = None if zoo is None else adapters.open_zoo(zoo, to_write=True)
     runs = _folder_of_runs(output, store)
     # That one of several sources cannot be embedded must be known before hours of training on another.
     adapters.embedder_of(recipe, control.device)
