@@ -22,10 +22,10 @@ from ot_select.embedding.embedder import Embedder, parse_embedder
 from ot_select.sketches.sketch import MIN_CLASS_ROWS
 from supernet_tl.data import ImageSet, Progress, Splits
 from supernet_tl.entry_facts import in_channels_of, stem_of
-from supernet_tl.errors import RecipeError, SelectionError, StarterZooError
+from supernet_tl.errors import RecipeError, SelectionError
 from supernet_tl.prepared_data import PreparedData
 from supernet_tl.recipe import Precision, Recipe
-from supernet_tl.starter import STARTER, STARTER_PATH
+from supernet_tl.zoos import open_zoo
 
 THUMBNAILS = "thumbnails"
 """Name of the tensor of small source images beside a sketch: uint8 (n, 3, size, size)."""
@@ -196,25 +196,6 @@ def supernet_of(entry: zoo_store.ZooEntry) -> darts.Supernet:
             "Its card needs space, channels, num_cells and num_classes that agree with its tensors."
         ) from error
     return net.eval()
-
-
-def open_zoo(zoo: zoo_store.Zoo | str | os.PathLike[str], *, to_write: bool = False) -> zoo_store.Zoo:
-    """A zoo, given as one, as its address, or by the word ``starter``.
-
-    Args:
-        zoo: ``starter`` is the zoo that the package ships; a folder of that name is ``./starter``.
-        to_write: entries or aliases are to be added or removed.
-
-    Raises:
-        StarterZooError: the starter zoo is to be written to.
-    """
-    store = zoo if isinstance(zoo, zoo_store.Zoo) else zoo_store.Zoo(STARTER_PATH if zoo == STARTER else zoo)
-    if to_write and store.address == str(STARTER_PATH):
-        raise StarterZooError(
-            "the starter zoo is part of the installed package and is never written to; copy it first: "
-            f"supernet-tl zoo copy {STARTER} my_zoo/, then give my_zoo/. (A folder called {STARTER} is ./{STARTER}.)"
-        )
-    return store
 
 
 def load_supernet(zoo: zoo_store.Zoo | str | os.PathLike[str], entry_id: str) -> darts.Supernet:

@@ -9,11 +9,11 @@ from typing import Any
 from jsonargparse import Namespace
 
 import zoo_store
-from supernet_tl.adapters import open_zoo
+from supernet_tl.cards import data_of
 from supernet_tl.console import counted
-from supernet_tl.entry_facts import data_of, entries_named, readable_cards
 from supernet_tl.errors import SelectionError
 from supernet_tl.output import OUT, print_json, table_of
+from supernet_tl.zoos import find_entry, open_zoo, readable_cards
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
@@ -149,7 +149,7 @@ def _add(options: Namespace) -> None:
         raise SelectionError(
             f"--alias names one entry, but {len(options.folders)} folders were given; add them singly."
         )
-    zoo = open_zoo(options.zoo)
+    zoo = open_zoo(options.zoo, to_write=True)
     found = {folder: zoo.add_folder(folder) for folder in options.folders}
     if options.alias is not None:
         zoo.set_alias(options.alias, next(iter(found.values())))
@@ -171,7 +171,7 @@ def _get(options: Namespace) -> None:
 
 
 def _alias(options: Namespace) -> None:
-    zoo = open_zoo(options.zoo)
+    zoo = open_zoo(options.zoo, to_write=options.alias is not None)
     if options.alias is not None and (options.entry is None) != bool(options.delete):
         raise SelectionError("expected ALIAS and ENTRY to point an alias at an entry, or ALIAS --delete to forget it.")
     if options.alias is not None:
@@ -195,7 +195,7 @@ def _alias(options: Namespace) -> None:
 
 
 def _rm(options: Namespace) -> None:
-    zoo = open_zoo(options.zoo)
+    zoo = open_zoo(options.zoo, to_write=True)
     wanted = list(dict.fromkeys(find_entry(zoo, text) for text in options.entries))
     for entry_id in wanted:
         zoo.remove(entry_id, with_aliases=bool(options.aliases))
@@ -208,7 +208,7 @@ def _rm(options: Namespace) -> None:
 def _gc(options: Namespace) -> None:
     if options.zoo is None and not options.cache:
         raise SelectionError("nothing to clear was named; give a ZOO, --cache, or both.")
-    cleared = [] if options.zoo is None else open_zoo(options.zoo).clear_leftovers()
+    cleared = [] if options.zoo is None else open_zoo(options.zoo, to_write=True).clear_leftovers()
     if options.json:
         print_json({"leftovers": cleared})
     elif options.zoo is not None:
@@ -216,7 +216,7 @@ def _gc(options: Namespace) -> None:
 
 
 def _copy(options: Namespace) -> None:
-    source, target = open_zoo(options.zoo), open_zoo(options.target)
+    source, target = open_zoo(options.zoo), open_zoo(options.target, to_write=True)
     wanted = [find_entry(source, text) for text in options.entries] or None
     with counted("copying", quiet=bool(options.quiet)) as progress:
         copies = source.copy_to(target, wanted, with_aliases=not options.no_aliases, progress=progress)
@@ -240,28 +240,6 @@ def _copy(options: Namespace) -> None:
             f"supernet-tl zoo alias {target.address} {alias} ENTRY",
             soft_wrap=True,
         )
-
-
-def find_entry(zoo: zoo_store.Zoo, text: str) -> str:
-    """The full id of the entry that people call so: an alias, an id, its beginning, or the card's name.
-
-    Raises:
-        SelectionError: several entries have this name.
-        ZooError: there is no such entry.
-    """
-    try:
-        return zoo.resolve(text)
-    except (zoo_store.InvalidIdError, zoo_store.EntryNotFoundError):
-        cards, _ = readable_cards(zoo)
-        named = entries_named(cards, text)
-        if len(named) > 1:
-            ids = ", ".join(entry_id[:12] for entry_id in named)
-            raise SelectionError(
-                f"{len(named)} entries are named {text!r}: {ids}; give the beginning of an id."
-            ) from None
-        if not named:
-            raise
-        return named[0]
 
 
 def show_cards(cards: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import zoo_store
-from supernet_tl.entry_facts import data_of, embedder_of, num_images_of
+from supernet_tl.cards import data_of, embedder_of, num_images_of
 
 _HEAD = """\
 # The starter zoo
