@@ -25,6 +25,10 @@ class StarterZooError(SupernetTLError):
     """An attempt to write into the zoo that the package ships."""
 
 
+class ProblemsFoundError(SupernetTLError):
+    """A zoo that does not verify."""
+
+
 class ComparisonError(SupernetTLError):
     """Datasets that cannot be compared as asked."""
 

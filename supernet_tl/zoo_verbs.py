@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from jsonargparse import Namespace
@@ -11,7 +12,7 @@ from jsonargparse import Namespace
 import zoo_store
 from supernet_tl.cards import data_of
 from supernet_tl.console import counted
-from supernet_tl.errors import SelectionError
+from supernet_tl.errors import ProblemsFoundError, SelectionError
 from supernet_tl.output import OUT, print_json, table_of
 from supernet_tl.zoos import find_entry, open_zoo, readable_cards
 
@@ -131,17 +132,30 @@ def _show_entry(entry_id: str, card: Mapping[str, Any], aliases: Sequence[str]) 
 
 
 def _verify(options: Namespace) -> None:
-    zoo = open_zoo(options.zoo)
-    problems = zoo.verify()
+    zoo = open_zoo(options.zoo, to_write=bool(options.fix))
+    wanted = [find_entry(zoo, text) for text in options.entries] or None
+    with counted("verifying", quiet=bool(options.quiet)) as progress:
+        problems = zoo.verify(wanted, progress=progress)
+    moved = zoo.fix(problems) if options.fix else {}
     if options.json:
-        print_json([{"entry": item.entry_id, "file": item.file, "reason": item.reason} for item in problems])
+        print_json({"problems": [asdict(problem) for problem in problems], "moved": moved})
     else:
         for problem in problems:
             OUT.print(str(problem), soft_wrap=True)
+        for what, where in moved.items():
+            OUT.print(f"set aside: {what} is now {where}", soft_wrap=True)
         if not problems:
-            OUT.print(f"{len(zoo)} entries, all whole")
-    if problems:
-        raise zoo_store.CorruptEntryError(problems[0])
+            OUT.print(f"{len(zoo) if wanted is None else len(wanted)} entries, all whole")
+    left = [problem for problem in problems if not (options.fix and problem.damaged)]
+    if left:
+        raise ProblemsFoundError(_advice(zoo, left, fixing=bool(options.fix)))
+
+
+def _advice(zoo: zoo_store.Zoo, left: Sequence[zoo_store.Problem], *, fixing: bool) -> str:
+    found = f"{len(left)} problem{'' if len(left) == 1 else 's'} in zoo {zoo.address!r}"
+    if fixing:
+        return f"{found} cannot be mended by setting anything aside: upgrade supernet-tl, or allow reading."
+    return f"{found}; `supernet-tl zoo verify {zoo.address} --fix` moves what is damaged to quarantine and deletes nothing."
 
 
 def _add(options: Namespace) -> None:

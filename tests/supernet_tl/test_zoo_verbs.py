@@ -182,3 +182,26 @@ def test_gc_deletes_what_dead_writers_left_and_nothing_else(zoo: Zoo, capsys: py
     assert (zoo.path / ".runs").is_dir()
     assert len(zoo) == 3
     assert "nothing to clear was named" in told(capsys, "gc", status=1)
+
+
+def test_verify_says_what_is_wrong_and_fix_sets_it_aside(
+    zoo: Zoo, ids: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "3 entries, all whole" in told(capsys, "verify", str(zoo.path))
+    bad = ids["digits single"]
+    zoo.set_alias("bad", bad)
+    (zoo.path / bad / "card.json").write_text("{}")
+
+    capsys.readouterr()
+    assert main(["zoo", "verify", str(zoo.path)]) == 1
+    shown = capsys.readouterr()
+    assert f"zoo entry {bad}: card.json has 2 bytes" in shown.out
+    assert "1 problem in zoo" in shown.err
+    assert "--fix` moves what is damaged to quarantine" in shown.err
+    assert answered(capsys, "verify", str(zoo.path), ids["plankton mixture"][:8])["problems"] == []
+
+    fixed = answered(capsys, "verify", str(zoo.path), "--fix")
+    assert [problem["entry_id"] for problem in fixed["problems"]] == [bad]
+    assert (zoo.path / "quarantine" / bad / "card.json").read_text() == "{}"
+    assert len(list((zoo.path / "quarantine" / bad).iterdir())) == 5
+    assert "2 entries, all whole" in told(capsys, "verify", str(zoo.path))
