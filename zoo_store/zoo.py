@@ -17,6 +17,7 @@ from zoo_store.errors import (
     ZooNotFoundError,
     ZooPathError,
 )
+from zoo_store.filters import EntryFilter
 from zoo_store.format.card import Card, checked_card
 from zoo_store.format.entry import ZooEntry
 from zoo_store.format.identity import content_of
@@ -32,6 +33,7 @@ from zoo_store.format.manifest import (
 from zoo_store.format.plain_json import pretty
 from zoo_store.format.readme import readme
 from zoo_store.format.stored_entry import StoredEntry
+from zoo_store.listed_entry import ListedEntry
 from zoo_store.places.files import UnfitFileError
 from zoo_store.problem import Problem
 
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
 
 _FULL_ID = re.compile(r"[0-9a-f]{64}")
 _ID_PREFIX = re.compile(r"[0-9a-f]{6,64}")
+
+
+def _is_full_id(name: str) -> bool:
+    return _FULL_ID.fullmatch(name) is not None
 
 
 class Zoo:
@@ -165,12 +171,30 @@ class Zoo:
 
     def cards(self) -> dict[str, Card]:
         """The cards of all entries by id, in sorted order. Raises as `get`, at the first entry that is damaged."""
-        self._require_place()
         cards = {}
-        for entry_id in self:
+        for entry_id, listed in self.find().items():
             with suppress(EntryNotFoundError):  # removed since it was listed
-                cards[entry_id] = self._stored(entry_id).card()
+                cards[entry_id] = listed.card or self._stored(entry_id).card()  # which raises, unless it is good again
         return cards
+
+    def find(self, wanted: EntryFilter | None = None) -> dict[str, ListedEntry]:
+        """The entries that fit a filter, by id in sorted order; all of them where there is none.
+
+        Cards are read once and then kept in an index, in this machine's cache. Entries that have come, gone or changed
+        since are noticed.
+
+        Returns:
+            Also every damaged entry, whatever is wanted, since nobody knows what it would be: without a card, and with
+            its ``problem``.
+
+        Raises:
+            ZooNotFoundError: the zoo's place does not exist.
+            ZooReadError: the operating system refused.
+        """
+        from zoo_store.index import Index  # brings SQLite
+
+        self._require_place()
+        return Index(self._place, _is_full_id).find(wanted)
 
     def sketch(self, entry_id: str) -> dict[str, "Tensor"]:
         """The sketch of an entry, checked; the supernet's tensors are not read. Raises as `get`."""
@@ -321,7 +345,7 @@ class Zoo:
             ) from error
 
     def _ids(self) -> list[str]:
-        return self._place.groups(lambda name: _FULL_ID.fullmatch(name) is not None)
+        return self._place.groups(_is_full_id)
 
     def _stored(self, full_id: str) -> StoredEntry:
         return StoredEntry(self._place, full_id)
