@@ -155,7 +155,8 @@ def _advice(zoo: zoo_store.Zoo, left: Sequence[zoo_store.Problem], *, fixing: bo
     found = f"{len(left)} problem{'' if len(left) == 1 else 's'} in zoo {zoo.address!r}"
     if fixing:
         return f"{found} cannot be mended by setting anything aside: upgrade supernet-tl, or allow reading."
-    return f"{found}; `supernet-tl zoo verify {zoo.address} --fix` moves what is damaged to quarantine and deletes nothing."
+    mend = f"`supernet-tl zoo verify {zoo.address} --fix`"
+    return f"{found}; {mend} moves what is damaged to quarantine and deletes nothing."
 
 
 def _add(options: Namespace) -> None:
