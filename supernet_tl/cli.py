@@ -126,7 +126,10 @@ def _distance_parser() -> Parser:
         "entry's name or id",
     )
     parser.add_argument(
-        "--zoo", type=str, metavar="DIR", help="folder of a zoo; without any DATASET all its entries are compared"
+        "--zoo",
+        type=str,
+        metavar="ZOO",
+        help="folder of a zoo, or starter; without any DATASET all its entries are compared",
     )
     parser.add_argument(
         "--distance",
@@ -236,7 +239,14 @@ def _add_target(parser: Parser) -> None:
 
 
 def _add_zoo(parser: Parser) -> None:
-    parser.add_argument("--zoo", type=str, required=True, metavar="DIR", help="folder of the zoo")
+    parser.add_argument(
+        "--zoo",
+        type=str,
+        required=True,
+        metavar="ZOO",
+        help="folder of the zoo, or starter: the small one that comes with the package (a folder of that name is "
+        "./starter)",
+    )
     parser.add_argument(
         "--select",
         type=str,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from supernet_tl.parser import Parser
 
-_ZOO = "folder, s3://BUCKET/PREFIX, hf://OWNER/NAME (Hugging Face Hub) or another URL that fsspec knows"
+_ZOO = (
+    "folder, s3://BUCKET/PREFIX, hf://OWNER/NAME (Hugging Face Hub), another URL that fsspec knows, or starter: the "
+    "one that comes with the package"
+)
 _ENTRY = "an alias, an id, its first 6 or more characters, or a name"
 
 

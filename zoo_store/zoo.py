@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from zoo_store.addresses import open_place
 from zoo_store.aliases import Aliases, checked_alias, is_alias
@@ -36,9 +34,11 @@ from zoo_store.format.manifest import (
 )
 from zoo_store.format.readme import readme
 from zoo_store.format.stored_entry import StoredEntry
-from zoo_store.format.tensors import encode, snapshot
 from zoo_store.places.files import write_folder
 from zoo_store.problem import Problem
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _ID_PREFIX = re.compile(r"[0-9a-f]{6,64}")
 
@@ -150,6 +150,8 @@ class Zoo:
                 f"found a {type(entry).__name__}, expected a ZooEntry: build one with "
                 "ZooEntry(state=..., sketch=..., card=...)."
             )
+        from zoo_store.format.tensors import encode, snapshot
+
         state, sketch = snapshot(entry.state, "state"), snapshot(entry.sketch, "sketch")
         card = checked_card(entry.card)  # again: what is inside a card may have been changed since it was built
         content = content_of(state, sketch, card)
@@ -280,7 +282,7 @@ class Zoo:
                 cards[entry_id] = self._stored(entry_id).card()
         return cards
 
-    def sketch(self, entry_id: str) -> dict[str, Tensor]:
+    def sketch(self, entry_id: str) -> dict[str, "Tensor"]:
         """The sketch of an entry, checked; the supernet's tensors are not read. Raises as `get`."""
         return self._stored(self.resolve(entry_id)).sketch()
 

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, TypeVar
 
 from zoo_store.errors import (
     CardError,
@@ -31,11 +29,13 @@ from zoo_store.format.manifest import (
 )
 from zoo_store.format.migrations import CARD_SCHEMA, check_version
 from zoo_store.format.plain_json import parse, shown
-from zoo_store.format.tensors import decode, tensors_digest
 from zoo_store.places.files import UnfitFileError
 from zoo_store.places.local import LocalFolder
 from zoo_store.places.place import Place
 from zoo_store.problem import Problem
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 T = TypeVar("T")
 
@@ -85,7 +85,11 @@ class StoredEntry:
         """The card alone; the tensors are not read."""
         return self._steadily(lambda: self._card(self._manifest()[1]))
 
-    def sketch(self) -> dict[str, Tensor]:
+    def card_and_size(self) -> tuple[Card, int]:
+        """The card, and the bytes that all files take together, by the manifest."""
+        return self._steadily(self._card_and_size)
+
+    def sketch(self) -> dict[str, "Tensor"]:
         """The sketch alone; the supernet's tensors are not read."""
         return self._steadily(lambda: self._sketch(self._manifest()[1]))
 
@@ -118,6 +122,10 @@ class StoredEntry:
 
     def _files(self) -> dict[str, bytes]:
         return self._checked()[0]
+
+    def _card_and_size(self) -> tuple[Card, int]:
+        manifest_bytes, manifest = self._manifest()
+        return self._card(manifest), len(manifest_bytes) + sum(record.size for record in manifest.files.values())
 
     def _checked(self) -> tuple[dict[str, bytes], ZooEntry]:
         """All files and what they say, from the same bytes."""
@@ -183,10 +191,10 @@ class StoredEntry:
     def _card(self, manifest: Manifest) -> Card:
         return self._parsed_card(self._listed(manifest, CARD_FILE), manifest)
 
-    def _sketch(self, manifest: Manifest) -> dict[str, Tensor]:
+    def _sketch(self, manifest: Manifest) -> dict[str, "Tensor"]:
         return self._parsed_sketch(self._listed(manifest, SKETCH_FILE), manifest)
 
-    def _state(self, manifest: Manifest) -> dict[str, Tensor]:
+    def _state(self, manifest: Manifest) -> dict[str, "Tensor"]:
         return self._parsed_state(self._listed(manifest, SUPERNET_FILE), manifest)
 
     def _parsed_card(self, data: bytes, manifest: Manifest) -> Card:
@@ -206,16 +214,18 @@ class StoredEntry:
         except ValueError as error:
             raise self._corrupt(CARD_FILE, str(error)) from error
 
-    def _parsed_sketch(self, data: bytes, manifest: Manifest) -> dict[str, Tensor]:
+    def _parsed_sketch(self, data: bytes, manifest: Manifest) -> dict[str, "Tensor"]:
         return self._parsed_tensors(data, SKETCH_FILE, "sketch", manifest.content.sketch)
 
-    def _parsed_state(self, data: bytes, manifest: Manifest) -> dict[str, Tensor]:
+    def _parsed_state(self, data: bytes, manifest: Manifest) -> dict[str, "Tensor"]:
         state = self._parsed_tensors(data, SUPERNET_FILE, "state", manifest.content.state)
         if not state:
             raise self._corrupt(SUPERNET_FILE, "holds no tensors; expected those of a supernet")
         return state
 
-    def _parsed_tensors(self, data: bytes, file: str, part: str, expected: str) -> dict[str, Tensor]:
+    def _parsed_tensors(self, data: bytes, file: str, part: str, expected: str) -> dict[str, "Tensor"]:
+        from zoo_store.format.tensors import decode, tensors_digest
+
         try:
             tensors = decode(data, part)
         except TensorError as error:
