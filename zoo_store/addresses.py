@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from zoo_store.errors import ZooPathError
+from zoo_store.format.identity import is_full_id
+from zoo_store.format.manifest import MANIFEST_FILE
 from zoo_store.places.local import LocalFolder
+from zoo_store.places.object_store import ObjectStore
+from zoo_store.places.offline import OfflinePlace, is_offline
 from zoo_store.places.place import Place
+from zoo_store.places.remote_files import shown_url
 
 HUB_SCHEME = "hf://"
 
@@ -30,12 +35,15 @@ def open_place(
     if not isinstance(text, str) or not text or "\0" in text:
         raise ZooPathError(f"{address!r} is not the address of a zoo; expected a local folder or a URL.")
     scheme, separator, rest = text.partition("://")
-    if not separator or scheme == "file":
+    if not separator or scheme in ("file", "local"):
         return LocalFolder(_checked_path(rest if separator else text), lock_timeout)
-    raise ZooPathError(
-        f"{text!r} is a URL, and this version keeps a zoo in a local folder only: copy the zoo to a folder and "
-        "give its path."
-    )
+    if f"{scheme}://" == HUB_SCHEME:
+        raise ZooPathError(
+            f"{text!r} is on the Hugging Face Hub, which this version does not reach; copy it to a folder."
+        )
+    if is_offline():
+        return OfflinePlace(shown_url(text), MANIFEST_FILE)
+    return ObjectStore(text, marker=MANIFEST_FILE, is_group=is_full_id, storage_options=storage_options)
 
 
 def _checked_path(text: str) -> Path:
