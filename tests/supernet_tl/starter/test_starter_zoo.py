@@ -19,11 +19,10 @@ import darts
 import ot_select
 import supernet_tl
 import zoo_store
-from supernet_tl import adapters
+from supernet_tl.cards import num_images_of
 from supernet_tl.cli import main
 from supernet_tl.control import Control
 from supernet_tl.data import ArrayStore, DataCard, ImageSet, open_image_set
-from supernet_tl.entry_facts import num_images_of
 from supernet_tl.errors import StarterZooError
 from supernet_tl.pipeline import select
 from supernet_tl.prepared_data import prepare
@@ -31,13 +30,14 @@ from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe
 from supernet_tl.starter import STARTER_PATH
 from supernet_tl.starter.page import page
 from supernet_tl.starter.plan import PLAN, SHARED, PlannedEntry
+from supernet_tl.zoos import open_zoo
 
 ALIASES = [planned.alias for planned in PLAN]
 
 
 @pytest.fixture(scope="module")
 def starter() -> zoo_store.Zoo:
-    return adapters.open_zoo("starter")
+    return open_zoo("starter")
 
 
 def _files(folder: Path) -> dict[str, tuple[int, int]]:
@@ -112,9 +112,9 @@ def test_the_word_names_the_packaged_zoo_and_a_folder_of_that_name_is_written_wi
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert adapters.open_zoo("starter").path == STARTER_PATH
+    assert open_zoo("starter").path == STARTER_PATH
     for folder in ("./starter", Path("starter"), str(tmp_path / "starter")):
-        assert adapters.open_zoo(folder).path == tmp_path / "starter"
+        assert open_zoo(folder).path == tmp_path / "starter"
 
 
 def test_it_is_never_written_to(
