@@ -4,14 +4,20 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SEEDS ?= 0
+MUTATIONS ?= 100000
+SECONDS_OF_STORM ?= 60
+KILLS ?= 200
 # Short spins at OpenMP barriers: as fast on an idle machine, and many times faster on one that others use too.
 export GOMP_SPINCOUNT ?= 20000
 
-.PHONY: help setup demo test lint types check clean
+.PHONY: help setup demo starter test test-fuzz test-faults lint types check clean
 
 help:
 	@echo "make demo    pretrain a small zoo on real image sets, transfer to two held-out ones, write a report"
+	@echo "make starter pretrain the starter zoo anew, which the package ships (half an hour)"
 	@echo "make test    run the tests"
+	@echo "make test-fuzz    100,000 altered zoo entries: each is refused, or says the same (minutes)"
+	@echo "make test-faults  a zoo under 8 writers and 8 readers, writers killed, disks full (minutes)"
 	@echo "make check   tests, lint and types"
 	@echo "make setup   only make the environment in $(VENV)"
 
@@ -30,8 +36,20 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/python -m supernet_tl.demo --output demo --seeds $(SEEDS)
 
+starter: $(READY)
+	$(BIN)/python -m supernet_tl.starter.build --output build/starter
+	rm -rf supernet_tl/starter/zoo supernet_tl/starter/README.md
+	cp -R build/starter/zoo build/starter/README.md supernet_tl/starter/
+	rm -f supernet_tl/starter/zoo/.lock
+
 test: $(READY)
 	$(BIN)/python -m pytest
+
+test-fuzz: $(READY)
+	$(BIN)/python -m tests.zoo_store.fuzz --mutations $(MUTATIONS)
+
+test-faults: $(READY)
+	$(BIN)/python -m tests.zoo_store.faults --seconds $(SECONDS_OF_STORM) --kills $(KILLS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

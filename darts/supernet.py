@@ -157,6 +157,17 @@ class Supernet(CheckedState):
         self.normal_alpha = nn.Parameter(ALPHA_INIT_SCALE * torch.randn(shape, generator=generator))
         self.reduction_alpha = nn.Parameter(ALPHA_INIT_SCALE * torch.randn(shape, generator=generator))
 
+    def like(self, num_classes: int, generator: torch.Generator | None = None) -> Supernet:
+        """A fresh supernet that :func:`darts.warm_start` can start from this one: the same but for the classes.
+
+        Args:
+            num_classes: outputs of its classifier.
+            generator: of its initial alphas, as of the constructor.
+        """
+        return Supernet(
+            self.space, num_classes, self.channels, self.num_cells, self.in_channels, generator, self.stem_name
+        )
+
     def weight_parameters(self) -> list[nn.Parameter]:
         """Every parameter but the alphas."""
         return [parameter for _, parameter in self.named_weight_parameters()]

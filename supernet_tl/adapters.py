@@ -25,12 +25,12 @@ from supernet_tl.entry_facts import in_channels_of, stem_of
 from supernet_tl.errors import RecipeError, SelectionError
 from supernet_tl.prepared_data import PreparedData
 from supernet_tl.recipe import Precision, Recipe
+from supernet_tl.zoos import open_zoo
 
 THUMBNAILS = "thumbnails"
 """Name of the tensor of small source images beside a sketch: uint8 (n, 3, size, size)."""
 
 _IMAGES_IN_MEMORY = 1024
-_NUM_THUMBNAILS = 24
 _THUMBNAIL_SIZE = 48
 _LIBRARIES = ("supernet-tl", "torch", "lightning", "timm", "POT", "numpy")
 
@@ -104,7 +104,7 @@ def _refuse_small_classes(cloud: ot_select.LabelledCloud) -> None:
         )
 
 
-def thumbnails(images: Sequence[ImageSet], splits: Sequence[Splits], num: int = _NUM_THUMBNAILS) -> Tensor:
+def thumbnails(images: Sequence[ImageSet], splits: Sequence[Splits], num: int = Recipe.num_thumbnails) -> Tensor:
     """A few search images, classes in turn: uint8 (n, 3, 48, 48)."""
     parts = []
     for image_set, split in zip(images, splits, strict=True):
@@ -146,8 +146,8 @@ def entry_of(
         "timings": dict(timings),
     }
     tensors = sketch.to_tensors()
-    if recipe.sketch == "rows":  # thumbnails are images of the source
-        tensors[THUMBNAILS] = thumbnails(data.image_sets, data.splits)
+    if recipe.sketch == "rows" and recipe.num_thumbnails:  # thumbnails are images of the source
+        tensors[THUMBNAILS] = thumbnails(data.image_sets, data.splits, recipe.num_thumbnails)
     return zoo_store.ZooEntry(state=supernet.state_dict(), sketch=tensors, card=card)
 
 
@@ -198,17 +198,12 @@ def supernet_of(entry: zoo_store.ZooEntry) -> darts.Supernet:
     return net.eval()
 
 
-def open_zoo(zoo: zoo_store.Zoo | str | os.PathLike[str]) -> zoo_store.Zoo:
-    """A zoo, given as one or as its path."""
-    return zoo if isinstance(zoo, zoo_store.Zoo) else zoo_store.Zoo(zoo)
-
-
 def load_supernet(zoo: zoo_store.Zoo | str | os.PathLike[str], entry_id: str) -> darts.Supernet:
     """The supernet of a zoo entry, ready to use, in evaluation mode.
 
     Args:
-        zoo: a zoo or its path.
-        entry_id: an id, or the beginning of one.
+        zoo: a zoo, its address, or ``starter``.
+        entry_id: an alias, an id, or the beginning of one.
     """
     return supernet_of(open_zoo(zoo).get(entry_id))
 
@@ -219,10 +214,10 @@ def state_from(reference: str) -> Mapping[str, Tensor]:
     Raises:
         SelectionError: the reference is not of that form.
     """
-    path, separator, entry_id = reference.rpartition("#")
-    if not separator or not path or not entry_id:
+    address, separator, entry_id = reference.rpartition("#")
+    if not separator or not address or not entry_id:
         raise SelectionError(f"{reference!r} names no zoo entry; expected ZOO#ENTRY, for example zoo/#1a2b3c4d.")
-    return open_zoo(path).get(entry_id).state
+    return open_zoo(address).get(entry_id).state
 
 
 def plain_state(net: torch.nn.Module) -> dict[str, Tensor]:

@@ -8,19 +8,13 @@ from typing import Any, Protocol
 
 import ot_select
 import zoo_store
-from supernet_tl.entry_facts import (
-    EntryFacts,
-    called,
-    distinct_name,
-    embedder_of,
-    entries_named,
-    num_images_of,
-    readable_cards,
-)
+from supernet_tl.cards import called, distinct_name, embedder_of, entries_named, num_images_of
+from supernet_tl.entry_facts import EntryFacts
 from supernet_tl.errors import SelectionError
 from supernet_tl.past_accuracies import read_past_accuracies
 from supernet_tl.recipe import Recipe
 from supernet_tl.selection import Selection
+from supernet_tl.zoos import readable_cards
 
 
 class Prober(Protocol):

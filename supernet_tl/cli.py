@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from supernet_tl.conflicts import refuse_conflicting_packages
+from supernet_tl.console import show_notices
 from supernet_tl.parser import Parser
 from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe
 from supernet_tl.zoo_parser import add_zoo_actions
@@ -51,9 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         parser = build_parser()
         config = parser.parse_args(given)
-        from supernet_tl import verbs
+        show_notices(quiet=bool(config[config.verb].get("quiet")))
+        if config.verb == "zoo":  # needs nothing of what the others load
+            from supernet_tl import zoo_verbs
 
-        verbs.run(config)
+            zoo_verbs.run(config.zoo)
+        else:
+            from supernet_tl import verbs
+
+            verbs.run(config)
     except KeyboardInterrupt:
         print("interrupted; nothing is lost. Repeat the same command to continue.", file=sys.stderr)
         return _INTERRUPTED
@@ -126,7 +133,10 @@ def _distance_parser() -> Parser:
         "entry's name or id",
     )
     parser.add_argument(
-        "--zoo", type=str, metavar="DIR", help="folder of a zoo; without any DATASET all its entries are compared"
+        "--zoo",
+        type=str,
+        metavar="ZOO",
+        help="folder of a zoo, or starter; without any DATASET all its entries are compared",
     )
     parser.add_argument(
         "--distance",
@@ -236,7 +246,14 @@ def _add_target(parser: Parser) -> None:
 
 
 def _add_zoo(parser: Parser) -> None:
-    parser.add_argument("--zoo", type=str, required=True, metavar="DIR", help="folder of the zoo")
+    parser.add_argument(
+        "--zoo",
+        type=str,
+        required=True,
+        metavar="ZOO",
+        help="folder of the zoo, or starter: the small one that comes with the package (a folder of that name is "
+        "./starter)",
+    )
     parser.add_argument(
         "--select",
         type=str,

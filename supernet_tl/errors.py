@@ -21,6 +21,14 @@ class SelectionError(SupernetTLError):
     """A zoo from which no source can be taken for this target."""
 
 
+class StarterZooError(SupernetTLError):
+    """An attempt to write into the zoo that the package ships."""
+
+
+class ProblemsFoundError(SupernetTLError):
+    """A zoo that does not verify."""
+
+
 class ComparisonError(SupernetTLError):
     """Datasets that cannot be compared as asked."""
 

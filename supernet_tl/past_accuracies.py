@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from supernet_tl.entry_facts import called, entries_named
+from supernet_tl.cards import called, entries_named
 from supernet_tl.errors import SelectionError
 
 _EXPECTED = "expected an object from entry names or ids to"

@@ -31,6 +31,7 @@ from supernet_tl.recipe import Recipe
 from supernet_tl.run_folder import RunFolder, is_finished, run_folder
 from supernet_tl.selection import ADOPTED, Selection
 from supernet_tl.summary import metrics_of, summarise
+from supernet_tl.zoos import open_zoo
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,12 @@ def select(
 
     Args:
         target: a folder, Meta-Album folder, ``pocket:NAME`` or image set.
-        zoo: the zoo or its path.
+        zoo: the zoo, its address, or ``starter``, the one that the package ships.
         select: as in :func:`transfer`; for ``probe`` the outcome says what a transfer would probe.
         control: device, bad images.
         **options: fields of :class:`supernet_tl.Recipe`; the embedder is the zoo's own unless one is given.
     """
-    control, store = control or Control(), adapters.open_zoo(zoo)
+    control, store = control or Control(), open_zoo(zoo)
     recipe, required = _transfer_recipe(store, options)
     images = control.open(target)
     chosen = _select(store, images, split(images, recipe), select, recipe, required, control)
@@ -108,7 +109,7 @@ def transfer(
 
     Args:
         target: a folder, Meta-Album folder, ``pocket:NAME`` or image set.
-        zoo: the zoo or its path.
+        zoo: the zoo, its address, or ``starter``, the one that the package ships.
         select: ``nearest``; ``probe``, which searches for ``probe_epochs`` from the ``probe_candidates`` nearest and
             from scratch, and goes on from what does best on validation; ``mixture``; the baselines ``random``,
             ``largest``, ``same-classes`` and ``fixed-best``; a selector that another package offers; or an entry's id
@@ -130,7 +131,7 @@ def transfer(
         RunFolderError: ``output`` holds something else.
         DataError: the target cannot be used.
     """
-    control, store = control or Control(), adapters.open_zoo(zoo)
+    control, store = control or Control(), open_zoo(zoo)
     given = dict(options, epochs=epochs, finetune_epochs=finetune_epochs, final=final, embedder=embedder, seed=seed)
     recipe, required = _transfer_recipe(store, given)
     images = control.open(target)

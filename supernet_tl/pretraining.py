@@ -13,15 +13,16 @@ from typing import Any
 import zoo_store
 from supernet_tl import adapters
 from supernet_tl.adapt import search_supernet
+from supernet_tl.cards import data_of, embedder_of
 from supernet_tl.console import counted
 from supernet_tl.control import Control, Source
 from supernet_tl.data import ImageSet
-from supernet_tl.entry_facts import data_of, embedder_of, readable_cards
 from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import mix
 from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe, digest
 from supernet_tl.run_folder import is_finished, run_folder
 from supernet_tl.summary import pretraining_summary
+from supernet_tl.zoos import open_zoo, readable_cards
 
 
 def pretrain(
@@ -63,6 +64,7 @@ def pretrain(
 
     Raises:
         RecipeError: an option is unknown or out of range.
+        StarterZooError: the zoo is the one that the package ships.
         DataError: a source that cannot be used.
     """
     control = control or Control()
@@ -79,7 +81,7 @@ def pretrain(
     opened = [control.open(source) for source in listed]
     if mixture:
         _refuse_repeated(opened)
-    store = None if zoo is None else adapters.open_zoo(zoo)
+    store = None if zoo is None else open_zoo(zoo, to_write=True)
     runs = _folder_of_runs(output, store)
     # That one of several sources cannot be embedded must be known before hours of training on another.
     adapters.embedder_of(recipe, control.device)

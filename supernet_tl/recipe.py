@@ -72,6 +72,8 @@ class Recipe:
         sketch: what is kept of a dataset for selection: ``rows``, embeddings of its images and a few small images
             of it; or ``gaussians``, statistics of its classes alone, for images whose traces may not leave.
         sketch_rank: directions kept of each class by ``gaussians``.
+        num_thumbnails: small images of a source that its zoo entry keeps for reports, 7 KB each; none with
+            ``gaussians``. A mixture keeps at least one of each source, unless it is 0.
         num_draws: seeded row samples that a distance is averaged over.
         preset: variant of the distance; ``paper`` is the debiased entropic one.
         distance: that sources are ranked by, in place of ``preset``: ``otdd`` (also when absent), ``otdd-paper``,
@@ -131,6 +133,7 @@ class Recipe:
     sketch_rows: int = 1000
     sketch: Sketching = "rows"
     sketch_rank: int = 8
+    num_thumbnails: int = 24
     num_draws: int = 3
     preset: Literal["paper"] | None = None
     distance: str | None = None
@@ -370,7 +373,7 @@ def _image_sizes(recipe: Recipe) -> list[str]:
 _AT_LEAST = {
     0: (
         *("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr", "weight_lr_min"),
-        *("auxiliary_weight", "sketch_rank"),
+        *("auxiliary_weight", "sketch_rank", "num_thumbnails"),
     ),
     1: (
         *("epochs", "batch_size", "num_micro_batches", "attack_steps", "embed_size", "num_draws"),

@@ -8,8 +8,10 @@ from typing import Any
 
 import ot_select
 import zoo_store
-from supernet_tl.entry_facts import EntryFacts, data_of, distinct_name, readable_cards
+from supernet_tl.cards import data_of, distinct_name
+from supernet_tl.entry_facts import EntryFacts
 from supernet_tl.errors import SelectionError
+from supernet_tl.zoos import readable_cards
 
 ADOPTED = ("space", "channels", "num_cells", "image_size", "in_channels", "stem")
 """Settings that a transfer takes from the chosen entry unless they are given."""

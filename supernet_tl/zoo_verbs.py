@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from jsonargparse import Namespace
 
 import zoo_store
-from supernet_tl.adapters import open_zoo
+from supernet_tl.cards import data_of
 from supernet_tl.console import counted
-from supernet_tl.entry_facts import data_of, entries_named, readable_cards
-from supernet_tl.errors import SelectionError
+from supernet_tl.errors import ProblemsFoundError, SelectionError
 from supernet_tl.output import OUT, print_json, table_of
+from supernet_tl.zoos import find_entry, open_zoo, readable_cards
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
@@ -27,63 +28,33 @@ def run(config: Namespace) -> None:
 def _list(options: Namespace) -> None:
     zoo = open_zoo(options.zoo)
     wanted = zoo_store.EntryFilter(
-        **{name: options[name] for name in _FILTERS},
+        **{name: options[name] for name in ("space", "kind", "name", "channels", "num_cells", "image_size")},
+        licences=tuple(options.licence or ()),
+        tags=tuple(options.tag or ()),
         max_bytes=None if options.max_size is None else _num_bytes(options.max_size),
     )
     entries = zoo.find(wanted)
     aliases = _aliases_by_entry(zoo)
     if options.json:
         print_json(
-            {
-                entry_id: {
-                    "card": None if entry.card is None else dict(entry.card),
-                    "aliases": aliases.get(entry_id, []),
-                    "num_bytes": entry.num_bytes,
-                    "problem": entry.problem,
-                }
-                for entry_id, entry in entries.items()
-            }
+            {entry_id: {**asdict(entry), "aliases": aliases.get(entry_id, [])} for entry_id, entry in entries.items()}
         )
         return
     table = table_of("entry", "name", "alias", "kind", "space", "channels", "cells", "classes", "size", "test")
     for entry_id, entry in entries.items():
-        if entry.card is None:
-            continue
-        size = "—" if entry.num_bytes is None else _size(entry.num_bytes)
-        alias, columns = ", ".join(aliases.get(entry_id, [])) or "—", _columns(entry.card)
-        table.add_row(entry_id[:12], columns[0], alias, *columns[1:-1], size, columns[-1])
-    OUT.print(table)
+        if entry.card is not None:
+            name, *facts, test = _columns(entry.card)
+            alias = ", ".join(aliases.get(entry_id, [])) or "—"
+            table.add_row(entry_id[:12], name, alias, *facts, _size(entry.num_bytes), test)
+    if table.row_count:
+        OUT.print(table)
+    elif not entries and not wanted.given:
+        OUT.print(f"zoo {zoo.address!r} has no entries; `supernet-tl pretrain --zoo` adds them", soft_wrap=True)
+    else:
+        OUT.print(wanted.why_nothing_fits(zoo.find()), soft_wrap=True)
     for entry in entries.values():
         if entry.problem is not None:
             OUT.print(f"damaged: {entry.problem}", soft_wrap=True)
-    if not entries:
-        OUT.print(_why_none(zoo, wanted), soft_wrap=True)
-
-
-def _why_none(zoo: zoo_store.Zoo, wanted: zoo_store.EntryFilter) -> str:
-    """What a person who finds nothing wants to know: what there is."""
-    cards = [entry.card for entry in zoo.find().values() if entry.card is not None]
-    if not cards:
-        return f"zoo {zoo.address!r} has no entries; add one with `supernet-tl pretrain --source SRC --zoo ZOO`."
-    parts = []
-    for name in _FILTERS:
-        if getattr(wanted, name) is not None:
-            there = sorted({str(value) for card in cards for value in _values(card, name)})
-            parts.append(f"{name.replace('_', ' ')}: {', '.join(there[:12]) or 'none recorded'}")
-    there_are = f"; there are {'; '.join(parts)}" if parts else ""
-    return f"none of the {len(cards)} entries of zoo {zoo.address!r} fits{there_are}."
-
-
-def _values(card: Mapping[str, Any], name: str) -> list[Any]:
-    if name == "licence":
-        found = [data.get("licence") for data in data_of(card)]
-    elif name == "tag":
-        found = list(card.get("tags") or [])
-    elif name == "space":
-        found = [_space(card)]
-    else:
-        found = [card.get(name)]
-    return [value for value in found if value is not None]
 
 
 def _show(options: Namespace) -> None:
@@ -104,11 +75,10 @@ def _show(options: Namespace) -> None:
 
 
 def _show_entry(entry_id: str, card: Mapping[str, Any], aliases: Sequence[str]) -> None:
-    table = table_of("", "", title=str(card.get("name") or entry_id[:12]))
-    table.show_header = False
-    table.add_row("entry", entry_id)
-    table.add_row("aliases", ", ".join(aliases) or "—")
-    for label, value in (
+    facts: list[tuple[str, Any]] = [
+        ("name", card.get("name")),
+        ("entry", entry_id),
+        ("aliases", ", ".join(aliases) or None),
         ("kind", card.get("kind")),
         ("space", _space(card)),
         ("channels", card.get("channels")),
@@ -118,37 +88,53 @@ def _show_entry(entry_id: str, card: Mapping[str, Any], aliases: Sequence[str]) 
         ("embedder", _named(card.get("embedder"))),
         ("seed", card.get("seed")),
         ("created", card.get("created")),
-        ("tags", ", ".join(map(str, card.get("tags") or [])) or None),
-    ):
-        table.add_row(label, "—" if value is None else str(value))
+        ("tags", ", ".join(card.get("tags") or []) or None),
+    ]
     for data in data_of(card):
         images = "" if data.get("num_images") is None else f", {data['num_images']} images"
-        table.add_row("data", f"{data.get('name')}{images}, licence {data.get('licence') or 'not recorded'}")
+        facts.append(("data", f"{data.get('name')}{images}, licence {data.get('licence') or 'not recorded'}"))
     for name, value in (card.get("metrics") or {}).items():
-        table.add_row(name.replace("_", " "), f"{value:.4f}" if isinstance(value, float) else str(value))
-    OUT.print(table)
+        facts.append((name.replace("_", " "), f"{value:.4f}" if isinstance(value, float) else value))
+    width = max(len(label) for label, _ in facts)
+    for label, value in facts:
+        OUT.print(f"{label:<{width}}  {'—' if value is None else value}", soft_wrap=True)
+    OUT.print()
 
 
 def _verify(options: Namespace) -> None:
-    zoo = open_zoo(options.zoo)
-    problems = zoo.verify()
+    zoo = open_zoo(options.zoo, to_write=bool(options.fix))
+    wanted = [find_entry(zoo, text) for text in options.entries] or None
+    with counted("verifying", quiet=bool(options.quiet)) as progress:
+        problems = zoo.verify(wanted, progress=progress)
+    moved = zoo.fix(problems) if options.fix else {}
     if options.json:
-        print_json([{"entry": item.entry_id, "file": item.file, "reason": item.reason} for item in problems])
+        print_json({"problems": [asdict(problem) for problem in problems], "moved": moved})
     else:
         for problem in problems:
             OUT.print(str(problem), soft_wrap=True)
+        for what, where in moved.items():
+            OUT.print(f"set aside: {what} is now {where}", soft_wrap=True)
         if not problems:
-            OUT.print(f"{len(zoo)} entries, all whole")
-    if problems:
-        raise zoo_store.CorruptEntryError(problems[0])
+            OUT.print(f"{len(zoo) if wanted is None else len(wanted)} entries, all whole")
+    left = [problem for problem in problems if not (options.fix and problem.damaged)]
+    if left:
+        raise ProblemsFoundError(_advice(zoo, left, fixing=bool(options.fix)))
+
+
+def _advice(zoo: zoo_store.Zoo, left: Sequence[zoo_store.Problem], *, fixing: bool) -> str:
+    found = f"{len(left)} problem{'' if len(left) == 1 else 's'} in zoo {zoo.address!r}"
+    if fixing:
+        return f"{found} cannot be mended by setting anything aside: upgrade supernet-tl, or allow reading."
+    mend = f"`supernet-tl zoo verify {zoo.address} --fix`"
+    return f"{found}; {mend} moves what is damaged to quarantine and deletes nothing."
 
 
 def _add(options: Namespace) -> None:
     if options.alias is not None and len(options.folders) > 1:
         raise SelectionError(
-            f"--alias names one entry, and {len(options.folders)} folders were given; add them singly."
+            f"--alias names one entry, but {len(options.folders)} folders were given; add them singly."
         )
-    zoo = open_zoo(options.zoo)
+    zoo = open_zoo(options.zoo, to_write=True)
     found = {folder: zoo.add_folder(folder) for folder in options.folders}
     if options.alias is not None:
         zoo.set_alias(options.alias, next(iter(found.values())))
@@ -170,7 +156,7 @@ def _get(options: Namespace) -> None:
 
 
 def _alias(options: Namespace) -> None:
-    zoo = open_zoo(options.zoo)
+    zoo = open_zoo(options.zoo, to_write=options.alias is not None)
     if options.alias is not None and (options.entry is None) != bool(options.delete):
         raise SelectionError("expected ALIAS and ENTRY to point an alias at an entry, or ALIAS --delete to forget it.")
     if options.alias is not None:
@@ -185,13 +171,16 @@ def _alias(options: Namespace) -> None:
     cards, _ = readable_cards(zoo)
     table = table_of("alias", "entry", "name")
     for alias, entry_id in aliases.items():
-        name = str(cards[entry_id].get("name")) if entry_id in cards else "not in the zoo"
+        name = str(cards[entry_id].get("name")) if entry_id in cards else "not in the zoo, or damaged"
         table.add_row(alias, entry_id[:12], name)
-    OUT.print(table if aliases else f"zoo {zoo.address!r} has no aliases")
+    if aliases:
+        OUT.print(table)
+    else:
+        OUT.print(f"zoo {zoo.address!r} has no aliases", soft_wrap=True)
 
 
 def _rm(options: Namespace) -> None:
-    zoo = open_zoo(options.zoo)
+    zoo = open_zoo(options.zoo, to_write=True)
     wanted = list(dict.fromkeys(find_entry(zoo, text) for text in options.entries))
     for entry_id in wanted:
         zoo.remove(entry_id, with_aliases=bool(options.aliases))
@@ -204,7 +193,7 @@ def _rm(options: Namespace) -> None:
 def _gc(options: Namespace) -> None:
     if options.zoo is None and not options.cache:
         raise SelectionError("nothing to clear was named; give a ZOO, --cache, or both.")
-    cleared = [] if options.zoo is None else open_zoo(options.zoo).clear_leftovers()
+    cleared = [] if options.zoo is None else open_zoo(options.zoo, to_write=True).clear_leftovers()
     if options.json:
         print_json({"leftovers": cleared})
     elif options.zoo is not None:
@@ -212,7 +201,7 @@ def _gc(options: Namespace) -> None:
 
 
 def _copy(options: Namespace) -> None:
-    source, target = open_zoo(options.zoo), open_zoo(options.target)
+    source, target = open_zoo(options.zoo), open_zoo(options.target, to_write=True)
     wanted = [find_entry(source, text) for text in options.entries] or None
     with counted("copying", quiet=bool(options.quiet)) as progress:
         copies = source.copy_to(target, wanted, with_aliases=not options.no_aliases, progress=progress)
@@ -236,28 +225,6 @@ def _copy(options: Namespace) -> None:
             f"supernet-tl zoo alias {target.address} {alias} ENTRY",
             soft_wrap=True,
         )
-
-
-def find_entry(zoo: zoo_store.Zoo, text: str) -> str:
-    """The full id of the entry that people call so: an alias, an id, its beginning, or the card's name.
-
-    Raises:
-        SelectionError: several entries have this name.
-        ZooError: there is no such entry.
-    """
-    try:
-        return zoo.resolve(text)
-    except (zoo_store.InvalidIdError, zoo_store.EntryNotFoundError):
-        cards, _ = readable_cards(zoo)
-        named = entries_named(cards, text)
-        if len(named) > 1:
-            ids = ", ".join(entry_id[:12] for entry_id in named)
-            raise SelectionError(
-                f"{len(named)} entries are named {text!r}: {ids}; give the beginning of an id."
-            ) from None
-        if not named:
-            raise
-        return named[0]
 
 
 def show_cards(cards: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> None:
@@ -310,8 +277,6 @@ def _size(num_bytes: int) -> str:
             return f"{num_bytes / factor:.1f} {unit}"
     return f"{num_bytes} B"
 
-
-_FILTERS = ("space", "kind", "name", "channels", "num_cells", "image_size", "licence", "tag")
 
 _ACTIONS: dict[str, Callable[[Namespace], None]] = {
     "list": _list,

@@ -7,10 +7,15 @@ from typing import Any
 
 from zoo_store.errors import ZooPathError
 from zoo_store.format.hub_page import hub_page
+from zoo_store.format.identity import is_full_id
+from zoo_store.format.manifest import MANIFEST_FILE
 from zoo_store.places.hub import HubRepository
 from zoo_store.places.hub_address import HubAddress
 from zoo_store.places.local import LocalFolder
+from zoo_store.places.object_store import ObjectStore
+from zoo_store.places.offline import OfflinePlace, is_offline
 from zoo_store.places.place import Place
+from zoo_store.places.remote_files import shown_url
 
 _HUB_OPTIONS = frozenset({"token", "endpoint", "private", "timeout"})
 
@@ -35,14 +40,13 @@ def open_place(
     if not isinstance(text, str) or not text or "\0" in text:
         raise ZooPathError(f"{address!r} is not the address of a zoo; expected a local folder or a URL.")
     scheme, separator, rest = text.partition("://")
-    if not separator or scheme == "file":
+    if not separator or scheme in ("file", "local"):
         return LocalFolder(_checked_path(rest if separator else text), lock_timeout)
     if scheme == "hf":
         return HubRepository(HubAddress.parse(text), make_page=hub_page, **_checked_hub_options(storage_options or {}))
-    raise ZooPathError(
-        f"{text!r} is a URL, and this version keeps a zoo in a local folder only: copy the zoo to a folder and "
-        "give its path."
-    )
+    if is_offline():
+        return OfflinePlace(shown_url(text), MANIFEST_FILE)
+    return ObjectStore(text, marker=MANIFEST_FILE, is_group=is_full_id, storage_options=storage_options)
 
 
 def _checked_path(text: str) -> Path:

@@ -1,5 +1,7 @@
 """Everything that this package refuses, as one small tree under `ZooError`."""
 
+import shlex
+
 from zoo_store.problem import Problem
 
 
@@ -17,6 +19,10 @@ class TensorError(ZooError, ValueError):
 
 class SchemaVersionError(ZooError, ValueError):
     """A card or manifest is of a version that this package does not read."""
+
+
+class NewerVersionError(SchemaVersionError):
+    """A card, manifest or alias was written by a newer supernet-tl, and may well be good."""
 
 
 class ZooPathError(ZooError, ValueError):
@@ -54,18 +60,24 @@ class CorruptEntryError(ZooError, ValueError):
 
     Args:
         problem: which entry and file, and what is wrong.
+        address: of its zoo.
     """
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem)
+    def __init__(self, problem: Problem, address: str = "ZOO") -> None:
+        super().__init__(problem, address)
         self.problem = problem
+        self.address = address
 
     def __str__(self) -> str:
-        entry_id = self.problem.entry_id
         return (
-            f"{self.problem}. Nothing was loaded. Bring the entry's folder back from a good copy, or drop it with "
-            f"Zoo.remove({entry_id[:12]!r}) and add the entry again."
+            f"{self.problem}. Nothing was loaded. Bring the entry's folder back from a good copy; or move it out of "
+            f"the way with `supernet-tl zoo verify --fix {shlex.quote(self.address)}`, which deletes nothing, and add "
+            "the entry again."
         )
+
+
+class FilterError(ZooError, ValueError):
+    """Entries cannot be looked for like that; all faults are listed."""
 
 
 class ZooReadError(ZooError, OSError):

@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from zoo_store.addresses import open_place
 from zoo_store.aliases import Aliases, checked_alias, is_alias
@@ -22,7 +20,8 @@ from zoo_store.errors import (
     ZooPathError,
     ZooWriteError,
 )
-from zoo_store.format.card import Card, checked_card
+from zoo_store.filters import EntryFilter
+from zoo_store.format.card import Card, checked_card, encode_card
 from zoo_store.format.entry import ZooEntry
 from zoo_store.format.identity import content_of, is_full_id
 from zoo_store.format.manifest import (
@@ -34,12 +33,14 @@ from zoo_store.format.manifest import (
     FileRecord,
     Manifest,
 )
-from zoo_store.format.plain_json import pretty
 from zoo_store.format.readme import readme
 from zoo_store.format.stored_entry import StoredEntry
-from zoo_store.format.tensors import encode, snapshot
+from zoo_store.listed_entry import ListedEntry
 from zoo_store.places.files import write_folder
 from zoo_store.problem import Problem
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _ID_PREFIX = re.compile(r"[0-9a-f]{6,64}")
 
@@ -151,15 +152,17 @@ class Zoo:
                 f"found a {type(entry).__name__}, expected a ZooEntry: build one with "
                 "ZooEntry(state=..., sketch=..., card=...)."
             )
+        from zoo_store.format.tensors import encode, snapshot
+
         state, sketch = snapshot(entry.state, "state"), snapshot(entry.sketch, "sketch")
         card = checked_card(entry.card)  # again: what is inside a card may have been changed since it was built
         content = content_of(state, sketch, card)
         entry_id = content.entry_id
         if not self._place.holds(entry_id):
             files = {
-                SUPERNET_FILE: encode(state),
-                SKETCH_FILE: encode(sketch),
-                CARD_FILE: pretty(card),
+                SUPERNET_FILE: encode(state, "state"),
+                SKETCH_FILE: encode(sketch, "sketch"),
+                CARD_FILE: encode_card(card),
                 README_FILE: readme(entry_id, card),
             }
             records = {name: FileRecord.of(data) for name, data in files.items()}
@@ -274,19 +277,41 @@ class Zoo:
 
     def cards(self) -> dict[str, Card]:
         """The cards of all entries by id, in sorted order. Raises as `get`, at the first entry that is damaged."""
-        self._require_place()
         cards = {}
-        for entry_id in self:
+        for entry_id, listed in self.find().items():
             with suppress(EntryNotFoundError):  # removed since it was listed
-                cards[entry_id] = self._stored(entry_id).card()
+                cards[entry_id] = listed.card or self._stored(entry_id).card()  # which raises, unless it is good again
         return cards
 
-    def sketch(self, entry_id: str) -> dict[str, Tensor]:
+    def find(self, wanted: EntryFilter | None = None) -> dict[str, ListedEntry]:
+        """The entries that fit a filter, by id in sorted order; all of them where there is none.
+
+        Cards are read once and then kept in an index, in this machine's cache. Entries that have come, gone or changed
+        since are noticed.
+
+        Returns:
+            Also every damaged entry, whatever is wanted, since nobody knows what it would be: without a card, and with
+            its ``problem``.
+
+        Raises:
+            ZooNotFoundError: the zoo's place does not exist.
+            ZooReadError: the operating system refused.
+        """
+        from zoo_store.index import Index  # brings SQLite
+
+        self._require_place()
+        return Index(self._place, is_full_id).find(wanted)
+
+    def sketch(self, entry_id: str) -> dict[str, "Tensor"]:
         """The sketch of an entry, checked; the supernet's tensors are not read. Raises as `get`."""
         return self._stored(self.resolve(entry_id)).sketch()
 
-    def verify(self) -> list[Problem]:
+    def verify(self, entry_ids: Iterable[str] | None = None, *, progress: Progress | None = None) -> list[Problem]:
         """Read every byte of every entry.
+
+        Args:
+            entry_ids: ids, beginnings of ids, or aliases; when absent, all entries and then the aliases.
+            progress: is told how many entries of how many have been read.
 
         Returns:
             What is wrong, in the order of the ids; empty when all is well. What an interrupted `add` left behind is no
@@ -296,7 +321,55 @@ class Zoo:
             ZooNotFoundError: the zoo's place does not exist.
         """
         self._require_place()
-        return [problem for entry_id in self for problem in self._stored(entry_id).problems()]
+        wanted = list(self) if entry_ids is None else list(dict.fromkeys(map(self.resolve, entry_ids)))
+        found: list[Problem] = []
+        for done, entry_id in enumerate(wanted, start=1):
+            found.extend(self._stored(entry_id).problems())
+            if progress is not None:
+                progress(done, len(wanted))
+        return found + self._aliases.problems() if entry_ids is None else found
+
+    def quarantine(self, entry_id: str) -> str:
+        """Move an entry out of the zoo, damaged or not, and delete nothing.
+
+        Aliases that then point at nothing are set aside too: their files are kept under other names.
+
+        Args:
+            entry_id: an id, the beginning of one, or an alias.
+
+        Returns:
+            Where the entry lies now.
+
+        Raises:
+            ZooWriteError: the operating system refused.
+            ZooBusyError: another writer held the lock for too long.
+            EntryNotFoundError: there is no such entry.
+        """
+        where = self._place.set_aside(self.resolve(entry_id))
+        self._aliases.set_aside()
+        return where
+
+    def fix(self, problems: Iterable[Problem]) -> dict[str, str]:
+        """Move what is damaged out of the zoo, and delete nothing: see `quarantine`.
+
+        What may not be read here, or is of a newer supernet-tl, stays; so does what is good by now.
+
+        Args:
+            problems: as `verify` found them.
+
+        Returns:
+            Where things lie now, by the id of an entry or the file of an alias.
+
+        Raises:
+            ZooWriteError: the operating system refused.
+            ZooBusyError: another writer held the lock for too long.
+        """
+        damaged = dict.fromkeys(problem.entry_id for problem in problems if problem.damaged)
+        moved: dict[str, str] = {}
+        for entry_id in filter(None, damaged):
+            if any(problem.damaged for problem in self._stored(entry_id).problems()):
+                moved[entry_id] = self._place.set_aside(entry_id)
+        return moved | self._aliases.set_aside() if damaged else moved
 
     def remove(self, entry_id: str, *, with_aliases: bool = False) -> None:
         """Delete an entry, damaged or not.
@@ -321,10 +394,10 @@ class Zoo:
                 f"the entry {full_id} has the alias{'' if len(pointing) == 1 else 'es'} {', '.join(pointing)}; let "
                 "them point elsewhere with zoo.set_alias, or remove the entry with_aliases=True (zoo rm --aliases)."
             )
+        if pointing:  # first: a process that dies in between leaves no alias that points at nothing
+            self._aliases.delete(*pointing)
         if not self._place.discard(full_id):
             raise EntryNotFoundError(f"zoo {self.address!r} no longer holds {full_id}: it was removed just now.")
-        if pointing:
-            self._aliases.delete(*pointing)
 
     def resolve(self, entry_id: str) -> str:
         """The full id of an entry of this zoo.

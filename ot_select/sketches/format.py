@@ -12,7 +12,7 @@ import torch
 
 from ot_select.errors import SketchError
 
-SKETCH_FORMAT = 2
+SKETCH_FORMAT = 3
 REMEDY = "Make the sketch again from the images."
 
 Tensors = Mapping[str, tuple[tuple[str, ...], int]]
@@ -20,11 +20,14 @@ Tensors = Mapping[str, tuple[tuple[str, ...], int]]
 
 _COMMON: Tensors = {
     "class_counts": (("int64",), 1),
-    "class_means": (("float64",), 2),
-    "class_variances": (("float64",), 2),
+    "class_means": (("float32", "float64"), 2),
+    "class_variances": (("float32", "float64"), 2),
 }
-_OF_FORMAT_1: Tensors = {"features": (("float32",), 2)}
-_NOT_OF_FORMAT_1 = {"kind", "exponent", "digest"}
+_COMMON_FACTS = ("means_exponent", "variances_exponent")
+_OF_FORMAT_2: Tensors = {"class_means": (("float64",), 2), "class_variances": (("float64",), 2)}
+_OTHERWISE: Mapping[int, Tensors] = {1: {"features": (("float32",), 2), **_OF_FORMAT_2}, 2: _OF_FORMAT_2}
+"""What earlier formats stored in another type."""
+_NOT_OF_FORMAT_1 = {"kind", "exponent", "digest", *_COMMON_FACTS}
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,9 @@ class StoredSketch:
         class_names: of the classes.
         embedder: who made the features.
         arrays: its tensors.
-        facts: further whole numbers of its kind.
+        facts: its whole numbers.
         digest: the one that was stored with it, if there was one.
+        version: the format that it is stored in.
     """
 
     kind: str
@@ -59,10 +63,11 @@ class StoredSketch:
     arrays: Mapping[str, npt.NDArray[Any]]
     facts: Mapping[str, int]
     digest: str | None = None
+    version: int = SKETCH_FORMAT
 
     def content_digest(self) -> str:
         """SHA-256 of everything but the stored digest, in hexadecimal."""
-        digest = hashlib.sha256(f"sketch {SKETCH_FORMAT}\n".encode())
+        digest = hashlib.sha256(f"sketch {self.version}\n".encode())
         for name, array in sorted(self.arrays.items()):
             header = _canonical([name, array.dtype.name, list(array.shape)])
             digest.update(len(header).to_bytes(8, "little") + header)
@@ -93,19 +98,24 @@ class StoredSketch:
             kind=meta["kind"],
             class_names=tuple(meta["class_names"]),
             embedder=meta["embedder"],
-            arrays=_arrays(tensors, {**layout.tensors, **_COMMON, **(_OF_FORMAT_1 if meta["format"] == 1 else {})}),
-            facts={name: meta[name] for name in layout.facts},
+            arrays=_arrays(tensors, {**layout.tensors, **_COMMON, **_OTHERWISE.get(meta["format"], {})}),
+            facts={name: meta[name] for name in _facts(meta["format"], layout)},
             digest=meta["digest"],
+            version=meta["format"],
         )
 
     def _meta(self) -> dict[str, Any]:
         return {
-            "format": SKETCH_FORMAT,
+            "format": self.version,
             "kind": self.kind,
             "class_names": list(self.class_names),
             "embedder": self.embedder,
             **self.facts,
         }
+
+
+def _facts(version: int, layout: Layout) -> tuple[str, ...]:
+    return layout.facts + (_COMMON_FACTS if version == SKETCH_FORMAT else ())
 
 
 def _canonical(value: Any) -> bytes:
@@ -137,9 +147,9 @@ def _read_meta(encoded: bytes, layouts: Mapping[str, Layout]) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise SketchError(f"meta of the sketch is no UTF-8 JSON ({error}). {REMEDY}") from error
     version = meta.get("format") if isinstance(meta, dict) else None
-    if type(version) is not int or version not in (1, SKETCH_FORMAT):
+    if type(version) is not int or not 1 <= version <= SKETCH_FORMAT:
         raise SketchError(
-            f"The sketch has format {version!r}, but this version reads formats 1 and {SKETCH_FORMAT}. "
+            f"The sketch has format {version!r}, but this version reads formats 1 to {SKETCH_FORMAT}. "
             "Install the version that wrote it, or make the sketch again from the images."
         )
     if version == 1:  # rows in float32, without a digest
@@ -153,7 +163,7 @@ def _read_meta(encoded: bytes, layouts: Mapping[str, Layout]) -> dict[str, Any]:
         raise SketchError(f"meta of the sketch lacks the embedder. {REMEDY}")
     if not isinstance(kind, str) or kind not in layouts:
         raise SketchError(f"The sketch keeps {kind!r}, but one of {', '.join(map(repr, layouts))} is needed. {REMEDY}")
-    for name in layouts[kind].facts:
+    for name in _facts(version, layouts[kind]):
         if type(meta.get(name)) is not int or abs(meta[name]) >= 2**31:
             raise SketchError(f"{name} of the sketch is {meta.get(name)!r}, but a whole number is needed. {REMEDY}")
     if version != 1 and not isinstance(meta.get("digest"), str):

@@ -1,4 +1,4 @@
-"""Tables of numbers in two or four bytes each, whatever their size."""
+"""Tables of numbers in few bytes each, whatever their size."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -22,11 +22,11 @@ class Packed:
     type is kept exactly.
 
     Attributes:
-        values: float16 or float32, read-only.
+        values: float16 or float32, read-only; float64 where an earlier format did not pack them.
         exponent: of the power of two.
     """
 
-    values: npt.NDArray[np.float16] | npt.NDArray[np.float32]
+    values: npt.NDArray[np.float16] | npt.NDArray[np.float32] | npt.NDArray[np.float64]
     exponent: int
 
     def __post_init__(self) -> None:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ot_select.arrays import FloatArray, IntArray, check_positive_int, check_seed, read_only
@@ -28,8 +30,8 @@ class Sketch:
     Attributes:
         class_names: k distinct names.
         class_counts: shape (k,), rows of each class in the whole dataset.
-        class_means: shape (k, d), float64, over the whole dataset.
-        class_variances: shape (k, d), float64, per feature over the whole dataset (divisor n_c - 1; 0 for one row).
+        means: shape (k, d), of each class over the whole dataset; float32, or float64 as earlier formats kept them.
+        variances: as ``means``, per feature over the whole dataset (divisor n_c - 1; 0 for one row).
         embedder: who made the features; sketches are comparable only if these strings are equal.
         rows: a sample of the dataset's own rows, or the Gaussians that stand for them.
 
@@ -39,16 +41,16 @@ class Sketch:
 
     class_names: tuple[str, ...]
     class_counts: IntArray
-    class_means: FloatArray
-    class_variances: FloatArray
+    means: Packed
+    variances: Packed
     embedder: str
     rows: StoredRows | GaussianRows
 
     def __post_init__(self) -> None:
-        k, d = len(self.class_names), self.class_means.shape[1]
-        for name, shape in {"class_counts": (k,), "class_means": (k, d), "class_variances": (k, d)}.items():
-            found = getattr(self, name).shape
-            if found != shape:
+        k, d = len(self.class_names), self.means.values.shape[1]
+        shapes = {"class_counts": (k,), "class_means": (k, d), "class_variances": (k, d)}
+        for name, array in self._statistics().items():
+            if (found := array.shape) != (shape := shapes[name]):
                 raise SketchError(
                     f"{name} has shape {found} in a sketch of {k} classes and {d} features, but {shape} is needed. "
                     f"{REMEDY}"
@@ -57,10 +59,10 @@ class Sketch:
             raise SketchError(
                 f"The sketch has {d} features and {k} classes, but at least one of each is needed. {REMEDY}"
             )
-        for name in ("class_means", "class_variances"):
-            if not np.isfinite(getattr(self, name)).all():
+        for name, packed in {"class_means": self.means, "class_variances": self.variances}.items():
+            if not packed.is_finite:
                 raise SketchError(f"{name} of the sketch holds NaN or infinity. {REMEDY}")
-        if (self.class_variances < 0).any():
+        if (self.variances.values < 0).any():
             raise SketchError(f"class_variances of the sketch holds negative values. {REMEDY}")
         if (self.class_counts < 1).any():
             raise SketchError(f"class_counts of the sketch has {self.class_counts.min()}, but 1 is needed. {REMEDY}")
@@ -78,8 +80,17 @@ class Sketch:
         fault = next(self.rows.faults(self.class_counts, d), None)
         if fault is not None:
             raise SketchError(f"{fault} {REMEDY}")
-        for name in ("class_counts", "class_means", "class_variances"):
-            read_only(getattr(self, name))
+        read_only(self.class_counts)
+
+    @cached_property
+    def class_means(self) -> FloatArray:
+        """``means`` as float64."""
+        return self.means.unpacked()
+
+    @cached_property
+    def class_variances(self) -> FloatArray:
+        """``variances`` as float64."""
+        return self.variances.unpacked()
 
     @property
     def num_rows(self) -> int:
@@ -151,14 +162,15 @@ class Sketch:
         stored = StoredSketch.from_tensors(tensors, {name: kind.layout for name, kind in _KINDS.items()})
         sketch = cls(
             class_names=stored.class_names,
+            class_counts=stored.arrays["class_counts"],
+            means=_restored(stored.arrays["class_means"], stored.facts.get("means_exponent")),
+            variances=_restored(stored.arrays["class_variances"], stored.facts.get("variances_exponent")),
             embedder=stored.embedder,
             rows=_KINDS[stored.kind].restored(stored.arrays, stored.facts),
-            **{name: stored.arrays[name] for name in _STATISTICS},
         )
-        if stored.digest is not None and stored.digest != sketch.digest:
+        if stored.digest is not None and stored.digest != (found := stored.content_digest()):
             raise SketchError(
-                f"The sketch has the digest {sketch.digest}, but {stored.digest} was written: it has been changed. "
-                f"{REMEDY}"
+                f"The sketch has the digest {found}, but {stored.digest} was written: it has been changed. {REMEDY}"
             )
         return sketch
 
@@ -167,13 +179,23 @@ class Sketch:
             kind=self.rows.kind,
             class_names=self.class_names,
             embedder=self.embedder,
-            arrays={**{name: getattr(self, name) for name in _STATISTICS}, **self.rows.arrays()},
-            facts=self.rows.facts(),
+            arrays={**self._statistics(), **self.rows.arrays()},
+            facts={
+                "means_exponent": self.means.exponent,
+                "variances_exponent": self.variances.exponent,
+                **self.rows.facts(),
+            },
         )
+
+    def _statistics(self) -> dict[str, npt.NDArray[Any]]:
+        return {
+            "class_counts": self.class_counts,
+            "class_means": self.means.values,
+            "class_variances": self.variances.values,
+        }
 
 
 _LARGEST_FEATURE = 1e150
-_STATISTICS = ("class_counts", "class_means", "class_variances")
 _KINDS: dict[str, type[StoredRows] | type[GaussianRows]] = {kind.kind: kind for kind in (StoredRows, GaussianRows)}
 
 
@@ -219,9 +241,9 @@ def sketch_gaussians(
 ) -> Sketch:
     """What is kept of a cloud whose rows may not leave: one Gaussian for each class, and no row.
 
-    It tells, exactly, how many rows each class has, their mean and the variance of every feature, and the ``rank``
-    directions in which the class spreads most. That gives away what is particular to one row: a feature that is not 0
-    in a single row of its class, as is common behind a ReLU, can be read off exactly, and a row that lies far from the
+    It tells how many rows each class has, their mean and the variance of every feature to seven digits, and the
+    ``rank`` directions in which the class spreads most. That gives away what is particular to one row: a feature that
+    is not 0 in a single row of its class, as is common behind a ReLU, can be read off, and a row that lies far from the
     rest can be rebuilt from the mean and the first direction (one 20 times as long as the others to 0.1%). Who has a
     row can tell, to a degree, whether it was among few: there is no differential privacy in this. Distances to such a
     sketch are distances to rows drawn from the Gaussians; to compare them among each other, sketch all datasets alike.
@@ -257,6 +279,11 @@ def sketch_gaussians(
         )
     kept = GaussianRows.of(tables, int(rank), min(max_samples, cloud.num_rows))
     return _sketch(cloud, tables, embedder, kept)
+
+
+def _restored(values: npt.NDArray[Any], exponent: int | None) -> Packed:
+    """Statistics as they were stored; formats 1 and 2 had no exponent of them."""
+    return Packed(values, exponent or 0)
 
 
 def _is_text(value: object) -> bool:
@@ -300,8 +327,8 @@ def _sketch(
     return Sketch(
         class_names=cloud.class_names,
         class_counts=cloud.class_counts,
-        class_means=np.stack([table.mean(axis=0) for table in tables]),
-        class_variances=np.stack([_variance(table) for table in tables]),
+        means=Packed.of(np.stack([table.mean(axis=0) for table in tables]), "float32"),
+        variances=Packed.of(np.stack([_variance(table) for table in tables]), "float32"),
         embedder=str(embedder),
         rows=rows,
     )

@@ -13,7 +13,6 @@ from typing import Any
 import ot_select
 import zoo_store
 from ot_select.arrays import check_positive_int
-from supernet_tl import adapters
 from supernet_tl.comparing.datasets import ComparedDataset
 from supernet_tl.comparing.names import common_recipe, find_datasets, load_datasets
 from supernet_tl.comparing.pair_log import PairLog
@@ -23,6 +22,7 @@ from supernet_tl.control import Control, Source
 from supernet_tl.files import write_whole
 from supernet_tl.recipe import Precision, digest
 from supernet_tl.run_folder import RunFolder, run_folder
+from supernet_tl.zoos import open_zoo
 
 _PAIR_LOG = "pairs.jsonl"
 
@@ -70,7 +70,7 @@ def distance(
     control = control or Control()
     rows, seeds = check_positive_int("rows", rows), ot_select.draw_seeds(seed, draws)
     compare = ot_select.parse_distance(distance) if isinstance(distance, str) else distance
-    found = find_datasets(datasets, None if zoo is None else adapters.open_zoo(zoo), control)
+    found = find_datasets(datasets, None if zoo is None else open_zoo(zoo), control)
     recipe = common_recipe(
         found,
         {"embedder": embedder, "embed_size": embed_size, "embed_precision": embed_precision, "seed": seed},

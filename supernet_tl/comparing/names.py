@@ -11,13 +11,14 @@ from typing import Any
 
 import ot_select
 import zoo_store
+from supernet_tl.cards import entries_named
 from supernet_tl.comparing.datasets import ComparedDataset, Found, from_embedding, from_entry, from_images
 from supernet_tl.comparing.embedding_file import SUFFIX, load_embedding
 from supernet_tl.control import Control, Source
 from supernet_tl.data import ImageSet
-from supernet_tl.entry_facts import entries_named, readable_cards
 from supernet_tl.errors import ComparisonError
 from supernet_tl.recipe import Recipe
+from supernet_tl.zoos import readable_cards
 
 
 def find_datasets(given: Sequence[Source], zoo: zoo_store.Zoo | None, control: Control) -> list[Found]:

@@ -15,9 +15,9 @@ import torch
 import ot_select
 import supernet_tl
 import zoo_store
+from supernet_tl.cards import distinct_name
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet, open_image_set
-from supernet_tl.entry_facts import distinct_name
 from supernet_tl.errors import RecipeError, SelectionError
 from supernet_tl.past_accuracies import read_past_accuracies
 from supernet_tl.selection import Selection

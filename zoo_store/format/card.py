@@ -11,9 +11,14 @@ from typing import TypeAlias
 
 from zoo_store.errors import CardError
 from zoo_store.format.migrations import CARD_SCHEMA, check_version
-from zoo_store.format.plain_json import Json, to_plain
+from zoo_store.format.plain_json import Json, listed, pretty, shown, to_plain
 
 Card: TypeAlias = dict[str, Json]
+
+MAX_CARD_BYTES = 4 * 1024 * 1024
+"""The largest ``card.json``."""
+KINDS = ("single", "mixture")
+"""Of entries: pretrained on one dataset, or on several through one head."""
 
 VOLATILE_KEYS = frozenset({"created", "versions", "timings"})
 """Keys that tell of the run and not of the supernet: they are stored, but the entry's id does not cover them."""
@@ -41,15 +46,30 @@ def checked_card(card: object) -> Card:
     if "schema_version" not in plain:
         plain = {"schema_version": CARD_SCHEMA, **plain}
     check_version(plain["schema_version"], newest=CARD_SCHEMA, what="the card")
-    for key, (expected, accepts) in _KNOWN_KEYS.items():
+    for key, (expected, accepts) in KNOWN_KEYS.items():
         value = plain.get(key)
         if value is not None and not accepts(value):
-            faults.append(f"card[{key!r}] is {_shown(value)}; expected {expected}")
+            faults.append(f"card[{key!r}] is {shown(value)}; expected {expected}")
     if not faults:
         faults.extend(_contradictions(plain))
     if faults:
         raise _card_error(faults)
     return plain
+
+
+def encode_card(card: Card) -> bytes:
+    """The bytes of ``card.json``.
+
+    Raises:
+        CardError: there are too many of them.
+    """
+    data = pretty(card)
+    if len(data) > MAX_CARD_BYTES:
+        raise CardError(
+            f"the card cannot be kept: it makes a file of {len(data)} bytes; expected at most {MAX_CARD_BYTES}. "
+            "Leave out what is no description, such as arrays and logs, and build the entry again."
+        )
+    return data
 
 
 def lasting_part(card: Card) -> Card:
@@ -65,12 +85,7 @@ def _contradictions(card: Card) -> list[str]:
 
 
 def _card_error(faults: list[str]) -> CardError:
-    return CardError(f"the card cannot be kept: {'; '.join(faults)}. Correct the card and build the entry again.")
-
-
-def _shown(value: Json) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return CardError(f"the card cannot be kept: {listed(faults)}. Correct the card and build the entry again.")
 
 
 def _is_text(value: Json) -> bool:
@@ -105,12 +120,16 @@ def _are_classes(value: Json) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
+def _are_texts(value: Json) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
 def _are_data_cards(value: Json) -> bool:
     return _is_object(value) or (isinstance(value, list) and all(map(_is_object, value)))
 
 
 def _is_kind(value: Json) -> bool:
-    return value in ("single", "mixture")
+    return value in KINDS
 
 
 def _is_time(value: Json) -> bool:
@@ -121,7 +140,7 @@ def _is_time(value: Json) -> bool:
     return True
 
 
-_KNOWN_KEYS: dict[str, tuple[str, Callable[[Json], bool]]] = {
+KNOWN_KEYS: dict[str, tuple[str, Callable[[Json], bool]]] = {
     "kind": ("'single' or 'mixture'", _is_kind),
     "name": ("a text for people", _is_text),
     "space": ("the JSON object of a search space with its 'name', or that name", _is_named),
@@ -134,8 +153,10 @@ _KNOWN_KEYS: dict[str, tuple[str, Callable[[Json], bool]]] = {
     "seed": ("a whole number", _is_whole),
     "metrics": ("an object of named numbers", _is_object),
     "data": ("a list of data cards, each an object", _are_data_cards),
+    "tags": ("a list of texts for people to search by", _are_texts),
     "embedder": ("an object with its 'name', or that name", _is_named),
     "created": ("an ISO 8601 time such as '2026-01-31T12:00:00+00:00'", _is_time),
     "versions": ("an object of library versions", _is_object),
     "timings": ("an object of durations", _is_object),
 }
+"""The keys whose meaning is fixed: what is expected of their values, and whether a value is that."""

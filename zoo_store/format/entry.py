@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from zoo_store.errors import TensorError
 from zoo_store.format.card import checked_card
 from zoo_store.format.identity import content_of
-from zoo_store.format.tensors import named_tensors, snapshot
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +29,13 @@ class ZooEntry:
         TensorError: ``state`` is empty, or something in it or in ``sketch`` is not a named tensor.
     """
 
-    state: Mapping[str, Tensor]
-    sketch: Mapping[str, Tensor]
+    state: Mapping[str, "Tensor"]
+    sketch: Mapping[str, "Tensor"]
     card: Mapping[str, Any]
 
     def __post_init__(self) -> None:
+        from zoo_store.format.tensors import named_tensors
+
         state = named_tensors(self.state, "state")
         if not state:
             raise TensorError("state is empty; expected the tensors of a supernet, as its state_dict() gives them.")
@@ -49,5 +51,7 @@ def content_id(entry: ZooEntry) -> str:
         TensorError: a tensor cannot be kept, so that the entry could not be added.
         CardError: likewise the card.
     """
+    from zoo_store.format.tensors import snapshot
+
     state, sketch = snapshot(entry.state, "state"), snapshot(entry.sketch, "sketch")
     return content_of(state, sketch, checked_card(entry.card)).entry_id

@@ -9,12 +9,13 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from zoo_store.format.card import Card, lasting_part
 from zoo_store.format.plain_json import canonical
-from zoo_store.format.tensors import tensors_digest
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _FULL_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -44,8 +45,10 @@ class Content:
         return hashlib.sha256(b"zoo entry 1\n" + canonical(asdict(self))).hexdigest()
 
 
-def content_of(state: Mapping[str, Tensor], sketch: Mapping[str, Tensor], card: Card) -> Content:
+def content_of(state: Mapping[str, "Tensor"], sketch: Mapping[str, "Tensor"], card: Card) -> Content:
     """The digests of an entry's parts; tensors as `zoo_store.format.tensors.snapshot` gives them."""
+    from zoo_store.format.tensors import tensors_digest  # brings torch, which who reads cards can do without
+
     return Content(card=card_digest(card), sketch=tensors_digest(sketch), state=tensors_digest(state))
 
 

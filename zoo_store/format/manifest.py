@@ -5,9 +5,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from zoo_store.format.card import MAX_CARD_BYTES
 from zoo_store.format.identity import Content
 from zoo_store.format.migrations import MANIFEST_FORMAT, check_version
-from zoo_store.format.plain_json import Json, parse, pretty
+from zoo_store.format.plain_json import Json, parse, pretty, shown
 
 SUPERNET_FILE = "supernet.safetensors"
 SKETCH_FILE = "sketch.safetensors"
@@ -19,6 +20,7 @@ LISTED_FILES = (SUPERNET_FILE, SKETCH_FILE, CARD_FILE, README_FILE)
 """The files that a manifest lists: exactly these."""
 
 MAX_MANIFEST_BYTES = 64 * 1024
+_MAX_BYTES = {CARD_FILE: MAX_CARD_BYTES, README_FILE: 16 * MAX_CARD_BYTES}  # a page is made from a card
 
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -93,7 +95,7 @@ class Manifest:
         _expect_keys(found, ("format_version", "id", "content", "files"), "the manifest")
         content = _content(found["content"])
         if found["id"] != entry_id:
-            raise ValueError(f"is about the entry {found['id']!r}, which is not the name of its folder")
+            raise ValueError(f"is about the entry {shown(found['id'])}, which is not the name of its folder")
         if content.entry_id != entry_id:
             raise ValueError(f"lists content whose id is {content.entry_id}, which is not the name of its folder")
         return cls(content=content, files=_files(found["files"]))
@@ -114,7 +116,9 @@ def _files(found: Json) -> dict[str, FileRecord]:
         _expect_digest(record["sha256"], f"the SHA-256 of {name!r}")
         size = record["size"]
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-            raise ValueError(f"gives {name!r} the size {size!r}; expected a number of bytes")
+            raise ValueError(f"gives {name!r} the size {shown(size)}; expected a number of bytes")
+        if size > _MAX_BYTES.get(name, size):
+            raise ValueError(f"gives {name!r} the size {size}; expected at most {_MAX_BYTES[name]} bytes")
         records[name] = FileRecord(sha256=record["sha256"], size=size)
     return records
 
@@ -123,9 +127,9 @@ def _expect_keys(found: Json, expected: tuple[str, ...], what: str) -> None:
     if not isinstance(found, dict):
         raise ValueError(f"holds {what} as a {type(found).__name__}; expected an object")
     if set(found) != set(expected):
-        raise ValueError(f"lists {sorted(found)} in {what}; expected exactly {sorted(expected)}")
+        raise ValueError(f"lists {shown(sorted(found))} in {what}; expected exactly {sorted(expected)}")
 
 
 def _expect_digest(found: Json, what: str) -> None:
     if not isinstance(found, str) or not _HEX_DIGEST.fullmatch(found):
-        raise ValueError(f"holds {found!r} as {what}; expected 64 hex digits")
+        raise ValueError(f"holds {shown(found)} as {what}; expected 64 hex digits")

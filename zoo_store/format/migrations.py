@@ -4,7 +4,8 @@ Two numbers are kept, because two things may change apart: the *schema* of a car
 of a manifest (which files there are and what their hashes cover). When either moves, the reader of the old one stays.
 """
 
-from zoo_store.errors import SchemaVersionError
+from zoo_store.errors import NewerVersionError, SchemaVersionError
+from zoo_store.format.plain_json import shown
 
 CARD_SCHEMA = 1
 MANIFEST_FORMAT = 1
@@ -19,17 +20,18 @@ def check_version(found: object, *, newest: int, what: str) -> None:
         what: the thing that carries the version, for the message.
 
     Raises:
-        SchemaVersionError: naming both versions, and the upgrade where one helps.
+        NewerVersionError: naming both versions and the upgrade.
+        SchemaVersionError: no release has written that version.
     """
     if isinstance(found, int) and not isinstance(found, bool):
         if found == newest:
             return
         if found > newest:
-            raise SchemaVersionError(
+            raise NewerVersionError(
                 f"{what} was written by a newer supernet-tl (schema {found}; this one reads up to {newest}): "
                 "upgrade supernet-tl to read it."
             )
     raise SchemaVersionError(
-        f"{what} has the unknown schema version {found!r}; this supernet-tl reads version {newest}. "
+        f"{what} has the unknown schema version {shown(found)}; this supernet-tl reads version {newest}. "
         "No release has written such a version: fetch the entry again from where it came from."
     )

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -9,16 +10,19 @@ Json: TypeAlias = Any  # None, bool, int, float, str, list or dict of these; che
 
 MAX_DEPTH = 64
 _SMALLEST_INT, _LARGEST_INT = -(2**63), 2**64 - 1
+_LONGEST_INT = len(str(_LARGEST_INT))
+_MAX_SHOWN, _MAX_LISTED = 80, 20
+_SURROGATE = "holds half a surrogate pair, which UTF-8 cannot write; decode the text properly first"
 
 
-def to_plain(value: object, where: str, faults: list[str], depth: int = 0) -> Json:
+def to_plain(value: object, root: str, faults: list[str], path: tuple[object, ...] = ()) -> Json:
     """Copy a value into plain JSON; tuples become lists.
 
     Args:
         value: what the caller gave.
-        where: how the caller would write the place, such as ``card['metrics']``.
+        root: how the caller would write the whole value, such as ``card``.
         faults: sentences are appended here, one for each thing that JSON cannot hold.
-        depth: how deeply ``value`` is nested.
+        path: the keys and indices that lead from the whole value to this one.
 
     Returns:
         The copy; meaningless where a fault was found.
@@ -27,42 +31,65 @@ def to_plain(value: object, where: str, faults: list[str], depth: int = 0) -> Js
         return value
     if isinstance(value, int):
         if not _SMALLEST_INT <= value <= _LARGEST_INT:
-            faults.append(f"{where} is an integer beyond 64 bits; write it as a string")
+            faults.append(f"{_place(root, path)} is an integer beyond 64 bits; write it as a string")
         return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
+            where = _place(root, path)
             faults.append(f"{where} is {float(value)!r}, which JSON cannot hold; use None for 'not known'")
         return float(value)
     if isinstance(value, str):
-        return _checked_text(value, where, faults)
-    if depth >= MAX_DEPTH:
+        if not is_utf8(value):
+            faults.append(f"{_place(root, path)} {_SURROGATE}")
+        return str(value)
+    if len(path) >= MAX_DEPTH:
+        where = _place(root, path[:2])
         faults.append(f"{where} is nested deeper than {MAX_DEPTH} levels (does it contain itself?)")
         return None
     if isinstance(value, Mapping):
         plain = {}
         for key, item in value.items():
-            if isinstance(key, str):
-                name = _checked_text(key, f"the key {key!r} of {where}", faults)
-                plain[name] = to_plain(item, f"{where}[{key!r}]", faults, depth + 1)
-            else:
+            if not isinstance(key, str):
+                where = _place(root, path)
                 faults.append(f"{where} has the key {key!r} of type {type(key).__name__}; keys must be strings")
+                continue
+            if not is_utf8(key):
+                faults.append(f"the key {shown(key)} of {_place(root, path)} {_SURROGATE}")
+            plain[str(key)] = to_plain(item, root, faults, (*path, key))
         return plain
     if isinstance(value, (list, tuple)):
-        return [to_plain(item, f"{where}[{index}]", faults, depth + 1) for index, item in enumerate(value)]
+        return [to_plain(item, root, faults, (*path, index)) for index, item in enumerate(value)]
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
     faults.append(
-        f"{where} is a {kind}; expected plain JSON (str, int, float, bool, None, list, dict): "
+        f"{_place(root, path)} is a {kind}; expected plain JSON (str, int, float, bool, None, list, dict): "
         "convert it first, for example with .item(), .tolist() or str()"
     )
     return None
 
 
-def _checked_text(text: str, where: str, faults: list[str]) -> str:
+def _place(root: str, path: tuple[object, ...]) -> str:
+    return root + "".join(f"[{shown(step)}]" for step in path)
+
+
+def is_utf8(text: str) -> bool:
+    """Whether UTF-8 can write a text: it holds no half of a surrogate pair."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        faults.append(f"{where} holds half a surrogate pair, which UTF-8 cannot write; decode the text properly first")
-    return str(text)
+        return False
+    return True
+
+
+def shown(value: object) -> str:
+    """A value as a sentence shows it: on one line, and not at length."""
+    text = repr(value)
+    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
+
+
+def listed(faults: list[str]) -> str:
+    """Faults as a sentence lists them: the first of them, and how many more there are."""
+    more = len(faults) - _MAX_LISTED
+    return "; ".join(faults if more <= 0 else [*faults[:_MAX_LISTED], f"and {more} more"])
 
 
 def canonical(value: Json) -> bytes:
@@ -84,10 +111,16 @@ def parse(data: bytes) -> Json:
     """Read UTF-8 JSON from an untrusted file.
 
     Raises:
-        ValueError: for what is not JSON, and for NaN, infinities, duplicate keys and absurd nesting.
+        ValueError: for what is not JSON, and for NaN, infinities, integers beyond 64 bits, duplicate keys and absurd
+            nesting.
     """
     try:
-        found = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        found = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_int=_short_int,
+        )
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"is not JSON in UTF-8 ({error})") from error
     except RecursionError:
@@ -95,18 +128,23 @@ def parse(data: bytes) -> Json:
     faults: list[str] = []
     plain = to_plain(found, "it", faults)  # such as 1e999, which Python reads as an infinity
     if faults:
-        raise ValueError(f"is not plain JSON: {'; '.join(faults)}")
+        raise ValueError(f"is not plain JSON: {listed(faults)}")
     return plain
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"holds the key {twice[0]!r} more than once")
+        counts = Counter(name for name, _ in pairs)
+        raise ValueError(f"holds the key {shown(counts.most_common(1)[0][0])} more than once")
     return found
 
 
 def _refuse_constant(text: str) -> Json:
     raise ValueError(f"holds {text}, which is not JSON")
+
+
+def _short_int(text: str) -> int:
+    if len(text) > _LONGEST_INT:  # before Python spends its time on the digits
+        raise ValueError(f"holds a whole number of {len(text)} digits; expected one of at most 64 bits")
+    return int(text)

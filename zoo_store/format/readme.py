@@ -10,7 +10,7 @@ from zoo_store.format.plain_json import Json, canonical
 if TYPE_CHECKING:
     from jinja2 import Template
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|&~$!])")
 
 
 def readme(entry_id: str, card: Card) -> bytes:
@@ -38,7 +38,13 @@ def template(name: str) -> "Template":
 def _inline(value: Json) -> str:
     """A value as one line of Markdown that shows what it says, and does nothing else."""
     text = value if isinstance(value, str) else canonical(value).decode("utf-8")
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    visible = "".join(sign if sign.isprintable() else _code(sign) for sign in " ".join(text.split()))
+    return _MARKDOWN.sub(r"\\\1", visible)
+
+
+def _code(sign: str) -> str:
+    """What stands for a sign that has no shape, and might steer a terminal or turn the direction of writing."""
+    return f"U+{ord(sign):04X}"
 
 
 def _recorded(value: object) -> str:

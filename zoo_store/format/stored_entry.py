@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, TypeVar
 
 from zoo_store.errors import (
     CardError,
     CorruptEntryError,
     EntryNotFoundError,
+    NewerVersionError,
     SchemaVersionError,
     TensorError,
     ZooReadError,
@@ -29,12 +28,14 @@ from zoo_store.format.manifest import (
     Manifest,
 )
 from zoo_store.format.migrations import CARD_SCHEMA, check_version
-from zoo_store.format.plain_json import parse
-from zoo_store.format.tensors import decode, tensors_digest
+from zoo_store.format.plain_json import parse, shown
 from zoo_store.places.files import UnfitFileError
 from zoo_store.places.local import LocalFolder
 from zoo_store.places.place import Place
 from zoo_store.problem import Problem
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 T = TypeVar("T")
 
@@ -49,12 +50,15 @@ class StoredEntry:
         place: the zoo's.
         entry_id: a full id.
         group: its name in the place, where that is not the id.
+        use_copies: whether files may come from copies that the place has kept, which are as good for their content but
+            tell nothing of what lies in the place now.
     """
 
-    def __init__(self, place: Place, entry_id: str, group: str | None = None) -> None:
+    def __init__(self, place: Place, entry_id: str, group: str | None = None, *, use_copies: bool = True) -> None:
         self.place = place
         self.entry_id = entry_id
         self.group = entry_id if group is None else group
+        self.use_copies = use_copies
 
     @classmethod
     def in_folder(cls, folder: Path) -> "StoredEntry":
@@ -71,7 +75,9 @@ class StoredEntry:
             raise stored._corrupt(MANIFEST_FILE, str(error)) from error
         claimed = found.get("id") if isinstance(found, dict) else None
         if not isinstance(claimed, str) or not is_full_id(claimed):
-            raise stored._corrupt(MANIFEST_FILE, f"gives the id {claimed!r}; expected 64 characters of 0-9 and a-f")
+            raise stored._corrupt(
+                MANIFEST_FILE, f"gives the id {shown(claimed)}; expected 64 characters of 0-9 and a-f"
+            )
         return cls(stored.place, claimed, folder.name)
 
     def load(self) -> ZooEntry:
@@ -82,7 +88,11 @@ class StoredEntry:
         """The card alone; the tensors are not read."""
         return self._steadily(lambda: self._card(self._manifest()[1]))
 
-    def sketch(self) -> dict[str, Tensor]:
+    def card_and_size(self) -> tuple[Card, int]:
+        """The card, and the bytes that all files take together, by the manifest."""
+        return self._steadily(self._card_and_size)
+
+    def sketch(self) -> dict[str, "Tensor"]:
         """The sketch alone; the supernet's tensors are not read."""
         return self._steadily(lambda: self._sketch(self._manifest()[1]))
 
@@ -91,9 +101,13 @@ class StoredEntry:
         return self._steadily(self._files)
 
     def problems(self) -> list[Problem]:
-        """Everything that is wrong, file by file, instead of the first thing; empty when the entry is gone."""
+        """Everything that is wrong, file by file, instead of the first thing; empty when the entry is gone.
+
+        Every byte is read from the place itself.
+        """
+        in_place = StoredEntry(self.place, self.entry_id, self.group, use_copies=False)
         while (before := self.place.mark(self.group)) is not None:
-            found = self._all_problems()
+            found = in_place._all_problems()
             if not found or self.place.mark(self.group) == before:
                 return found
         return []
@@ -115,6 +129,10 @@ class StoredEntry:
 
     def _files(self) -> dict[str, bytes]:
         return self._checked()[0]
+
+    def _card_and_size(self) -> tuple[Card, int]:
+        manifest_bytes, manifest = self._manifest()
+        return self._card(manifest), len(manifest_bytes) + sum(record.size for record in manifest.files.values())
 
     def _checked(self) -> tuple[dict[str, bytes], ZooEntry]:
         """All files and what they say, from the same bytes."""
@@ -151,8 +169,8 @@ class StoredEntry:
             yield
         except CorruptEntryError as error:
             found.append(error.problem)
-        except (SchemaVersionError, ZooReadError) as error:
-            found.append(Problem(self.entry_id, file, f"cannot be read: {error}"))
+        except (NewerVersionError, ZooReadError) as error:
+            found.append(Problem(self.entry_id, file, f"cannot be read: {error}".rstrip("."), damaged=False))
 
     def _extra_files(self) -> list[str]:
         try:
@@ -170,18 +188,20 @@ class StoredEntry:
         data = self._bytes(MANIFEST_FILE, MAX_MANIFEST_BYTES)
         try:
             return data, Manifest.from_bytes(data, self.entry_id)
-        except SchemaVersionError:
+        except NewerVersionError:
             raise
+        except SchemaVersionError as error:
+            raise self._corrupt(MANIFEST_FILE, f"cannot be used: {error}") from error
         except ValueError as error:
             raise self._corrupt(MANIFEST_FILE, str(error)) from error
 
     def _card(self, manifest: Manifest) -> Card:
         return self._parsed_card(self._listed(manifest, CARD_FILE), manifest)
 
-    def _sketch(self, manifest: Manifest) -> dict[str, Tensor]:
+    def _sketch(self, manifest: Manifest) -> dict[str, "Tensor"]:
         return self._parsed_sketch(self._listed(manifest, SKETCH_FILE), manifest)
 
-    def _state(self, manifest: Manifest) -> dict[str, Tensor]:
+    def _state(self, manifest: Manifest) -> dict[str, "Tensor"]:
         return self._parsed_state(self._listed(manifest, SUPERNET_FILE), manifest)
 
     def _parsed_card(self, data: bytes, manifest: Manifest) -> Card:
@@ -194,23 +214,25 @@ class StoredEntry:
             checked = checked_card(card)
             self._check_digest(CARD_FILE, found=card_digest(card), expected=manifest.content.card)
             return checked
-        except (SchemaVersionError, CorruptEntryError):
+        except (NewerVersionError, CorruptEntryError):
             raise
-        except CardError as error:
+        except (CardError, SchemaVersionError) as error:
             raise self._corrupt(CARD_FILE, f"cannot be used: {error}") from error
         except ValueError as error:
             raise self._corrupt(CARD_FILE, str(error)) from error
 
-    def _parsed_sketch(self, data: bytes, manifest: Manifest) -> dict[str, Tensor]:
+    def _parsed_sketch(self, data: bytes, manifest: Manifest) -> dict[str, "Tensor"]:
         return self._parsed_tensors(data, SKETCH_FILE, "sketch", manifest.content.sketch)
 
-    def _parsed_state(self, data: bytes, manifest: Manifest) -> dict[str, Tensor]:
+    def _parsed_state(self, data: bytes, manifest: Manifest) -> dict[str, "Tensor"]:
         state = self._parsed_tensors(data, SUPERNET_FILE, "state", manifest.content.state)
         if not state:
             raise self._corrupt(SUPERNET_FILE, "holds no tensors; expected those of a supernet")
         return state
 
-    def _parsed_tensors(self, data: bytes, file: str, part: str, expected: str) -> dict[str, Tensor]:
+    def _parsed_tensors(self, data: bytes, file: str, part: str, expected: str) -> dict[str, "Tensor"]:
+        from zoo_store.format.tensors import decode, tensors_digest
+
         try:
             tensors = decode(data, part)
         except TensorError as error:
@@ -220,7 +242,7 @@ class StoredEntry:
 
     def _listed(self, manifest: Manifest, file: str) -> bytes:
         record = manifest.files[file]
-        data = self._bytes(file, record.size, record.sha256)
+        data = self._bytes(file, record.size, record.sha256 if self.use_copies else None)
         fault = record.fault_of(data)
         if fault:
             raise self._corrupt(file, fault)
@@ -239,7 +261,7 @@ class StoredEntry:
             raise self._corrupt(file, f"holds content with the digest {found}; the entry's id stands for {expected}")
 
     def _corrupt(self, file: str, reason: str) -> CorruptEntryError:
-        return CorruptEntryError(Problem(self.entry_id, file, reason))
+        return CorruptEntryError(Problem(self.entry_id, file, reason.rstrip(".")), self.place.address)
 
 
 def _file_list() -> str:

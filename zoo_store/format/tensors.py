@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zoo_store.errors import TensorError
 from zoo_store.format.plain_json import canonical
+from zoo_store.format.tensor_header import check_header, name_fault, shape_fault
 
 DTYPE_NAMES: dict[torch.dtype, str] = {
     torch.float64: "F64",
@@ -27,6 +28,7 @@ DTYPE_NAMES: dict[torch.dtype, str] = {
 }
 """The dtypes that an entry may hold, by the names that the safetensors format gives them."""
 
+_ITEM_SIZES = {name: dtype.itemsize for dtype, name in DTYPE_NAMES.items()}
 _MALFORMED = (SafetensorError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
 
 
@@ -43,10 +45,9 @@ def named_tensors(tensors: object, part: str) -> dict[str, Tensor]:
     if not isinstance(tensors, Mapping):
         raise TensorError(f"{part} is a {type(tensors).__name__}; expected a mapping from names to tensors.")
     for name, tensor in tensors.items():
-        if not isinstance(name, str) or not _is_name(name):
-            raise TensorError(
-                f"{part} holds a tensor under {name!r}; expected a non-empty text other than '__metadata__': rename it."
-            )
+        fault = name_fault(name) if isinstance(name, str) else f"{name!r}; expected a non-empty text"
+        if fault:
+            raise TensorError(f"{part} holds a tensor under {fault}: rename it.")
         if not isinstance(tensor, Tensor):
             raise TensorError(
                 f"{part}[{name!r}] is a {type(tensor).__name__}; expected a torch.Tensor: convert it, "
@@ -71,7 +72,7 @@ def snapshot(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         _check_kind(tensor, f"{part}[{name!r}]")
         copy = tensor.detach().to(device="cpu", copy=True).resolve_neg().contiguous()
-        _check_finite(copy, f"{part}[{name!r}]")
+        _check_values(copy, f"{part}[{name!r}]")
         copies[name] = copy
     return copies
 
@@ -85,9 +86,13 @@ def _check_kind(tensor: Tensor, where: str) -> None:
     if tensor.is_meta or tensor.layout != torch.strided:
         found = "is on the meta device" if tensor.is_meta else f"has the layout {tensor.layout}"
         raise TensorError(f"{where} {found}; expected a dense tensor with values: materialise it first.")
+    if fault := shape_fault(tuple(tensor.shape), tensor.dtype.itemsize):
+        raise TensorError(f"{where} has {fault}: reshape it first.")
 
 
-def _check_finite(tensor: Tensor, where: str) -> None:
+def _check_values(tensor: Tensor, where: str) -> None:
+    if tensor.dtype == torch.bool and bool((tensor.reshape(-1).view(torch.uint8) > 1).any()):
+        raise TensorError(f"{where} holds booleans kept as other bytes than 0 and 1: make them anew with (... != 0).")
     if not tensor.is_floating_point():
         return
     num_bad = tensor.numel() - int(torch.isfinite(tensor).sum())
@@ -102,9 +107,18 @@ def _short(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def encode(tensors: Mapping[str, Tensor]) -> bytes:
-    """The bytes of a safetensors file; ``tensors`` as `snapshot` gives them."""
-    return format_safetensors(dict(tensors))
+def encode(tensors: Mapping[str, Tensor], part: str) -> bytes:
+    """The bytes of a safetensors file; ``tensors`` as `snapshot` gives them.
+
+    Raises:
+        TensorError: they are too many, or their names too long, for the file to be read again.
+    """
+    data = format_safetensors(dict(tensors))
+    try:
+        check_header(data, _ITEM_SIZES)
+    except ValueError as error:
+        raise TensorError(f"{part} cannot be kept: its file {error}. Keep fewer tensors, or shorter names.") from error
+    return data
 
 
 def decode(data: bytes, part: str) -> dict[str, Tensor]:
@@ -114,12 +128,16 @@ def decode(data: bytes, part: str) -> dict[str, Tensor]:
         TensorError: the bytes are malformed, or hold what `snapshot` would not have written.
     """
     try:
+        check_header(data, _ITEM_SIZES)
+    except ValueError as error:
+        raise TensorError(f"{part} is not a readable safetensors file: it {error}") from error
+    try:
         found = parse_safetensors(data)
     except _MALFORMED as error:
         raise TensorError(f"{part} is not a readable safetensors file ({error})") from error
     for name, tensor in found.items():
         _check_kind(tensor, f"{part}[{name!r}]")
-        _check_finite(tensor, f"{part}[{name!r}]")
+        _check_values(tensor, f"{part}[{name!r}]")
     return named_tensors(found, part)
 
 
@@ -147,11 +165,3 @@ def _little_endian(tensor: Tensor) -> memoryview:
     if sys.byteorder == "big" and tensor.element_size() > 1:
         flat = flat.reshape(-1, tensor.element_size()).flip(1).reshape(-1)
     return flat.numpy().data
-
-
-def _is_name(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return name not in ("", "__metadata__")

@@ -1,5 +1,6 @@
 """Files and folders that survive a crash, and reads that follow nothing out of their folder."""
 
+import errno
 import os
 import shutil
 import stat
@@ -26,16 +27,25 @@ def read_file(path: Path, max_bytes: int) -> bytes:
     Raises:
         FileNotFoundError: there is nothing at ``path``.
         UnfitFileError: there is something else than a regular file, or it is too large.
+        OSError: the operating system refused; also where there is no memory for so large a file.
     """
-    if path.is_symlink():
-        raise UnfitFileError("is a symbolic link; expected a regular file")
+    _check_regular(os.lstat(path))  # before it is opened: to open a pipe or a device may do something
     with os.fdopen(os.open(path, _READ_FLAGS), "rb") as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise UnfitFileError("is not a regular file")
+        _check_regular(status)
         if status.st_size > max_bytes:
             raise UnfitFileError(f"has {status.st_size} bytes; expected at most {max_bytes}")
-        return file.read(status.st_size)  # not max_bytes, which may be a lie of any size
+        try:
+            return file.read(status.st_size)  # not max_bytes, which may be a lie of any size
+        except MemoryError:
+            raise OSError(errno.ENOMEM, f"there is no memory for its {status.st_size} bytes") from None
+
+
+def _check_regular(status: os.stat_result) -> None:
+    if stat.S_ISLNK(status.st_mode):
+        raise UnfitFileError("is a symbolic link; expected a regular file")
+    if not stat.S_ISREG(status.st_mode):
+        raise UnfitFileError("is not a regular file")
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -87,7 +87,7 @@ def test_classes_of_few_rows_are_refused_unless_that_is_accepted(make_cloud: Mak
     # a class of one row is that row, drawn as often as the class has rows
     assert kept.cloud().class_counts.tolist() == [30, 9, 1]
     drawn = kept.cloud()
-    assert np.allclose(drawn.features[drawn.class_indices == 2], cloud.features[-1], rtol=1e-12)
+    assert np.allclose(drawn.features[drawn.class_indices == 2], cloud.features[-1], rtol=1e-7)
 
 
 def test_copies_of_a_row_count_as_one() -> None:
@@ -106,10 +106,10 @@ def test_what_is_said_to_show_of_single_rows_does_show() -> None:
     kept = sketch_gaussians(LabelledCloud(sparse, ["a"] * 30), embedder="e")
     # Oracle: a feature that is not 0 in one row of n has the mean a / n and the variance a^2 / n.
     found, spread = 30 * kept.class_means[0], kept.class_variances[0]
-    single = np.isclose(30 * spread, found**2, rtol=1e-9, atol=0) & (found > 0)
+    single = np.isclose(30 * spread, found**2, rtol=1e-6, atol=0) & (found > 0)
     assert single.sum() > 30
     assert (single == ((sparse > 0).sum(axis=0) == 1)).all()
-    assert np.allclose(found[single], sparse.max(axis=0)[single], rtol=1e-12)
+    assert np.allclose(found[single], sparse.max(axis=0)[single], rtol=1e-7)
 
     far = generator.standard_normal((30, 200))
     far[0] *= 20

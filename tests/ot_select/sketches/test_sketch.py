@@ -15,7 +15,7 @@ from ot_select import EmbedderIdentity, LabelledCloud, OptionError, Sketch, Sket
 Maker = Callable[..., LabelledCloud]
 
 IDENTITY = EmbedderIdentity(name="resnet18.tv_in1k", weights_sha256="0f" * 32, image_size=64, dimension=4)
-FORMAT_1 = Path(__file__).parents[2] / "fixtures" / "sketch_format_1.safetensors"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
 def named(cloud: LabelledCloud) -> LabelledCloud:
@@ -60,12 +60,20 @@ def test_statistics_are_those_of_the_whole_dataset_and_not_of_the_sample(kind: s
     for index, count in enumerate((40, 9, 7)):
         rows = cloud.features[cloud.class_indices == index]
         assert kept.class_counts[index] == count
-        assert np.allclose(kept.class_means[index], rows.mean(axis=0), rtol=1e-12)
-        # oracle: NumPy's variance
-        assert np.allclose(kept.class_variances[index], rows.var(axis=0, ddof=1), rtol=1e-12)
+        # oracle: NumPy, to the last of the 24 binary digits that are kept
+        assert np.allclose(kept.class_means[index], rows.mean(axis=0), rtol=2**-24, atol=0)
+        assert np.allclose(kept.class_variances[index], rows.var(axis=0, ddof=1), rtol=2**-24, atol=0)
     # oracle: the same over the rows themselves
-    assert np.allclose(kept.mean, cloud.features.mean(axis=0), rtol=1e-12)
-    assert np.allclose(kept.variance, cloud.features.var(axis=0, ddof=1), rtol=1e-12)
+    assert np.allclose(kept.mean, cloud.features.mean(axis=0), rtol=1e-6)
+    assert np.allclose(kept.variance, cloud.features.var(axis=0, ddof=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e19, 1e149])
+def test_statistics_of_features_of_any_size_keep_their_digits(scale: float, make_cloud: Maker) -> None:
+    cloud = make_cloud(2)
+    kept, scaled = (sketch(LabelledCloud(cloud.features * by, cloud.class_indices), embedder="e") for by in (1, scale))
+    assert np.allclose(scaled.class_means, kept.class_means * scale, rtol=2**-23, atol=0)
+    assert np.allclose(scaled.class_variances, kept.class_variances * scale * scale, rtol=2**-23, atol=0)
 
 
 def test_a_class_of_one_row_has_no_spread() -> None:
@@ -123,9 +131,9 @@ def test_an_unknown_precision_gets_a_sentence(make_cloud: Maker) -> None:
 
 
 def test_a_sketch_of_format_1_is_still_read() -> None:
-    kept = Sketch.from_tensors(load_file(FORMAT_1))
+    kept = Sketch.from_tensors(load_file(FIXTURES / "sketch_format_1.safetensors"))
     # oracle: the file's own tensors
-    stored = load_file(FORMAT_1)
+    stored = load_file(FIXTURES / "sketch_format_1.safetensors")
     assert torch.equal(torch.tensor(kept.cloud().features, dtype=torch.float32), stored["features"])
     assert kept.cloud().class_counts.tolist() == torch.bincount(stored["class_indices"]).tolist()
     assert (kept.class_names, kept.embedder) == (("Äpfel", "雲"), "an embedder of format 1")
@@ -133,16 +141,58 @@ def test_a_sketch_of_format_1_is_still_read() -> None:
     assert Sketch.from_tensors(kept.to_tensors()).digest == kept.digest
 
 
-def test_a_sketch_of_format_2_is_not_read_as_one_of_format_1(make_cloud: Maker) -> None:
+@pytest.mark.parametrize("kind", ["rows", "gaussians"])
+def test_a_sketch_of_format_2_is_still_read(kind: str) -> None:
+    stored = load_file(FIXTURES / f"sketch_format_2_{kind}.safetensors")
+    kept = Sketch.from_tensors(stored)
+    # oracle: the file's own tensors
+    assert stored["class_means"].dtype == stored["class_variances"].dtype == torch.float64
+    for name in ("class_means", "class_variances"):
+        assert np.array_equal(getattr(kept, name), stored[name].numpy())
+    assert (kept.class_names, kept.embedder) == (("Äpfel", "雲"), "an embedder of format 2")
+    assert (kept.num_rows, kept.num_sampled) == (9, 6)
+    # oracle: what the version that wrote the file drew from it
+    drawn = {"rows": 31.25, "gaussians": 30.94577279321317}[kind]
+    assert kept.cloud(4).features.sum() == pytest.approx(drawn, rel=1e-12)
+    assert Sketch.from_tensors(kept.to_tensors()).digest == kept.digest
+
+
+def test_a_changed_sketch_of_format_2_is_noticed() -> None:
+    stored = load_file(FIXTURES / "sketch_format_2_rows.safetensors")
+    for name in ("class_means", "class_variances", "features"):
+        changed = stored[name].clone()
+        changed.view(torch.uint8).ravel()[0] ^= 1
+        with pytest.raises(
+            SketchError, match=r"has the digest [0-9a-f]{64}, but [0-9a-f]{64} was written: it has been"
+        ):
+            Sketch.from_tensors({**stored, name: changed})
+    for value in (torch.nan, torch.inf):
+        with pytest.raises(SketchError, match="class_means of the sketch holds NaN or infinity"):
+            Sketch.from_tensors({**stored, "class_means": torch.full_like(stored["class_means"], value)})
+
+
+def test_a_sketch_is_not_read_as_one_of_another_format(make_cloud: Maker) -> None:
+    tensors = sketch(make_cloud(6), embedder="e").to_tensors()
+    with pytest.raises(SketchError, match=r"class_means of the sketch is float32 .* but float64 with 2 is needed"):
+        Sketch.from_tensors(with_meta(tensors, format=2))
+    old = load_file(FIXTURES / "sketch_format_2_rows.safetensors")
+    with pytest.raises(SketchError, match="means_exponent of the sketch is None"):
+        Sketch.from_tensors(with_meta(old, format=3))
+    with pytest.raises(SketchError, match="it has been changed"):
+        Sketch.from_tensors(with_meta(old, format=3, means_exponent=0, variances_exponent=0))
+
+
+def test_a_later_sketch_is_not_read_as_one_of_format_1(make_cloud: Maker) -> None:
     half, full = (sketch(make_cloud(6), embedder="e", dtype=dtype).to_tensors() for dtype in ("float16", "float32"))
-    with pytest.raises(SketchError, match="has format 1, but also digest, exponent, kind, as only later ones"):
+    no_exponents = {"means_exponent": None, "variances_exponent": None}
+    with pytest.raises(SketchError, match="has format 1, but also digest, exponent, kind, means_exponent, variances_"):
         Sketch.from_tensors(with_meta(full, format=1))
     with pytest.raises(SketchError, match="has format 1, but also exponent, as only later ones"):
-        Sketch.from_tensors(with_meta(full, format=1, kind=None, digest=None))
+        Sketch.from_tensors(with_meta(full, format=1, kind=None, digest=None, **no_exponents))
     with pytest.raises(SketchError, match=r"features of the sketch is float16 .* but float32 with 2 is needed"):
-        Sketch.from_tensors(with_meta(half, format=1, kind=None, digest=None, exponent=None))
+        Sketch.from_tensors(with_meta(half, format=1, kind=None, digest=None, exponent=None, **no_exponents))
     for version in (True, 1.0, 2.0, "2", [2]):
-        with pytest.raises(SketchError, match="reads formats 1 and 2"):
+        with pytest.raises(SketchError, match="reads formats 1 to 3"):
             Sketch.from_tensors(with_meta(full, format=version))
 
 
@@ -155,7 +205,7 @@ def test_the_digest_is_the_documented_one(make_cloud: Maker) -> None:
     def canonical(value: object) -> bytes:
         return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
-    digest = hashlib.sha256(b"sketch 2\n")
+    digest = hashlib.sha256(b"sketch 3\n")
     for name in sorted(tensors):
         header = canonical([name, str(tensors[name].dtype).removeprefix("torch."), list(tensors[name].shape)])
         digest.update(len(header).to_bytes(8, "little") + header + tensors[name].numpy().tobytes())
@@ -196,12 +246,12 @@ F16 = torch.float16
         ("class_indices", torch.full((25,), -1), "class_indices run from -1 to -1"),
         ("class_counts", torch.ones(3, dtype=torch.int64), "class_counts of the sketch are smaller"),
         ("class_counts", torch.zeros(3, dtype=torch.int64), "class_counts of the sketch has 0, but 1 is needed"),
-        ("class_means", torch.zeros(2, 4, dtype=torch.float64), r"class_means has shape \(2, 4\).*\(3, 4\) is needed"),
-        ("class_means", torch.zeros(3, 0, dtype=torch.float64), "class_variances has shape|0 features"),
-        ("class_variances", torch.full((3, 4), -1.0, dtype=torch.float64), "class_variances .* negative"),
-        ("class_variances", torch.full((3, 4), torch.nan, dtype=torch.float64), "class_variances .* holds NaN"),
+        ("class_means", torch.zeros(2, 4), r"class_means has shape \(2, 4\).*\(3, 4\) is needed"),
+        ("class_means", torch.zeros(3, 0), "class_variances has shape|0 features"),
+        ("class_variances", torch.full((3, 4), -1.0), "class_variances .* negative"),
+        ("class_variances", torch.full((3, 4), torch.nan), "class_variances .* holds NaN"),
         ("meta", torch.tensor([255, 254], dtype=torch.uint8), "meta of the sketch is no UTF-8 JSON"),
-        ("meta", torch.tensor(list(b'{"format": 3}'), dtype=torch.uint8), "format 3, but .* reads formats 1 and 2"),
+        ("meta", torch.tensor(list(b'{"format": 4}'), dtype=torch.uint8), "format 4, but .* reads formats 1 to 3"),
         ("meta", torch.tensor(list(b"[1]"), dtype=torch.uint8), "format None"),
         ("meta", torch.tensor(list(b"[" * 200_000), dtype=torch.uint8), "is no UTF-8 JSON .maximum recursion"),
         ("meta", torch.tensor(list(b'{"format": 1}'), dtype=torch.uint8), "lacks a list of class names"),
@@ -228,6 +278,9 @@ def test_damaged_tensors_get_a_sentence(make_cloud: Maker, name: str, tensor: to
         ({"kind": "gaussians"}, "num_sampled of the sketch is None, but a whole number is needed"),
         ({"exponent": 0.5}, r"exponent of the sketch is 0\.5, but a whole number is needed"),
         ({"exponent": 2**40}, "exponent of the sketch is 1099511627776"),
+        ({"means_exponent": "0"}, "means_exponent of the sketch is '0', but a whole number is needed"),
+        ({"variances_exponent": None}, "variances_exponent of the sketch is None"),
+        ({"means_exponent": 10_000}, "class_means of the sketch holds NaN or infinity"),
         ({"exponent": 10_000}, "features of the sketch holds NaN or infinity"),
     ],
 )

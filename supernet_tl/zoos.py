@@ -1,0 +1,66 @@
+"""Zoos and entries by the words that people use for them; nothing heavy is imported for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import zoo_store
+from supernet_tl.cards import entries_named
+from supernet_tl.errors import SelectionError, StarterZooError
+from supernet_tl.starter import STARTER, STARTER_PATH
+
+
+def open_zoo(zoo: zoo_store.Zoo | str | os.PathLike[str], *, to_write: bool = False) -> zoo_store.Zoo:
+    """A zoo, given as one, as its address, or by the word ``starter``.
+
+    Args:
+        zoo: ``starter`` is the zoo that the package ships; a folder of that name is ``./starter``.
+        to_write: entries or aliases are to be added or removed.
+
+    Raises:
+        StarterZooError: the starter zoo is to be written to.
+    """
+    store = zoo if isinstance(zoo, zoo_store.Zoo) else zoo_store.Zoo(STARTER_PATH if zoo == STARTER else zoo)
+    if to_write and store.address == str(STARTER_PATH):
+        raise StarterZooError(
+            "the starter zoo is part of the installed package and is never written to; copy it first: "
+            f"supernet-tl zoo copy {STARTER} my_zoo/, then give my_zoo/. (A folder called {STARTER} is ./{STARTER}.)"
+        )
+    return store
+
+
+def find_entry(zoo: zoo_store.Zoo, text: str) -> str:
+    """The full id of the entry that people call so: an alias, an id, its beginning, or the card's name.
+
+    Raises:
+        SelectionError: several entries have this name.
+        ZooError: there is no such entry.
+    """
+    try:
+        return zoo.resolve(text)
+    except (zoo_store.InvalidIdError, zoo_store.EntryNotFoundError):
+        cards, _ = readable_cards(zoo)
+        named = entries_named(cards, text)
+        if len(named) > 1:
+            ids = ", ".join(entry_id[:12] for entry_id in named)
+            raise SelectionError(
+                f"{len(named)} entries are named {text!r}: {ids}; give the beginning of an id."
+            ) from None
+        if not named:
+            raise
+        return named[0]
+
+
+def readable_cards(zoo: zoo_store.Zoo) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
+    """The cards of a zoo's entries, and of damaged entries the reason why they cannot be read.
+
+    Raises:
+        ZooNotFoundError: there is no such folder.
+    """
+    found = zoo.find()
+    cards: dict[str, Mapping[str, Any]] = {
+        entry_id: entry.card for entry_id, entry in found.items() if entry.card is not None
+    }
+    return cards, {entry_id: entry.problem for entry_id, entry in found.items() if entry.problem is not None}
