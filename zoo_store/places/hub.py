@@ -128,8 +128,8 @@ class HubRepository:
     def read(self, group: str, file: str, max_bytes: int, sha256: str | None = None) -> bytes:
         """The bytes of one file at the commit that was last asked about, from a copy on this machine if there is one.
 
-        A copy that is not what the Hub lists is fetched again. If what then comes is not either, it is handed out for
-        the caller to refuse, and no copy is kept.
+        What is not as the Hub lists it is fetched again. If what then comes is not either, it is handed out for the
+        caller to refuse, and no copy is kept. The Hub lists a digest of each file, so ``sha256`` is not needed.
         """
         return self._read(self._view.last(), f"{group}/{file}", max_bytes)
 
@@ -208,11 +208,8 @@ class HubRepository:
         return f"{self.address}/{aside}"
 
     def clear_leftovers(self) -> list[str]:
-        """Delete what is left on this machine of downloads that were broken off more than a day ago.
-
-        In the repository nothing is ever left: a commit is made or is not.
-        """
-        return self._copies.clear_leftovers()
+        """Nothing: a commit is made or is not."""
+        return []
 
     def notes(self) -> list[str]:
         """The sorted names of the notes."""

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     Operation: TypeAlias = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 
 _CHANGED_MEANWHILE = (409, 412)
+_PARTIAL_CONTENT = 206
+_FETCH_SECONDS = 10.0  # between two pieces of an answer
+_FETCH_RETRIES = 2
+_LIBRARY = "supernet-tl"
 _EVERY_FILE = "# every file of an entry is committed\n"
 
 
@@ -74,20 +78,36 @@ class HubConnection:
                 if isinstance(item, RepoFile)
             }
 
-    def download(self, path: str, commit: str, copies: Path, *, again: bool) -> Path:
-        """Fetch a file into a folder of copies, where it appears whole; one that is there is fetched only ``again``."""
+    def fetch(self, path: str, commit: str, size: int, start: int, stop: int) -> bytes:
+        """The bytes of a file of this ``size`` at a commit, from one position up to another; none beyond its end."""
+        from huggingface_hub import hf_hub_url
+        from huggingface_hub.utils import (  # type: ignore[attr-defined]  # public, though not marked as exported
+            build_hf_headers,
+            hf_raise_for_status,
+            http_backoff,
+        )
+
+        if start >= size:
+            return b""
+        headers = {"Range": f"bytes={start}-{min(stop, size) - 1}", "Accept-Encoding": "identity"}
         with self._asking():
-            return Path(
-                self._api.hf_hub_download(
-                    self.address.repo_id,
-                    path,
-                    repo_type=self.address.repo_type,
-                    revision=commit,
-                    cache_dir=copies,
-                    force_download=again,
-                    etag_timeout=self._timeout,
-                )
+            url = hf_hub_url(
+                self.address.repo_id,
+                path,
+                repo_type=self.address.repo_type,
+                revision=commit,
+                endpoint=self._api.endpoint,
             )
+            answer = http_backoff(
+                "GET",
+                url,
+                max_retries=_FETCH_RETRIES,
+                headers=build_hf_headers(token=self._token, library_name=_LIBRARY, headers=headers),
+                timeout=_FETCH_SECONDS,
+            )
+            hf_raise_for_status(answer)
+            data: bytes = answer.content
+        return data if answer.status_code == _PARTIAL_CONTENT else data[start:stop]
 
     def create(self, *, private: bool) -> None:
         """Make the repository; one that is there is left as it is."""
@@ -129,7 +149,7 @@ class HubConnection:
     def _api(self) -> "HfApi":
         from huggingface_hub import HfApi
 
-        return HfApi(endpoint=self._endpoint, token=self._token, library_name="supernet-tl")
+        return HfApi(endpoint=self._endpoint, token=self._token, library_name=_LIBRARY)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

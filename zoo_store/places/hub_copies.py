@@ -1,27 +1,25 @@
-"""Copies on this machine of files on the Hugging Face Hub, in the layout of the Hub's own client."""
+"""Copies on this machine of files on the Hugging Face Hub, each held against what the Hub lists before it is used."""
 
 import errno
 import logging
-import os
-import time
-from pathlib import Path
+from contextlib import suppress
+from functools import partial
 
 from zoo_store.errors import ZooReadError
-from zoo_store.places.files import UnfitFileError, read_file
+from zoo_store.places.files import UnfitFileError
 from zoo_store.places.hub_connection import HubConnection
 from zoo_store.places.hub_listing import HubFile, Listing
 from zoo_store.places.hub_refusal import HubRefusal
-
-_DEAD_AFTER_SECONDS = 24 * 3600.0
+from zoo_store.places.kept_copies import Fetch, KeptCopies, download
+from zoo_store.places.kept_pages import KeptPages
 
 _log = logging.getLogger("zoo_store")
 
 
 class HubCopies:
-    """Files of one repository, at any of its commits; each is held against what the Hub lists before it is used.
+    """Files of one repository, at any of its commits.
 
-    The client downloads to a file of its own and moves it when it is whole. What a process leaves that is killed
-    meanwhile is never used.
+    Large files are kept by SHA-256, and a download of one that was stopped is resumed; small ones by name.
 
     Args:
         connection: to the repository.
@@ -29,11 +27,8 @@ class HubCopies:
 
     def __init__(self, connection: HubConnection) -> None:
         self._connection = connection
-
-    @property
-    def folder(self) -> Path:
-        """Where they are."""
-        return self._connection.folder / "copies"
+        self._copies = KeptCopies()
+        self._pages = KeptPages(str(connection.address))
 
     def read(self, listing: Listing, path: str, max_bytes: int, offline: str | None) -> bytes:
         """The bytes of a file.
@@ -58,10 +53,9 @@ class HubCopies:
             raise FileNotFoundError(path)
         if listed.size > max_bytes:
             raise UnfitFileError(f"has {listed.size} bytes; expected at most {max_bytes}")
-        for snapshot in self.folder.glob("*/snapshots/*"):  # an entry never changes: a copy of any commit will do
-            data = self._bytes(snapshot / path, listed)
-            if data is not None and listed.describes(data):
-                return data
+        kept = self._page(path, listed.size) if listed.sha256 is None else self._copies.find(listed.sha256, max_bytes)
+        if kept is not None and listed.describes(kept):
+            return kept
         if offline is not None:
             raise ZooReadError(
                 errno.ENETUNREACH,
@@ -69,53 +63,30 @@ class HubCopies:
                 "it is on this machine. Read it once with access to the Hub, or bring a copy of the zoo here "
                 "(supernet-tl zoo pull).",
             )
+        fetch = partial(self._connection.fetch, path, listing.commit, listed.size)
         try:
-            return self._fetch(listing.commit, path, listed)
+            if listed.sha256 is None:
+                return self._fetch_page(path, listed, fetch)
+            return self._copies.read(listed.sha256, listed.size, fetch)
         except HubRefusal as refusal:
             raise refusal.of_read(path, self._connection.address) from refusal
 
-    def clear_leftovers(self) -> list[str]:
-        """Delete what is left of downloads that were broken off more than a day ago; the names of what was deleted."""
-        cleared = []
-        for partial in self.folder.glob("*/blobs/*.incomplete"):
-            try:
-                if time.time() - partial.stat().st_mtime > _DEAD_AFTER_SECONDS:
-                    partial.unlink()
-                    cleared.append(partial.name)
-            except FileNotFoundError:  # another process was quicker
-                continue
-        return sorted(cleared)
+    def _page(self, path: str, max_bytes: int) -> bytes | None:
+        with suppress(FileNotFoundError, UnfitFileError):
+            return self._pages.read(*_split(path), max_bytes)
+        return None
 
-    def _fetch(self, commit: str, path: str, listed: HubFile) -> bytes:
-        copy = self._connection.download(path, commit, self.folder, again=False)
-        data = self._bytes(copy, listed)
-        if data is None or not listed.describes(data):
-            _log.warning(
-                "the copy of %s of the zoo %s is not what the Hub lists: fetched again.", path, self._connection.address
-            )
-            copy = self._connection.download(path, commit, self.folder, again=True)
-            data = self._bytes(copy, listed)
-        if data is None:
-            raise UnfitFileError(f"could not be copied to {str(copy)!r}: something else is in its way there")
-        if not listed.describes(data):
-            Path(os.path.realpath(copy)).unlink(missing_ok=True)
+    def _fetch_page(self, path: str, listed: HubFile, fetch: Fetch) -> bytes:
+        data = b""
+        for _ in range(2):
+            data = download(fetch, listed.size)
+            if listed.describes(data):
+                self._pages.keep(*_split(path), data)
+                break
+            _log.warning("what was fetched as %s is not what the Hub lists.", path)
         return data
 
-    def _bytes(self, copy: Path, listed: HubFile) -> bytes | None:
-        """What a copy holds; None where there is none, or something that cannot be it.
 
-        A copy is a link to a file beside it; a link out of the folder is not followed.
-        """
-        target = Path(os.path.realpath(copy))
-        if not target.is_relative_to(os.path.realpath(self.folder)):
-            return None
-        try:
-            return read_file(target, listed.size)
-        except (UnfitFileError, FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise ZooReadError(
-                error.errno or errno.EIO,
-                f"could not read the copy {str(target)!r} of a file of the zoo {str(self._connection.address)!r}: "
-                f"{error.strerror or error}. Allow reading there, or delete it, then try again.",
-            ) from error
+def _split(path: str) -> tuple[str, str]:
+    group, _, file = path.rpartition("/")
+    return group, file

@@ -89,11 +89,12 @@ class HubServer:
         self.lfs = lfs
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.requests: list[str] = []
+        self.ranges: list[str] = []
         self.leaked_tokens: list[str] = []
         self.released = threading.Event()
-        self.half_sent = threading.Event()
+        self.hanging = threading.Event()
         self._large: dict[str, bytes] = {}
-        self._faults: list[tuple[re.Pattern[str], Fault, list[int]]] = []
+        self._faults: list[tuple[re.Pattern[str], Fault, list[bool]]] = []
         self._lock = threading.RLock()
         self._server = make_server("127.0.0.1", 0, self._app(), threaded=True, request_handler=_QuietHandler)
         self.port = self._server.server_port
@@ -128,9 +129,9 @@ class HubServer:
 
     # -- faults -------------------------------------------------------------------------------------------------------
 
-    def fail(self, pattern: str, fault: Fault, times: int = 1) -> None:
+    def fail(self, pattern: str, fault: Fault, times: int = 1, *, after: int = 0) -> None:
         """Let requests whose method and path match go through ``fault`` first, which may answer them."""
-        self._faults.append((re.compile(pattern), fault, [times]))
+        self._faults.append((re.compile(pattern), fault, [True] * times + [False] * after))
 
     def status(self, code: int, message: str = "as the test asks") -> Fault:
         def answer() -> Response | None:
@@ -140,23 +141,15 @@ class HubServer:
 
     def hang(self) -> Response | None:
         """Say nothing until the server is closed."""
+        self.hanging.set()
         self.released.wait()
         return None
 
-    def send_half_and(self, then: Callable[[], object]) -> Fault:
-        """Promise the whole file and send half of it; what follows is up to ``then``, and after it the end."""
-
-        def answer() -> Response:
-            blob = self._requested_blob()
-
-            def body() -> Iterator[bytes]:
-                yield blob.data[: len(blob.data) // 2]
-                self.half_sent.set()
-                then()
-
-            return Response(body(), headers={"Content-Length": str(len(blob.data))})
-
-        return answer
+    def send_half(self) -> Response:
+        """Promise the whole file, send half of it, and hang up."""
+        blob = self._requested_blob()
+        half = iter([blob.data[: len(blob.data) // 2]])
+        return Response(half, headers={"Content-Length": str(len(blob.data))})
 
     def send_altered(self) -> Response:
         """The right number of bytes, one of them wrong."""
@@ -201,7 +194,8 @@ class HubServer:
         line = f"{request.method} {request.path}"
         with self._lock:
             self.requests.append(line)
-            due = [fault for pattern, fault, left in self._faults if pattern.search(line) and _take_one(left)]
+            self.ranges.append(request.headers.get("Range", ""))
+            due = [fault for pattern, fault, left in self._faults if pattern.search(line) and left and left.pop()]
         for fault in due:
             if (answer := fault()) is not None:
                 return answer
@@ -385,8 +379,3 @@ def _partial(data: bytes, asked: Request) -> Response:
     answer = Response(data)
     answer.make_conditional(asked, accept_ranges=True, complete_length=len(data))
     return answer
-
-
-def _take_one(left: list[int]) -> bool:
-    left[0] -= 1
-    return left[0] >= 0

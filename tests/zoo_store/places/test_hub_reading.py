@@ -1,7 +1,6 @@
 """What comes from the Hugging Face Hub is what the entry's id stands for, or is refused; offline, copies answer."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from flask import Response
 from tests.zoo_store.places.hub_client import hub_server, move_to_another_machine, open_repository, open_zoo
 from tests.zoo_store.places.hub_server import OWNER_TOKEN, READ_TOKEN, STRANGER_TOKEN, HubServer
 from zoo_store import CorruptEntryError, Zoo, ZooEntry, ZooNotFoundError, ZooReadError, ZooWriteError
+from zoo_store.places import kept_copies
 from zoo_store.places.files import UnfitFileError
 
 EntryMaker = Callable[..., ZooEntry]
@@ -85,7 +85,8 @@ def test_wrong_bytes_on_the_way_are_fetched_again(
     hub.fail(f"GET .*{path}", hub.send_altered)
 
     assert open_zoo(hub).get(entry_id).card["name"] == "Digits, space s1"
-    assert [message for message in caplog.messages if "is not what the Hub lists: fetched again" in message]
+    # Oracle: a large file is known by its SHA-256, a small one by what the Hub lists.
+    assert [message for message in caplog.messages if message.startswith("what was fetched ")]
 
 
 def test_bytes_that_stay_wrong_are_refused_and_not_kept(hub: HubServer, entry_id: str) -> None:
@@ -97,29 +98,38 @@ def test_bytes_that_stay_wrong_are_refused_and_not_kept(hub: HubServer, entry_id
     assert zoo.card(entry_id)["name"] == "Digits, space s1"
 
 
-def test_a_copy_that_was_altered_on_this_machine_is_fetched_again(
+def test_copies_that_were_altered_on_this_machine_are_fetched_again(
     hub: HubServer, entry_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     zoo = open_zoo(hub)
     zoo.get(entry_id)
-    copies = [path for path in (tmp_path / "elsewhere").rglob("blobs/*") if path.is_file()]
+    copies = [path for kind in ("copies", "pages") for path in kept_files(tmp_path, kind)]
     assert len(copies) == 5
     for copy in copies:
         copy.write_bytes(bytes([copy.read_bytes()[0] ^ 1]) + copy.read_bytes()[1:])
+    hub.requests.clear()
 
     assert zoo.get(entry_id).card["name"] == "Digits, space s1"
-    assert sum("is not what the Hub lists: fetched again" in message for message in caplog.messages) == 5
+    assert len([line for line in hub.requests if "resolve" in line]) == 5
+    assert sum("was damaged (holds other bytes)" in message for message in caplog.messages) == 2
 
 
-def test_a_link_out_of_the_copies_is_not_followed(hub: HubServer, entry_id: str, tmp_path: Path) -> None:
+def test_a_link_in_the_place_of_a_copy_is_not_followed(hub: HubServer, entry_id: str, tmp_path: Path) -> None:
     zoo = open_zoo(hub)
     zoo.card(entry_id)
-    (copy,) = (tmp_path / "elsewhere").rglob("snapshots/*/*/card.json")
-    copy.resolve().rename(tmp_path / "outside.json")
+    (copy,) = (path for path in kept_files(tmp_path, "pages") if path.name == "card.json")
     copy.unlink()
+    (tmp_path / "outside.json").write_bytes(b"elsewhere")
     copy.symlink_to(tmp_path / "outside.json")
-    with pytest.raises(CorruptEntryError, match=r"card\.json could not be copied to .*: something else is in its way"):
-        zoo.card(entry_id)
+    hub.requests.clear()
+
+    assert zoo.card(entry_id)["name"] == "Digits, space s1"
+    assert len([line for line in hub.requests if "resolve" in line]) == 1
+    assert not copy.is_symlink()
+
+
+def kept_files(folder: Path, kind: str) -> list[Path]:
+    return [path for path in (folder / "elsewhere" / "zoos" / kind).rglob("*") if path.is_file()]
 
 
 def test_what_was_fetched_is_not_fetched_again_also_after_other_commits(hub: HubServer, entry_id: str) -> None:
@@ -142,37 +152,36 @@ def test_a_file_that_is_too_large_is_not_fetched(hub: HubServer, entry_id: str) 
     assert [line for line in hub.requests if "resolve" in line or "cdn" in line] == []
 
 
-def test_a_download_that_breaks_off_goes_on_where_it_was(hub: HubServer, entry_id: str) -> None:
-    hub.fail("GET /cdn/", hub.send_half_and(lambda: None))
+def test_an_answer_that_breaks_off_is_asked_for_again(hub: HubServer, entry_id: str) -> None:
+    hub.fail("GET /cdn/", hub.send_half)
 
     assert open_zoo(hub).get(entry_id).card["name"] == "Digits, space s1"
     # Oracle: the requests that arrived; two large files and one of them twice.
     assert len([line for line in hub.requests if line.startswith("GET /cdn/")]) == 3
 
 
-def test_a_download_whose_process_was_killed_is_never_used(hub: HubServer, entry_id: str, tmp_path: Path) -> None:
-    hub.fail("GET /cdn/", hub.send_half_and(hub.released.wait))
-    process = run_elsewhere(f"zoo.get('{entry_id}')", hub, tmp_path / "elsewhere")
-    assert hub.half_sent.wait(60)
-    (partial,) = wait_for(lambda: list((tmp_path / "elsewhere").rglob("*.incomplete")))
-    process.send_signal(signal.SIGKILL)
+def test_a_download_whose_process_was_killed_goes_on_where_it_was(
+    hub: HubServer, entry_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_copies, "CHUNK_BYTES", 300)
+    hub.fail("GET /cdn/", hub.hang, after=1)
+    program = f"import zoo_store.places.kept_copies as copies; copies.CHUNK_BYTES = 300; zoo.sketch('{entry_id}')"
+    process = run_elsewhere(program, hub, tmp_path / "elsewhere")
+    assert hub.hanging.wait(60)
+    process.kill()
     process.communicate()
+    (partial,) = (path for path in kept_files(tmp_path, "partial") if path.suffix != ".lock")
+    sketch = hub.repository().tree[f"{entry_id}/sketch.safetensors"]
+    assert partial.read_bytes() == sketch.data[:300]
+    hub.requests.clear()
+    hub.ranges.clear()
 
-    zoo, place = open_zoo(hub), open_repository(hub)
-    assert zoo.get(entry_id).card["name"] == "Digits, space s1"
-    assert zoo.verify() == []
-    assert place.clear_leftovers() == []  # for all that is known, another process is writing it
-    os.utime(partial, (0, 0))
-    assert place.clear_leftovers() == [partial.name]
+    assert open_zoo(hub).get(entry_id).card["name"] == "Digits, space s1"
+    assert open_zoo(hub).verify() == []
+    # Oracle: the ranges that were asked for since; the killed process had the first one.
+    asked = [span for line, span in zip(hub.requests, hub.ranges, strict=True) if sketch.sha256 in line]
+    assert asked == ["bytes=300-599", f"bytes=600-{len(sketch.data) - 1}"]
     assert not partial.exists()
-
-
-def wait_for(found: Callable[[], list[Path]]) -> list[Path]:
-    for _ in range(100):
-        if paths := found():
-            return paths
-        time.sleep(0.05)
-    return []
 
 
 # -- offline ----------------------------------------------------------------------------------------------------------
