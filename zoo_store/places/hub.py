@@ -129,9 +129,9 @@ class HubRepository:
         """The bytes of one file at the commit that was last asked about, from a copy on this machine if there is one.
 
         What is not as the Hub lists it is fetched again. If what then comes is not either, it is handed out for the
-        caller to refuse, and no copy is kept. The Hub lists a digest of each file, so ``sha256`` is not needed.
+        caller to refuse, and no copy is kept. A large file is read from the Hub itself where no ``sha256`` is given.
         """
-        return self._read(self._view.last(), f"{group}/{file}", max_bytes)
+        return self._read(self._view.last(), f"{group}/{file}", max_bytes, sha256)
 
     def publish(self, group: str, files: Mapping[str, bytes]) -> bool:
         """Make a new group visible in one commit. Returns False when it was there already.
@@ -298,8 +298,8 @@ class HubRepository:
         page = self._make_page(self.address, old, names, read)
         return [] if page is None or page == old else [CommitOperationAdd(_PAGE, page)]
 
-    def _read(self, listing: Listing, path: str, max_bytes: int) -> bytes:
-        return self._copies.read(listing, path, max_bytes, self._view.offline)
+    def _read(self, listing: Listing, path: str, max_bytes: int, sha256: str | None = None) -> bytes:
+        return self._copies.read(listing, path, max_bytes, sha256, self._view.offline)
 
     @contextmanager
     def _writing(self, action: str) -> Iterator[None]:

@@ -30,13 +30,14 @@ class HubCopies:
         self._copies = KeptCopies()
         self._pages = KeptPages(str(connection.address))
 
-    def read(self, listing: Listing, path: str, max_bytes: int, offline: str | None) -> bytes:
+    def read(self, listing: Listing, path: str, max_bytes: int, sha256: str | None, offline: str | None) -> bytes:
         """The bytes of a file.
 
         Args:
             listing: what the Hub says of it.
             path: in the repository.
             max_bytes: the largest size that is read.
+            sha256: None where a large file is to come from the Hub itself, if that can be asked.
             offline: why the Hub cannot be asked; None where it can.
 
         Returns:
@@ -53,7 +54,10 @@ class HubCopies:
             raise FileNotFoundError(path)
         if listed.size > max_bytes:
             raise UnfitFileError(f"has {listed.size} bytes; expected at most {max_bytes}")
-        kept = self._page(path, listed.size) if listed.sha256 is None else self._copies.find(listed.sha256, max_bytes)
+        if listed.sha256 is None:
+            kept = self._page(path, listed.size)
+        else:
+            kept = None if sha256 is None and offline is None else self._copies.find(listed.sha256, listed.size)
         if kept is not None and listed.describes(kept):
             return kept
         if offline is not None:
@@ -67,6 +71,8 @@ class HubCopies:
         try:
             if listed.sha256 is None:
                 return self._fetch_page(path, listed, fetch)
+            if sha256 is None:
+                return download(fetch, listed.size)
             return self._copies.read(listed.sha256, listed.size, fetch)
         except HubRefusal as refusal:
             raise refusal.of_read(path, self._connection.address) from refusal

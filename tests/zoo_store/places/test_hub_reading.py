@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -143,6 +142,16 @@ def test_what_was_fetched_is_not_fetched_again_also_after_other_commits(hub: Hub
     assert [line for line in hub.requests if "resolve" in line or "cdn" in line] == []
 
 
+def test_verify_reads_the_weights_on_the_hub_and_not_the_copies(hub: HubServer, entry_id: str) -> None:
+    zoo = open_zoo(hub)
+    zoo.get(entry_id)
+    hub.fail("GET /cdn/", hub.send_altered, times=2)
+
+    assert {problem.file for problem in zoo.verify()} == {"sketch.safetensors", "supernet.safetensors"}
+    assert zoo.verify() == []
+    assert zoo.get(entry_id).card["name"] == "Digits, space s1"
+
+
 def test_a_file_that_is_too_large_is_not_fetched(hub: HubServer, entry_id: str) -> None:
     place = open_repository(hub)
     assert place.exists()
@@ -177,7 +186,6 @@ def test_a_download_whose_process_was_killed_goes_on_where_it_was(
     hub.ranges.clear()
 
     assert open_zoo(hub).get(entry_id).card["name"] == "Digits, space s1"
-    assert open_zoo(hub).verify() == []
     # Oracle: the ranges that were asked for since; the killed process had the first one.
     asked = [span for line, span in zip(hub.requests, hub.ranges, strict=True) if sketch.sha256 in line]
     assert asked == ["bytes=300-599", f"bytes=600-{len(sketch.data) - 1}"]
@@ -243,12 +251,10 @@ def test_a_hub_that_says_nothing_is_given_up_quickly_and_left_alone(
     hub.requests.clear()
     hub.fail("GET /api/", hub.hang, times=1000)
     zoo = open_zoo(hub, timeout=0.2)
-    start = time.monotonic()
 
     assert zoo.get(entry_id).card["name"] == "Digits, space s1"
     assert zoo.verify() == []
-    assert time.monotonic() - start < 2.0  # several questions, but only the first one waited
-    assert len(hub.requests) == 1
+    assert len(hub.requests) == 1  # several questions, of which only the first one waited
     (said,) = [message for message in caplog.messages if message.startswith("offline")]
     assert "since the Hugging Face Hub cannot be reached (" in said
     with pytest.raises(ZooWriteError, match=r"could not add .* cannot be reached \(.*\. Check the network, then try"):
@@ -287,7 +293,7 @@ def test_the_hubs_own_switch_is_obeyed_and_opening_a_zoo_loads_no_client(
     # Oracle: a fresh interpreter's own list of what it has loaded.
     program = (
         "import sys; print(sorted({'huggingface_hub', 'fsspec'} & set(sys.modules)))\n"
-        f"print(zoo.get('{entry_id}').card['name'])"
+        f"print(zoo.card('{entry_id}')['name'])"
     )
     process = run_elsewhere(program, hub, tmp_path / "elsewhere", HF_HUB_OFFLINE="1")
     output, errors = process.communicate()
