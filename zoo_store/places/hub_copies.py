@@ -78,7 +78,7 @@ class HubCopies:
             raise refusal.of_read(path, self._connection.address) from refusal
 
     def _page(self, path: str, max_bytes: int) -> bytes | None:
-        with suppress(FileNotFoundError, UnfitFileError):
+        with suppress(OSError, UnfitFileError):  # a copy that cannot be read is none
             return self._pages.read(*_split(path), max_bytes)
         return None
 
