@@ -74,22 +74,24 @@ class IndexFile:
         self._connection.close()
 
     def facts(self) -> Iterator[tuple[str, str, str]]:
-        """The entry id, mark and facts of every row that is whole."""
+        """The entry id, mark and facts of every row."""
         with _told_apart():
             for *row, seal in self._connection.execute("SELECT id, mark, facts, card_digest, seal FROM entries"):
-                if seal == _seal(*row):
-                    yield row[0], row[1], row[2]
+                if seal != _seal(*row):
+                    raise IndexDamagedError("holds a row that is not as it was written")
+                yield row[0], row[1], row[2]
 
     def card(self, entry_id: str, mark: str) -> str | None:
-        """The card in the row of an entry; None where there is none of this mark that is whole."""
+        """The card in the row of an entry; None where there is no row of this mark, since another process changed it."""
         with _told_apart():
-            query = "SELECT id, mark, facts, card_digest, seal, card FROM entries WHERE id = ?"
-            found = self._connection.execute(query, (entry_id,)).fetchone()
+            query = "SELECT id, mark, facts, card_digest, seal, card FROM entries WHERE id = ? AND mark = ?"
+            found = self._connection.execute(query, (entry_id, mark)).fetchone()
         if found is None:
             return None
         *row, seal, card = found
-        whole = row[:2] == [entry_id, mark] and seal == _seal(*row) and row[3] == _digest(card)
-        return card if whole else None
+        if row[:2] != [entry_id, mark] or seal != _seal(*row) or row[3] != _digest(card):
+            raise IndexDamagedError("holds a card that is not as it was written")
+        return str(card)
 
     def put(self, rows: Iterable[Row]) -> None:
         """Keep rows in place of those of the same entries."""
@@ -117,7 +119,7 @@ class IndexFile:
                 self._connection.execute("INSERT OR IGNORE INTO about VALUES ('zoo', ?)", (signature,))
                 self._connection.execute(
                     "CREATE TABLE IF NOT EXISTS entries (id TEXT PRIMARY KEY, mark TEXT NOT NULL, facts TEXT NOT NULL, "
-                    "card_digest TEXT NOT NULL, seal TEXT NOT NULL, card TEXT NOT NULL)"
+                    "card_digest TEXT NOT NULL, seal TEXT NOT NULL, card TEXT NOT NULL) WITHOUT ROWID"
                 )
         with _told_apart():
             if self._connection.execute("SELECT * FROM about").fetchall() != [("zoo", signature)]:
