@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import darts
 import zoo_store
+
+if TYPE_CHECKING:
+    import darts
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class EntryFacts:
 
 
 def _space_name(space: str | Mapping[str, Any]) -> str:
+    import darts  # brings torch, which who only lists entries can do without
+
     name = space if isinstance(space, str) else str(space.get("name"))
     if name not in darts.SPACES:
         raise ValueError(f"its space {name!r} is none of {', '.join(darts.SPACES)}")
@@ -85,6 +89,8 @@ def stem_of(card: Mapping[str, Any]) -> darts.Stem:
     Raises:
         ValueError: with the reason why the entry cannot be used, as a clause.
     """
+    import darts
+
     stem: darts.Stem | None = card.get("stem")
     if stem not in (None, *darts.STEM_STRIDES):
         raise ValueError(f"its stem is {stem!r}, none of {', '.join(darts.STEM_STRIDES)}")

@@ -82,7 +82,7 @@ class IndexFile:
                 yield row[0], row[1], row[2]
 
     def card(self, entry_id: str, mark: str) -> str | None:
-        """The card in the row of an entry; None where there is no row of this mark, since another process changed it."""
+        """The card of an entry; None where there is no row of this mark, since another process has changed it."""
         with _told_apart():
             query = "SELECT id, mark, facts, card_digest, seal, card FROM entries WHERE id = ? AND mark = ?"
             found = self._connection.execute(query, (entry_id, mark)).fetchone()

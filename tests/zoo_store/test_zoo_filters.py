@@ -89,8 +89,9 @@ def test_a_space_by_its_name_one_data_card_and_square_sizes_are_what_they_stand_
 def test_a_filter_names_everything_that_it_cannot_look_for() -> None:
     with pytest.raises(
         FilterError,
-        match=r"the zoo cannot be searched so: space is ''; expected the name .*; channels is 0; expected a whole number "
-        r"above 0; kind is 'both'; expected one of single, mixture; licences is 'CC0'; expected a tuple of texts\. ",
+        match=r"the zoo cannot be searched so: space is ''; expected the name .*; channels is 0; expected a whole "
+        r"number above 0; kind is 'both'; expected one of single, mixture; licences is 'CC0'; expected a tuple of "
+        r"texts\. ",
     ):
         EntryFilter(space="", channels=0, kind="both", licences="CC0", tags=("x",))  # type: ignore[arg-type]
 
