@@ -311,7 +311,7 @@ def test_a_folder_in_the_place_of_the_index_is_left_alone_and_done_without(
     for _ in range(2):
         assert zoo.find() == from_files(zoo)
     assert (index_path(zoo) / "of somebody").is_dir()
-    assert f"the index {index_path(zoo)} of zoo {zoo.path} cannot be used" in caplog.text
+    assert f"the index of zoo {zoo.path} cannot be used ({index_path(zoo)}: unable to open database" in caplog.text
 
 
 def test_where_nothing_can_be_kept_every_card_is_read_and_that_is_said(
@@ -327,8 +327,27 @@ def test_where_nothing_can_be_kept_every_card_is_read_and_that_is_said(
     assert zoo.find() == zoo.find() == from_files(zoo)
     assert sorted(reads) == sorted(2 * ids)
     assert [record.levelno for record in caplog.records] == 2 * [logging.WARNING]
-    assert "cannot be used ([Errno 20] Not a directory" in caplog.text
-    assert "every card is read" in caplog.text
+    assert "Not a directory); every card is read" in caplog.text
+
+
+def test_a_user_without_a_home_folder_can_list_a_zoo(
+    zoo: Zoo, ids: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")  # Oracle: what Path.home says then
+
+    monkeypatch.delenv("SUPERNET_TL_CACHE")
+    monkeypatch.setattr(Path, "home", no_home)
+    assert zoo.find() == from_files(zoo)
+    assert "cannot be used (Could not determine home directory.)" in caplog.text
+
+
+def test_a_zoo_whose_path_is_no_unicode_has_an_index_too(zoo: Zoo, ids: list[str], reads: list[str]) -> None:
+    other = Zoo(zoo.path.rename(zoo.path.with_name(os.fsdecode(b"\xff"))))
+    other.find()
+    reads.clear()
+    assert other.find() == from_files(other)
+    assert reads == []
 
 
 def test_an_index_that_may_not_be_written_is_still_read(
@@ -352,8 +371,8 @@ def test_an_index_that_may_not_be_written_is_still_read(
 @pytest.mark.parametrize(
     ("lock", "num_reads", "said"),
     [
-        ("EXCLUSIVE", 3, "cannot be used (database is locked)"),
-        ("IMMEDIATE", 1, "cannot be written (database is locked)"),
+        ("EXCLUSIVE", 3, "database is locked); every card is read"),
+        ("IMMEDIATE", 1, "cannot be written"),
     ],
 )
 def test_an_index_that_another_process_keeps_to_itself_is_not_waited_for(
