@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 
 def machine(device: str) -> dict[str, Any]:
     """Where and with what the numbers came about."""
+    import torch  # not above: processes whose memory is measured do without
+
     info = Path("/proc/cpuinfo")
     model = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.exists() else None
     return {

@@ -120,6 +120,7 @@ def entry_of(
     sketch: ot_select.Sketch,
     metrics: Mapping[str, float | None],
     timings: Mapping[str, float],
+    tags: Sequence[str] = (),
 ) -> zoo_store.ZooEntry:
     """A pretrained supernet with its provenance."""
     embedder = ot_select.EmbedderIdentity.from_string(sketch.embedder)
@@ -141,6 +142,7 @@ def entry_of(
         "genotype": genotype.to_dict(),
         "data": data_cards(data),
         "embedder": asdict(embedder),
+        **({"tags": list(tags)} if tags else {}),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": library_versions(),
         "timings": dict(timings),

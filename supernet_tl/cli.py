@@ -116,6 +116,7 @@ def _pretrain_parser() -> Parser:
     parser.add_argument("--zoo", type=str, required=True, metavar="DIR", help="folder of the zoo; made when missing")
     parser.add_argument("--mixture", action="store_true", help="one supernet for all sources together (algorithm 3)")
     parser.add_argument("--output", type=str, metavar="DIR", help="folder of the runs (default: ZOO/.runs)")
+    parser.add_argument("--tag", action="append", type=str, metavar="TAG", help="to find the entries by; repeatable")
     return _with_recipe(parser, PRETRAIN_DEFAULTS)
 
 

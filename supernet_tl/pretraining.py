@@ -6,7 +6,7 @@ Source: Singh & Vanschoren, "On Supernet Transfer Learning for Effective Task Ad
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ def pretrain(
     seed: int = 0,
     *,
     output: str | os.PathLike[str] | None = None,
+    tags: Sequence[str] = (),
     control: Control | None = None,
     **options: Any,
 ) -> zoo_store.ZooEntry | list[zoo_store.ZooEntry]:
@@ -56,6 +57,7 @@ def pretrain(
         mixture: one supernet with one head for all sources together.
         seed: of everything random.
         output: folder of the runs (logs, metrics); ``ZOO/.runs`` when absent.
+        tags: texts to find the entries by. A supernet that the zoo holds without them is added once more, with them.
         control: device, overwriting, bad images.
         **options: further fields of :class:`supernet_tl.Recipe`, such as ``image_size`` or ``batch_size``.
 
@@ -63,7 +65,7 @@ def pretrain(
         One entry, or a list of them when several sources are not mixed.
 
     Raises:
-        RecipeError: an option is unknown or out of range.
+        RecipeError: an option is unknown or out of range, or a tag is no text.
         StarterZooError: the zoo is the one that the package ships.
         DataError: a source that cannot be used.
     """
@@ -78,6 +80,7 @@ def pretrain(
         raise RecipeError("no sources were given; expected at least one folder, pocket:NAME or image set.")
     if mixture and len(listed) < 2:
         raise RecipeError("a mixture of one source was asked for; give two or more sources, or leave --mixture out.")
+    tags = _checked_tags(tags)
     opened = [control.open(source) for source in listed]
     if mixture:
         _refuse_repeated(opened)
@@ -86,7 +89,7 @@ def pretrain(
     # That one of several sources cannot be embedded must be known before hours of training on another.
     adapters.embedder_of(recipe, control.device)
     groups = [opened] if mixture else [[images] for images in opened]
-    entries = [_pretrain_one(group, store, recipe, runs, control) for group in groups]
+    entries = [_pretrain_one(group, store, recipe, runs, control, tags) for group in groups]
     return entries[0] if len(entries) == 1 else entries
 
 
@@ -103,6 +106,12 @@ def _folder_of_runs(output: str | os.PathLike[str] | None, zoo: zoo_store.Zoo | 
     return zoo.path / ".runs"
 
 
+def _checked_tags(tags: Sequence[str]) -> list[str]:
+    if isinstance(tags, str) or not all(isinstance(tag, str) and tag.strip() for tag in tags):
+        raise RecipeError(f"tags is {tags!r}; expected a list of texts that are not empty, such as ['plankton'].")
+    return list(dict.fromkeys(tags))
+
+
 def _refuse_repeated(sources: Sequence[ImageSet]) -> None:
     for what, values in (("images", [images.fingerprint() for images in sources]), ("name", [i.name for i in sources])):
         if len(set(values)) < len(values):
@@ -114,21 +123,26 @@ def _refuse_repeated(sources: Sequence[ImageSet]) -> None:
 
 
 def _pretrain_one(
-    group: Sequence[ImageSet], zoo: zoo_store.Zoo | None, recipe: Recipe, runs: Path | None, control: Control
+    group: Sequence[ImageSet],
+    zoo: zoo_store.Zoo | None,
+    recipe: Recipe,
+    runs: Path | None,
+    control: Control,
+    tags: Sequence[str],
 ) -> zoo_store.ZooEntry:
     name = "+".join(images.name for images in group)
     fingerprints = [images.fingerprint() for images in group]
     settings = {"recipe": recipe.to_dict(), "data": fingerprints}
     folder = None if runs is None else runs / f"{_file_name(name)}-{digest(settings)[:12]}"
-    known = None if zoo is None else _already_there(zoo, recipe, fingerprints, control)
+    known = None if zoo is None else _already_there(zoo, recipe, fingerprints, control, tags)
     if zoo is not None and known is not None:
-        control.say(f"{name}: already in the zoo as {known[:12]}; nothing to do")
+        entry = _tagged(zoo, known, tags, control)
         if (
             folder is not None and folder.exists() and not is_finished(folder)
         ):  # stopped right after the entry was added
             with run_folder(folder, "pretraining", settings) as run:
                 run.finish()
-        return zoo.get(known)
+        return entry
     # The folder's name says what the run is, so a finished one whose entry is gone may be made anew.
     with run_folder(folder, "pretraining", settings, overwrite=control.overwrite, replace_finished=True) as run:
         if run.continued:
@@ -150,6 +164,7 @@ def _pretrain_one(
             sketch,
             metrics=metrics,
             timings={"search_seconds": searched.rows[-1].seconds},
+            tags=tags,
         )
         entry_id = zoo_store.content_id(entry) if zoo is None else zoo.add(entry)
         run.write_json("summary.json", pretraining_summary(entry_id, entry, recipe, searched))
@@ -159,20 +174,41 @@ def _pretrain_one(
     return entry
 
 
-def _already_there(zoo: zoo_store.Zoo, recipe: Recipe, fingerprints: list[str], control: Control) -> str | None:
-    """The entry of the same settings, images and embedder, if the zoo has one."""
+def _already_there(
+    zoo: zoo_store.Zoo, recipe: Recipe, fingerprints: list[str], control: Control, tags: Sequence[str]
+) -> str | None:
+    """The entry of the same settings, images and embedder, if the zoo has one; of several, one with all tags."""
     if not zoo.exists():
         return None
     embedder = adapters.embedder_of(recipe, control.device)
     cards, damaged = readable_cards(zoo)
     for entry_id, reason in damaged.items():
         control.say(f"the zoo has a damaged entry, {zoo.address}/{entry_id}: {reason}")
+    same = []
     for entry_id, card in cards.items():
         same_data = [part.get("fingerprint") for part in data_of(card)] == fingerprints
         same_embedder = embedder_of(card).get("weights_sha256") == embedder.identity.weights_sha256
         if same_data and same_embedder and recipe.same_pretraining(card.get("recipe")):
-            return entry_id
-    return None
+            same.append(entry_id)
+    return min(same, key=lambda entry_id: len(_lacking(cards[entry_id], tags)), default=None)
+
+
+def _lacking(card: Mapping[str, Any], tags: Sequence[str]) -> list[str]:
+    return [tag for tag in tags if tag not in (card.get("tags") or ())]
+
+
+def _tagged(zoo: zoo_store.Zoo, entry_id: str, tags: Sequence[str], control: Control) -> zoo_store.ZooEntry:
+    """An entry of the zoo, with all tags; entries never change, so one that lacks some is added again with them."""
+    entry = zoo.get(entry_id)
+    known = f"{entry.card.get('name')}: already in the zoo as {entry_id[:12]}"
+    lacking = _lacking(entry.card, tags)
+    if not lacking:
+        control.say(f"{known}; nothing to do")
+        return entry
+    card = {**entry.card, "tags": [*(entry.card.get("tags") or ()), *lacking]}
+    entry = zoo_store.ZooEntry(state=entry.state, sketch=entry.sketch, card=card)
+    control.say(f"{known}; added once more, tagged {', '.join(lacking)}, as {zoo.add(entry)[:12]}")
+    return entry
 
 
 def _file_name(name: str) -> str:

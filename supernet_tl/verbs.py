@@ -49,6 +49,7 @@ def _pretrain(config: Namespace) -> None:
         config.zoo,
         mixture=bool(config.mixture),
         output=config.output,
+        tags=config.tag or (),
         control=_control(config),
         **_settings(config),
     )

@@ -7,6 +7,7 @@ id. All other entries are read, among them the damaged ones, and those altered s
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -48,22 +49,29 @@ class Index:
 
     @property
     def path(self) -> Path:
-        """The file, which need not be there: in this machine's cache, since a zoo may be shared or read-only."""
-        return cache_dir() / "indexes" / f"{hashlib.sha256(self._place.address.encode()).hexdigest()}.sqlite"
+        """The file, which need not be there: in this machine's cache, since a zoo may be shared or read-only.
+
+        Raises:
+            IndexUnusableError: there is no folder for it.
+        """
+        try:
+            folder = cache_dir() / "indexes"
+        except RuntimeError as error:  # this user has no home
+            raise IndexUnusableError(str(error)) from error
+        return folder / f"{self._address_digest()}.sqlite"
 
     def find(self, wanted: EntryFilter | None) -> dict[str, ListedEntry]:
         """The entries that fit a filter, and all that are damaged, by id in sorted order."""
         try:
+            path = self.path
             try:
-                return self._find_in(self.path, wanted)
+                return self._find_in(path, wanted)
             except IndexDamagedError as error:
-                _log.info("the index %s of zoo %s %s; it is made again", self.path, self._place.address, error)
-                delete_index(self.path)
-                return self._find_in(self.path, wanted)
+                _log.info("the index of zoo %s is damaged (%s); it is made again", self._place.address, error)
+                delete_index(path)
+                return self._find_in(path, wanted)
         except (IndexDamagedError, IndexUnusableError) as error:
-            _log.warning(
-                "the index %s of zoo %s cannot be used (%s); every card is read", self.path, self._place.address, error
-            )
+            _log.warning("the index of zoo %s cannot be used (%s); every card is read", self._place.address, error)
             return self._find_in(None, wanted)
 
     def _find_in(self, path: Path | None, wanted: EntryFilter | None) -> dict[str, ListedEntry]:
@@ -115,19 +123,17 @@ class Index:
         try:
             change(argument)
         except IndexUnusableError as error:
-            _log.warning(
-                "the index %s of zoo %s cannot be written (%s); what was read from the zoo is read again next time",
-                self.path,
-                self._place.address,
-                error,
-            )
+            _log.warning("the index of zoo %s cannot be written (%s)", self._place.address, error)
             return False
         return True
 
     def _signature(self) -> str:
         """What the rows are about, and the rules that they passed: where any of these changes, all are read again."""
         rules: Json = {key: expected for key, (expected, _) in KNOWN_KEYS.items()}
-        return canonical([INDEX_FORMAT, CARD_SCHEMA, MANIFEST_FORMAT, rules, self._place.address]).decode()
+        return canonical([INDEX_FORMAT, CARD_SCHEMA, MANIFEST_FORMAT, rules, self._address_digest()]).decode()
+
+    def _address_digest(self) -> str:
+        return hashlib.sha256(os.fsencode(self._place.address)).hexdigest()  # a path need not be Unicode
 
 
 def _row(entry_id: str, mark: str, card: Card, num_bytes: int) -> Row:

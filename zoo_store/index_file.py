@@ -57,7 +57,8 @@ class IndexFile:
     """
 
     def __init__(self, path: Path | None, signature: str) -> None:
-        with _told_apart():
+        self._path = path
+        with _told_apart(path):
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path or "", timeout=BUSY_SECONDS, isolation_level=None)
@@ -74,22 +75,24 @@ class IndexFile:
         self._connection.close()
 
     def facts(self) -> Iterator[tuple[str, str, str]]:
-        """The entry id, mark and facts of every row that is whole."""
-        with _told_apart():
+        """The entry id, mark and facts of every row."""
+        with _told_apart(self._path):
             for *row, seal in self._connection.execute("SELECT id, mark, facts, card_digest, seal FROM entries"):
-                if seal == _seal(*row):
-                    yield row[0], row[1], row[2]
+                if seal != _seal(*row):
+                    raise IndexDamagedError(f"{self._path}: a row is not as it was written")
+                yield row[0], row[1], row[2]
 
     def card(self, entry_id: str, mark: str) -> str | None:
-        """The card in the row of an entry; None where there is none of this mark that is whole."""
-        with _told_apart():
-            query = "SELECT id, mark, facts, card_digest, seal, card FROM entries WHERE id = ?"
-            found = self._connection.execute(query, (entry_id,)).fetchone()
+        """The card of an entry; None where there is no row of this mark, since another process has changed it."""
+        with _told_apart(self._path):
+            query = "SELECT id, mark, facts, card_digest, seal, card FROM entries WHERE id = ? AND mark = ?"
+            found = self._connection.execute(query, (entry_id, mark)).fetchone()
         if found is None:
             return None
         *row, seal, card = found
-        whole = row[:2] == [entry_id, mark] and seal == _seal(*row) and row[3] == _digest(card)
-        return card if whole else None
+        if row[:2] != [entry_id, mark] or seal != _seal(*row) or row[3] != _digest(card):
+            raise IndexDamagedError(f"{self._path}: a card is not as it was written")
+        return str(card)
 
     def put(self, rows: Iterable[Row]) -> None:
         """Keep rows in place of those of the same entries."""
@@ -106,7 +109,7 @@ class IndexFile:
             self._connection.executemany("DELETE FROM entries WHERE id = ?", [(entry_id,) for entry_id in entry_ids])
 
     def _prepare(self, signature: str) -> None:
-        with _told_apart():
+        with _told_apart(self._path):
             self._connection.execute("PRAGMA synchronous = OFF")  # what a power cut spoils is read again
             ((num_tables,),) = self._connection.execute("SELECT count(*) FROM sqlite_master")
         if not num_tables:
@@ -117,15 +120,15 @@ class IndexFile:
                 self._connection.execute("INSERT OR IGNORE INTO about VALUES ('zoo', ?)", (signature,))
                 self._connection.execute(
                     "CREATE TABLE IF NOT EXISTS entries (id TEXT PRIMARY KEY, mark TEXT NOT NULL, facts TEXT NOT NULL, "
-                    "card_digest TEXT NOT NULL, seal TEXT NOT NULL, card TEXT NOT NULL)"
+                    "card_digest TEXT NOT NULL, seal TEXT NOT NULL, card TEXT NOT NULL) WITHOUT ROWID"
                 )
-        with _told_apart():
+        with _told_apart(self._path):
             if self._connection.execute("SELECT * FROM about").fetchall() != [("zoo", signature)]:
-                raise IndexDamagedError("is of another zoo, or of another supernet-tl")
+                raise IndexDamagedError(f"{self._path}: made of another zoo, or by another supernet-tl")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _told_apart():
+        with _told_apart(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -142,21 +145,21 @@ def delete_index(path: Path) -> None:
     Raises:
         IndexUnusableError: it cannot be deleted.
     """
-    with _told_apart():
+    with _told_apart(path):
         for leftover in (path, path.with_name(f"{path.name}-journal"), path.with_name(f"{path.name}-wal")):
             leftover.unlink(missing_ok=True)
 
 
 @contextmanager
-def _told_apart() -> Iterator[None]:
+def _told_apart(path: Path | None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise IndexUnusableError(str(error)) from error
+        raise IndexUnusableError(f"{path}: {error.strerror or error}") from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # without its details
         kind = IndexUnusableError if code in _NOT_THE_FILES_FAULT else IndexDamagedError
-        raise kind(str(error)) from error
+        raise kind(f"{path}: {error}") from error
 
 
 def _seal(*columns: object) -> str:

@@ -67,6 +67,49 @@ def test_what_the_zoo_already_holds_is_not_made_again(
     assert list(zoo_store.Zoo(zoo_path)) == before
 
 
+def test_a_supernet_that_the_zoo_holds_without_a_tag_is_added_once_more_with_it_and_not_trained_again(
+    stripes: Callable[..., ImageSet],
+    tiny: dict[str, Any],
+    embedding: dict[str, Any],
+    quiet: Control,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Control, "say", lambda self, text: said.append(text))
+    images, zoo = stripes("near", seed=1), zoo_store.Zoo(tmp_path / "zoo")
+
+    def pretrain(*tags: str) -> zoo_store.ZooEntry:
+        made = supernet_tl.pretrain(images, zoo, tags=tags, control=quiet, **tiny, **embedding)
+        assert isinstance(made, zoo_store.ZooEntry)
+        return made
+
+    plain = pretrain()
+    assert "tags" not in plain.card
+    tagged = pretrain("small", "striped", "small")
+    assert tagged.card == {**plain.card, "tags": ["small", "striped"]}
+    assert all(torch.equal(tensor, tagged.state[name]) for name, tensor in plain.state.items())
+    assert said[-1].startswith("near: already in the zoo as ")
+    assert "; added once more, tagged small, striped, as " in said[-1]
+    # Whoever asks for no tag, or for one of those there, is content with what there is.
+    assert pretrain("striped").card == tagged.card
+    assert said[-1].endswith("; nothing to do")
+    pretrain()
+    assert said[-1].endswith("; nothing to do")
+    assert {entry_id: entry.card for entry_id, entry in zoo.find(zoo_store.EntryFilter(tags=("small",))).items()} == {
+        zoo_store.content_id(tagged): tagged.card
+    }
+    assert len(zoo) == 2
+
+
+@pytest.mark.parametrize("tags", ["plankton", [""], [3]])
+def test_a_tag_that_is_no_text_is_refused_before_anything_is_trained(
+    stripes: Callable[..., ImageSet], tags: Any, quiet: Control
+) -> None:
+    with pytest.raises(RecipeError, match=r"tags is .*; expected a list of texts that are not empty"):
+        supernet_tl.pretrain(stripes("near"), tags=tags, control=quiet)
+
+
 def test_a_mixture_needs_two_sources(stripes: Callable[..., ImageSet], quiet: Control) -> None:
     with pytest.raises(RecipeError, match="a mixture of one source"):
         supernet_tl.pretrain([stripes("near")], mixture=True, control=quiet)

@@ -5,11 +5,11 @@ import itertools
 import os
 import shutil
 import stat
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import time_ns
 
 from filelock import FileLock, Timeout
 
@@ -65,7 +65,7 @@ class LocalFolder:
 
     def marks(self, is_group: Callable[[str], bool]) -> dict[str, str]:
         """The marks of all groups but those altered within the last two seconds, or later than this clock tells."""
-        settled = time.time_ns() - _COARSEST_TIMES_NS
+        settled = time_ns() - _COARSEST_TIMES_NS
         found = {}
         for group in self.groups(is_group):
             statuses = self._statuses(group)
