@@ -35,7 +35,10 @@ class Outcome:
         lines = [
             f"{total} mutations in {self.seconds:.0f} s, {total / self.seconds:.0f}/s: {_line(by_fate)}; "
             "no crash, nothing altered accepted",
-            *(f"  {kind}: {_line(Counter({f: n for (k, f), n in self.counts.items() if k == kind}))}" for kind in kinds),
+            *(
+                f"  {kind}: {_line(Counter({f: n for (k, f), n in self.counts.items() if k == kind}))}"
+                for kind in kinds
+            ),
         ]
         return "\n".join(lines)
 
