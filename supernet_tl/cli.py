@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from supernet_tl.conflicts import refuse_conflicting_packages
+from supernet_tl.console import show_notices
 from supernet_tl.parser import Parser
 from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe
 from supernet_tl.zoo_parser import add_zoo_actions
@@ -51,9 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         parser = build_parser()
         config = parser.parse_args(given)
-        from supernet_tl import verbs
+        show_notices(quiet=bool(config[config.verb].get("quiet")))
+        if config.verb == "zoo":  # needs nothing of what the others load
+            from supernet_tl import zoo_verbs
 
-        verbs.run(config)
+            zoo_verbs.run(config.zoo)
+        else:
+            from supernet_tl import verbs
+
+            verbs.run(config)
     except KeyboardInterrupt:
         print("interrupted; nothing is lost. Repeat the same command to continue.", file=sys.stderr)
         return _INTERRUPTED

@@ -9,8 +9,6 @@ from typing import Any
 from jsonargparse import Namespace
 
 import zoo_store
-from supernet_tl import zoo_verbs
-from supernet_tl.console import show_notices
 from supernet_tl.control import Control
 from supernet_tl.errors import ComparisonError
 from supernet_tl.files import read_json
@@ -24,7 +22,6 @@ _MAX_PAIRS_SHOWN = 45  # of ten datasets
 def run(config: Namespace) -> None:
     """Run the verb that was parsed."""
     verb = config.verb
-    show_notices(quiet=bool(config[verb].get("quiet")))
     _VERBS[verb](config[verb])
 
 
@@ -293,5 +290,4 @@ _VERBS = {
     "search": _search,
     "predict": _predict,
     "report": _report,
-    "zoo": zoo_verbs.run,
 }

@@ -35,20 +35,24 @@ def add_zoo_actions(parser: Parser) -> None:
 
 def _list(parser: Parser) -> None:
     _zoo(parser)
+    wanted = parser.add_argument_group("only entries with")
     for switch, kind, text in (
-        ("--space", str, "search space, such as s1"),
+        ("--space", str, "a search space, such as s1"),
         ("--kind", str, "single or mixture"),
-        ("--name", str, "name of the source"),
+        ("--name", str, "the name of its source; * stands for any text"),
         ("--channels", int, "channels of the first cells"),
         ("--num-cells", int, "cells"),
-        ("--image-size", int, "pixels"),
-        ("--max-size", str, "largest size on the disk, such as 500kB, 5MB or 2GiB"),
-        ("--licence", str, "licence of all its source data"),
-        ("--tag", str, "a tag"),
+        ("--image-size", int, "pixels a side"),
+        ("--max-size", str, "at most this size, such as 500kB, 5MB or 2GiB"),
     ):
-        parser.add_argument(
-            switch, type=kind | None, metavar=switch[2:].upper().replace("-", "_"), help=f"only: {text}"
-        )
+        metavar = switch.removeprefix("--").upper().replace("-", "_")
+        wanted.add_argument(switch, type=kind | None, metavar=metavar, help=text)
+    for switch, text in (
+        ("--licence", "a licence that each of its sources must have, such as 'CC BY*'; of several given, one"),
+        ("--tag", "a tag; of several given, all"),
+    ):
+        metavar = switch.removeprefix("--").upper()
+        wanted.add_argument(switch, type=str, action="append", metavar=metavar, help=f"{text}; repeatable")
 
 
 def _show(parser: Parser) -> None:

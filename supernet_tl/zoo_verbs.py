@@ -28,63 +28,33 @@ def run(config: Namespace) -> None:
 def _list(options: Namespace) -> None:
     zoo = open_zoo(options.zoo)
     wanted = zoo_store.EntryFilter(
-        **{name: options[name] for name in _FILTERS},
+        **{name: options[name] for name in ("space", "kind", "name", "channels", "num_cells", "image_size")},
+        licences=tuple(options.licence or ()),
+        tags=tuple(options.tag or ()),
         max_bytes=None if options.max_size is None else _num_bytes(options.max_size),
     )
     entries = zoo.find(wanted)
     aliases = _aliases_by_entry(zoo)
     if options.json:
         print_json(
-            {
-                entry_id: {
-                    "card": None if entry.card is None else dict(entry.card),
-                    "aliases": aliases.get(entry_id, []),
-                    "num_bytes": entry.num_bytes,
-                    "problem": entry.problem,
-                }
-                for entry_id, entry in entries.items()
-            }
+            {entry_id: {**asdict(entry), "aliases": aliases.get(entry_id, [])} for entry_id, entry in entries.items()}
         )
         return
     table = table_of("entry", "name", "alias", "kind", "space", "channels", "cells", "classes", "size", "test")
     for entry_id, entry in entries.items():
-        if entry.card is None:
-            continue
-        size = "—" if entry.num_bytes is None else _size(entry.num_bytes)
-        alias, columns = ", ".join(aliases.get(entry_id, [])) or "—", _columns(entry.card)
-        table.add_row(entry_id[:12], columns[0], alias, *columns[1:-1], size, columns[-1])
-    OUT.print(table)
+        if entry.card is not None:
+            name, *facts, test = _columns(entry.card)
+            alias = ", ".join(aliases.get(entry_id, [])) or "—"
+            table.add_row(entry_id[:12], name, alias, *facts, _size(entry.num_bytes), test)
+    if table.row_count:
+        OUT.print(table)
+    elif not entries and not wanted.given:
+        OUT.print(f"zoo {zoo.address!r} has no entries; `supernet-tl pretrain --zoo` adds them", soft_wrap=True)
+    else:
+        OUT.print(wanted.why_nothing_fits(zoo.find()), soft_wrap=True)
     for entry in entries.values():
         if entry.problem is not None:
             OUT.print(f"damaged: {entry.problem}", soft_wrap=True)
-    if not entries:
-        OUT.print(_why_none(zoo, wanted), soft_wrap=True)
-
-
-def _why_none(zoo: zoo_store.Zoo, wanted: zoo_store.EntryFilter) -> str:
-    """What a person who finds nothing wants to know: what there is."""
-    cards = [entry.card for entry in zoo.find().values() if entry.card is not None]
-    if not cards:
-        return f"zoo {zoo.address!r} has no entries; add one with `supernet-tl pretrain --source SRC --zoo ZOO`."
-    parts = []
-    for name in _FILTERS:
-        if getattr(wanted, name) is not None:
-            there = sorted({str(value) for card in cards for value in _values(card, name)})
-            parts.append(f"{name.replace('_', ' ')}: {', '.join(there[:12]) or 'none recorded'}")
-    there_are = f"; there are {'; '.join(parts)}" if parts else ""
-    return f"none of the {len(cards)} entries of zoo {zoo.address!r} fits{there_are}."
-
-
-def _values(card: Mapping[str, Any], name: str) -> list[Any]:
-    if name == "licence":
-        found = [data.get("licence") for data in data_of(card)]
-    elif name == "tag":
-        found = list(card.get("tags") or [])
-    elif name == "space":
-        found = [_space(card)]
-    else:
-        found = [card.get(name)]
-    return [value for value in found if value is not None]
 
 
 def _show(options: Namespace) -> None:
@@ -155,7 +125,8 @@ def _advice(zoo: zoo_store.Zoo, left: Sequence[zoo_store.Problem], *, fixing: bo
     found = f"{len(left)} problem{'' if len(left) == 1 else 's'} in zoo {zoo.address!r}"
     if fixing:
         return f"{found} cannot be mended by setting anything aside: upgrade supernet-tl, or allow reading."
-    return f"{found}; `supernet-tl zoo verify {zoo.address} --fix` moves what is damaged to quarantine and deletes nothing."
+    mend = f"`supernet-tl zoo verify {zoo.address} --fix`"
+    return f"{found}; {mend} moves what is damaged to quarantine and deletes nothing."
 
 
 def _add(options: Namespace) -> None:
@@ -306,8 +277,6 @@ def _size(num_bytes: int) -> str:
             return f"{num_bytes / factor:.1f} {unit}"
     return f"{num_bytes} B"
 
-
-_FILTERS = ("space", "kind", "name", "channels", "num_cells", "image_size", "licence", "tag")
 
 _ACTIONS: dict[str, Callable[[Namespace], None]] = {
     "list": _list,

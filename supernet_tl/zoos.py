@@ -59,13 +59,8 @@ def readable_cards(zoo: zoo_store.Zoo) -> tuple[dict[str, Mapping[str, Any]], di
     Raises:
         ZooNotFoundError: there is no such folder.
     """
-    if not zoo.exists():
-        zoo.cards()  # says so
-    cards: dict[str, Mapping[str, Any]] = {}
-    damaged: dict[str, str] = {}
-    for entry_id in zoo:
-        try:
-            cards[entry_id] = zoo.card(entry_id)
-        except (zoo_store.CorruptEntryError, zoo_store.SchemaVersionError) as error:
-            damaged[entry_id] = str(error)
-    return cards, damaged
+    found = zoo.find()
+    cards: dict[str, Mapping[str, Any]] = {
+        entry_id: entry.card for entry_id, entry in found.items() if entry.card is not None
+    }
+    return cards, {entry_id: entry.problem for entry_id, entry in found.items() if entry.problem is not None}

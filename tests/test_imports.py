@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,20 @@ def test_the_command_line_loads_nothing_heavy_before_a_verb_runs() -> None:
     )
     loaded = set(json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout))
     assert not loaded & {"torch", "lightning", "ot", "timm", "matplotlib", "torchvision", "numpy", "scipy"}
+
+
+def test_a_zoo_is_listed_without_anything_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys, json; from supernet_tl.cli import main; status = main(['zoo', 'list', sys.argv[1], '--json']);"
+        "print(json.dumps([status, sorted({name.partition('.')[0] for name in sys.modules})]), file=sys.stderr)"
+    )
+    environment = os.environ | {"SUPERNET_TL_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    found = subprocess.run(command, capture_output=True, check=True, env=environment, text=True)
+    status, loaded = json.loads(found.stderr.splitlines()[-1])
+    assert status == 0
+    assert json.loads(found.stdout) == {}
+    assert not set(loaded) & {"torch", "numpy", "scipy", "fsspec", "huggingface_hub", "darts", "ot_select"}
 
 
 def test_importing_the_package_loads_nothing_heavy_and_still_offers_its_names() -> None:

@@ -6,6 +6,7 @@ from zoo_store.errors import (
     CardError,
     CorruptEntryError,
     EntryNotFoundError,
+    FilterError,
     InvalidIdError,
     NewerVersionError,
     SchemaVersionError,
@@ -17,7 +18,9 @@ from zoo_store.errors import (
     ZooReadError,
     ZooWriteError,
 )
+from zoo_store.filters import EntryFilter
 from zoo_store.format.entry import ZooEntry, content_id
+from zoo_store.listed_entry import ListedEntry
 from zoo_store.problem import Problem
 from zoo_store.zoo import Zoo
 
@@ -26,8 +29,11 @@ __all__ = [
     "AmbiguousIdError",
     "CardError",
     "CorruptEntryError",
+    "EntryFilter",
     "EntryNotFoundError",
+    "FilterError",
     "InvalidIdError",
+    "ListedEntry",
     "NewerVersionError",
     "Problem",
     "SchemaVersionError",

@@ -76,6 +76,10 @@ class CorruptEntryError(ZooError, ValueError):
         )
 
 
+class FilterError(ZooError, ValueError):
+    """Entries cannot be looked for like that; all faults are listed."""
+
+
 class ZooReadError(ZooError, OSError):
     """The operating system refused a read; the entry itself may well be good."""
 

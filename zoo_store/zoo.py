@@ -20,6 +20,7 @@ from zoo_store.errors import (
     ZooPathError,
     ZooWriteError,
 )
+from zoo_store.filters import EntryFilter
 from zoo_store.format.card import Card, checked_card, encode_card
 from zoo_store.format.entry import ZooEntry
 from zoo_store.format.identity import content_of, is_full_id
@@ -34,6 +35,7 @@ from zoo_store.format.manifest import (
 )
 from zoo_store.format.readme import readme
 from zoo_store.format.stored_entry import StoredEntry
+from zoo_store.listed_entry import ListedEntry
 from zoo_store.places.files import write_folder
 from zoo_store.problem import Problem
 
@@ -275,12 +277,30 @@ class Zoo:
 
     def cards(self) -> dict[str, Card]:
         """The cards of all entries by id, in sorted order. Raises as `get`, at the first entry that is damaged."""
-        self._require_place()
         cards = {}
-        for entry_id in self:
+        for entry_id, listed in self.find().items():
             with suppress(EntryNotFoundError):  # removed since it was listed
-                cards[entry_id] = self._stored(entry_id).card()
+                cards[entry_id] = listed.card or self._stored(entry_id).card()  # which raises, unless it is good again
         return cards
+
+    def find(self, wanted: EntryFilter | None = None) -> dict[str, ListedEntry]:
+        """The entries that fit a filter, by id in sorted order; all of them where there is none.
+
+        Cards are read once and then kept in an index, in this machine's cache. Entries that have come, gone or changed
+        since are noticed.
+
+        Returns:
+            Also every damaged entry, whatever is wanted, since nobody knows what it would be: without a card, and with
+            its ``problem``.
+
+        Raises:
+            ZooNotFoundError: the zoo's place does not exist.
+            ZooReadError: the operating system refused.
+        """
+        from zoo_store.index import Index  # brings SQLite
+
+        self._require_place()
+        return Index(self._place, is_full_id).find(wanted)
 
     def sketch(self, entry_id: str) -> dict[str, "Tensor"]:
         """The sketch of an entry, checked; the supernet's tensors are not read. Raises as `get`."""

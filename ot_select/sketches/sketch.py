@@ -241,9 +241,9 @@ def sketch_gaussians(
 ) -> Sketch:
     """What is kept of a cloud whose rows may not leave: one Gaussian for each class, and no row.
 
-    It tells, exactly, how many rows each class has, their mean and the variance of every feature, and the ``rank``
-    directions in which the class spreads most. That gives away what is particular to one row: a feature that is not 0
-    in a single row of its class, as is common behind a ReLU, can be read off exactly, and a row that lies far from the
+    It tells how many rows each class has, their mean and the variance of every feature to seven digits, and the
+    ``rank`` directions in which the class spreads most. That gives away what is particular to one row: a feature that
+    is not 0 in a single row of its class, as is common behind a ReLU, can be read off, and a row that lies far from the
     rest can be rebuilt from the mean and the first direction (one 20 times as long as the others to 0.1%). Who has a
     row can tell, to a degree, whether it was among few: there is no differential privacy in this. Distances to such a
     sketch are distances to rows drawn from the Gaussians; to compare them among each other, sketch all datasets alike.

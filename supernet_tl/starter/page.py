@@ -20,9 +20,9 @@ supernet-tl zoo copy starter my_zoo/        # to add entries of your own, with r
 ```
 
 All have space `{space}`, {channels} channels and {num_cells} cells, see images of {image_size} x {image_size} pixels,
-and keep a sketch of at most {sketch_rows} images, embedded by `{embedder}` at {embed_size} pixels. *Images* are those of
-weights and architecture parameters; validation and test images are others. The test letters of the glyph sets come from
-fonts, and are distorted to degrees, that training never shows. *Seconds* are those of the search.
+and keep a sketch of at most {sketch_rows} images, embedded by `{embedder}` at {embed_size} pixels. *Images* counts
+those of weights and architecture parameters; validation and test images are others. The test letters of the glyph sets
+come from fonts, and are distorted to degrees, that training never shows. *Seconds* are those of the search.
 """
 
 _FOOT = """\

@@ -69,7 +69,7 @@ PLAN: tuple[PlannedEntry, ...] = (
     PlannedEntry(
         _alias("mixture"),
         tuple(f"pocket:{name}" for name in POCKET_NAMES),
-        {"epochs": 12, "batch_size": 32, **_NO_THUMBNAILS},
+        {"epochs": 12, "batch_size": 32, "sketch_rows": 300, **_NO_THUMBNAILS},
     ),
 )
-"""Every set of the pocket album, and the mixture of all."""
+"""Every set of the pocket album, and the mixture of all, whose sketch has at least one image of each of 118 classes."""

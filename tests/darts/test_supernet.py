@@ -137,3 +137,19 @@ def test_noise_is_random_in_evaluation_mode_and_does_not_see_its_input() -> None
     assert op(x).shape == (2, 4, 4, 4)
     assert torch.isfinite(op(x)).all()
     assert not torch.equal(op(x), op(x))
+
+
+@pytest.mark.parametrize("stem", ["cifar", "imagenet"])
+def test_a_supernet_like_another_differs_in_its_classes_alone(stem: darts.Stem) -> None:
+    source = darts.Supernet(darts.S2, 7, channels=4, num_cells=3, in_channels=1, stem=stem)
+    net = source.like(5, torch.Generator().manual_seed(3))
+    # oracle: the shapes of the source's state
+    shapes = {name: tensor.shape for name, tensor in net.state_dict().items()}
+    wanted = {name: tensor.shape for name, tensor in source.state_dict().items()}
+    assert {name for name in wanted if shapes[name] != wanted[name]} == {"classifier.weight", "classifier.bias"}
+    assert shapes.keys() == wanted.keys()
+    assert (net.num_classes, net.space, net.stem_name, net.in_channels) == (5, darts.S2, stem, 1)
+    assert not torch.equal(net.normal_alpha, source.normal_alpha)
+    again = source.like(5, torch.Generator().manual_seed(3))
+    assert torch.equal(net.normal_alpha, again.normal_alpha)
+    assert darts.warm_start(net, source.state_dict()).unused == ("classifier.bias", "classifier.weight")

@@ -91,10 +91,10 @@ def test_list_shows_the_entries_that_fit_all_filters(
 
 def test_a_list_that_is_empty_says_what_there_is(zoo: Zoo, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = told(capsys, "list", str(zoo.path), "--space", "s3", "--licence", "GPL")
-    assert "none of the 3 entries" in shown
-    assert "space: s1, s2; licence: CC BY 4.0, MIT" in shown
+    assert "no entry fits: 's3' as space fits 0 of 3 (there are s1, s2)" in shown
+    assert "'GPL' as licences fits 0 of 3 (there are CC BY 4.0, MIT)" in shown
     (tmp_path / "empty").mkdir()
-    assert "has no entries; add one with" in told(capsys, "list", str(tmp_path / "empty"))
+    assert "has no entries; `supernet-tl pretrain --zoo` adds them" in told(capsys, "list", str(tmp_path / "empty"))
     assert "there is no zoo at" in told(capsys, "list", str(tmp_path / "nowhere"), status=1)
 
 

@@ -17,6 +17,8 @@ Card: TypeAlias = dict[str, Json]
 
 MAX_CARD_BYTES = 4 * 1024 * 1024
 """The largest ``card.json``."""
+KINDS = ("single", "mixture")
+"""Of entries: pretrained on one dataset, or on several through one head."""
 
 VOLATILE_KEYS = frozenset({"created", "versions", "timings"})
 """Keys that tell of the run and not of the supernet: they are stored, but the entry's id does not cover them."""
@@ -44,7 +46,7 @@ def checked_card(card: object) -> Card:
     if "schema_version" not in plain:
         plain = {"schema_version": CARD_SCHEMA, **plain}
     check_version(plain["schema_version"], newest=CARD_SCHEMA, what="the card")
-    for key, (expected, accepts) in _KNOWN_KEYS.items():
+    for key, (expected, accepts) in KNOWN_KEYS.items():
         value = plain.get(key)
         if value is not None and not accepts(value):
             faults.append(f"card[{key!r}] is {shown(value)}; expected {expected}")
@@ -118,12 +120,16 @@ def _are_classes(value: Json) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
+def _are_texts(value: Json) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
 def _are_data_cards(value: Json) -> bool:
     return _is_object(value) or (isinstance(value, list) and all(map(_is_object, value)))
 
 
 def _is_kind(value: Json) -> bool:
-    return value in ("single", "mixture")
+    return value in KINDS
 
 
 def _is_time(value: Json) -> bool:
@@ -134,7 +140,7 @@ def _is_time(value: Json) -> bool:
     return True
 
 
-_KNOWN_KEYS: dict[str, tuple[str, Callable[[Json], bool]]] = {
+KNOWN_KEYS: dict[str, tuple[str, Callable[[Json], bool]]] = {
     "kind": ("'single' or 'mixture'", _is_kind),
     "name": ("a text for people", _is_text),
     "space": ("the JSON object of a search space with its 'name', or that name", _is_named),
@@ -147,8 +153,10 @@ _KNOWN_KEYS: dict[str, tuple[str, Callable[[Json], bool]]] = {
     "seed": ("a whole number", _is_whole),
     "metrics": ("an object of named numbers", _is_object),
     "data": ("a list of data cards, each an object", _are_data_cards),
+    "tags": ("a list of texts for people to search by", _are_texts),
     "embedder": ("an object with its 'name', or that name", _is_named),
     "created": ("an ISO 8601 time such as '2026-01-31T12:00:00+00:00'", _is_time),
     "versions": ("an object of library versions", _is_object),
     "timings": ("an object of durations", _is_object),
 }
+"""The keys whose meaning is fixed: what is expected of their values, and whether a value is that."""

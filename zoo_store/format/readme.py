@@ -16,12 +16,15 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|&~$!])")
 def readme(entry_id: str, card: Card) -> bytes:
     """The README.md of an entry: what it is, how to use it, its data with licences, its metrics."""
     data = card.get("data") or []
-    text = _template().render(id=entry_id, card=card, data=[data] if isinstance(data, dict) else data)
+    text = template("entry_readme.md.jinja").render(
+        id=entry_id, card=card, data=[data] if isinstance(data, dict) else data
+    )
     return text.encode("utf-8")
 
 
 @cache
-def _template() -> "Template":
+def template(name: str) -> "Template":
+    """A template of Markdown; its filters ``inline``, ``recorded`` and ``named`` show values of a card."""
     from jinja2 import Environment, PackageLoader
 
     # Not HTML: `inline` below keeps a card's texts from being read as Markdown or tags.
@@ -29,7 +32,7 @@ def _template() -> "Template":
         loader=PackageLoader("zoo_store.format"), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters.update(inline=_inline, recorded=_recorded, named=_named)
-    return environment.get_template("entry_readme.md.jinja")
+    return environment.get_template(name)
 
 
 def _inline(value: Json) -> str:

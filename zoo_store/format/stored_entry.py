@@ -50,12 +50,15 @@ class StoredEntry:
         place: the zoo's.
         entry_id: a full id.
         group: its name in the place, where that is not the id.
+        use_copies: whether files may come from copies that the place has kept, which are as good for their content but
+            tell nothing of what lies in the place now.
     """
 
-    def __init__(self, place: Place, entry_id: str, group: str | None = None) -> None:
+    def __init__(self, place: Place, entry_id: str, group: str | None = None, *, use_copies: bool = True) -> None:
         self.place = place
         self.entry_id = entry_id
         self.group = entry_id if group is None else group
+        self.use_copies = use_copies
 
     @classmethod
     def in_folder(cls, folder: Path) -> "StoredEntry":
@@ -98,9 +101,13 @@ class StoredEntry:
         return self._steadily(self._files)
 
     def problems(self) -> list[Problem]:
-        """Everything that is wrong, file by file, instead of the first thing; empty when the entry is gone."""
+        """Everything that is wrong, file by file, instead of the first thing; empty when the entry is gone.
+
+        Every byte is read from the place itself.
+        """
+        in_place = StoredEntry(self.place, self.entry_id, self.group, use_copies=False)
         while (before := self.place.mark(self.group)) is not None:
-            found = self._all_problems()
+            found = in_place._all_problems()
             if not found or self.place.mark(self.group) == before:
                 return found
         return []
@@ -235,7 +242,7 @@ class StoredEntry:
 
     def _listed(self, manifest: Manifest, file: str) -> bytes:
         record = manifest.files[file]
-        data = self._bytes(file, record.size, record.sha256)
+        data = self._bytes(file, record.size, record.sha256 if self.use_copies else None)
         fault = record.fault_of(data)
         if fault:
             raise self._corrupt(file, fault)

@@ -5,6 +5,7 @@ import itertools
 import os
 import shutil
 import stat
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from zoo_store.places.files import fill_folder, make_folder, read_file, sync_fol
 _INCOMING, _OUTGOING = ".incoming-", ".outgoing-"
 _NOTES = "aliases"
 _QUARANTINE = "quarantine"
+_COARSEST_TIMES_NS = 2_000_000_000  # of all file systems, FAT keeps the coarsest times
 
 
 class LocalFolder:
@@ -59,20 +61,17 @@ class LocalFolder:
 
     def mark(self, group: str) -> str | None:
         """Inode and times of the group's folder and of what is in it; None when it is not there."""
-        folder = self.path / group
-        try:
-            parts = [os.lstat(folder)]
-            if stat.S_ISDIR(parts[0].st_mode):
-                parts += [os.lstat(folder / name) for name in sorted(os.listdir(folder))]
-        except FileNotFoundError:
-            return None
-        except OSError:
-            parts = parts[:1]  # a folder that may not be listed: reading it tells why
-        return " ".join(f"{part.st_ino}.{part.st_size}.{part.st_mtime_ns}.{part.st_ctime_ns}" for part in parts)
+        return None if (statuses := self._statuses(group)) is None else _mark(statuses)
 
     def marks(self, is_group: Callable[[str], bool]) -> dict[str, str]:
-        """The marks of all groups."""
-        return {group: mark for group in self.groups(is_group) if (mark := self.mark(group)) is not None}
+        """The marks of all groups but those altered within the last two seconds, or later than this clock tells."""
+        settled = time.time_ns() - _COARSEST_TIMES_NS
+        found = {}
+        for group in self.groups(is_group):
+            statuses = self._statuses(group)
+            if statuses and max(max(part.st_mtime_ns, part.st_ctime_ns) for part in statuses) <= settled:
+                found[group] = _mark(statuses)
+        return found
 
     def is_whole(self, group: str) -> bool:
         """Whether a group is a folder of its own, not a link to one or a file."""
@@ -201,6 +200,20 @@ class LocalFolder:
                         incoming.unlink(missing_ok=True)
                 sync_folder(folder)
 
+    def _statuses(self, group: str) -> list[os.stat_result] | None:
+        """Of the group's folder and of what is in it; None when it is not there."""
+        folder = f"{self.path}/{group}"
+        found: list[os.stat_result] = []
+        try:
+            found.append(os.lstat(folder))
+            if stat.S_ISDIR(found[0].st_mode):
+                found += [os.lstat(f"{folder}/{name}") for name in sorted(os.listdir(folder))]
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return found  # a folder that may not be listed: reading it tells why
+        return found
+
     @contextmanager
     def _reading(self, what: str) -> Iterator[None]:
         try:
@@ -257,6 +270,10 @@ class LocalFolder:
                 f"could not {action} in the zoo {str(self.path)!r}: {reason}. The entries that it holds are untouched. "
                 f"{_remedy(error.errno)}, then try again.",
             ) from error
+
+
+def _mark(statuses: list[os.stat_result]) -> str:
+    return " ".join([f"{part.st_ino}.{part.st_size}.{part.st_mtime_ns}.{part.st_ctime_ns}" for part in statuses])
 
 
 def _delete(path: Path) -> None:

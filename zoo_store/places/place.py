@@ -46,7 +46,10 @@ class Place(Protocol):
         ...
 
     def marks(self, is_group: Callable[[str], bool]) -> dict[str, str]:
-        """The marks of all groups, with as few questions to the underlying system as it allows."""
+        """The marks of all groups, with as few questions to the underlying system as it allows.
+
+        Left out is a group that was altered so recently that, were it altered once more, its mark might stay the same.
+        """
         ...
 
     def is_whole(self, group: str) -> bool:

@@ -1,0 +1,487 @@
+"""A place on the Hugging Face Hub: a repository whose every change is one commit."""
+
+import errno
+import hashlib
+import itertools
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from zoo_store.cache_dir import cache_dir
+from zoo_store.errors import ZooBusyError, ZooReadError, ZooWriteError
+from zoo_store.places.files import UnfitFileError, read_file
+from zoo_store.places.hub_address import HubAddress
+from zoo_store.places.hub_connection import HubConnection
+from zoo_store.places.hub_listing import HubFile, Listing, remember, remembered
+from zoo_store.places.hub_refusal import HubRefusal, offline_switch
+
+if TYPE_CHECKING:
+    from zoo_store.places.hub_connection import Operation
+
+ReadFile: TypeAlias = Callable[[str, str], bytes]
+PageMaker: TypeAlias = Callable[[str, bytes | None, Sequence[str], ReadFile], bytes | None]
+
+_NOTES = "aliases"
+_QUARANTINE = "quarantine"
+_PAGE = "README.md"
+_MAX_PAGE_BYTES = 4 * 2**20
+_ATTEMPTS = 10
+_PAUSE_SECONDS = 0.05
+_ASK_AGAIN_SECONDS = 60.0
+_DEAD_AFTER_SECONDS = 24 * 3600.0
+
+_log = logging.getLogger("zoo_store")
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What one commit does: its operations, and which groups come and go by them."""
+
+    operations: "Sequence[Operation]"
+    added: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    removed: Collection[str] = ()
+
+
+class HubRepository:
+    """A `Place` in a repository on the Hugging Face Hub.
+
+    The folders in the repository are those of a `LocalFolder`. What may change is asked of the Hub at every question;
+    what is read then comes from the commit that the last question saw, and is copied to this machine, where each copy
+    is held against what the Hub lists before it is used. Where the Hub must not be asked (``SUPERNET_TL_OFFLINE`` or
+    ``HF_HUB_OFFLINE`` is 1) or cannot be reached, the commit that this machine saw last answers, as far as there are
+    copies, and a warning says so.
+
+    Args:
+        address: of the repository; one with a commit is for reading only.
+        token: None for that of ``hf auth login`` or ``HF_TOKEN``, False for none.
+        endpoint: None for that of ``HF_ENDPOINT``, or else of the public Hub.
+        private: whether a repository that the first write makes is for its owner alone.
+        timeout: seconds to wait for an answer to a small question before the Hub counts as out of reach.
+        make_page: the repository's page, from its address, the page as it is, the names of the groups and a function
+            that reads a file of a group; None to leave the page as it is.
+    """
+
+    def __init__(
+        self,
+        address: HubAddress,
+        *,
+        token: str | bool | None = None,
+        endpoint: str | None = None,
+        private: bool = True,
+        timeout: float = 8.0,
+        make_page: PageMaker | None = None,
+    ) -> None:
+        self._address = address
+        self._connection = HubConnection(address, token, endpoint, timeout)
+        self._private = private
+        self._make_page = make_page
+        self._seen: Listing | None = None
+        self._offline: str | None = None  # why the last question was not asked of the Hub
+        self._ask_again_at = 0.0
+
+    @property
+    def address(self) -> str:
+        """The URL, ``hf://...``."""
+        return str(self._address)
+
+    @property
+    def path(self) -> None:
+        """None: this is no local folder."""
+        return None
+
+    def exists(self) -> bool:
+        """Whether there is such a repository, as far as the token may see it."""
+        return self._now() is not None
+
+    def groups(self, is_group: Callable[[str], bool]) -> list[str]:
+        """The sorted names at the top of the repository that ``is_group`` knows; none where there is no repository."""
+        listing = self._now()
+        return [] if listing is None else sorted(filter(is_group, listing.groups))
+
+    def holds(self, group: str) -> bool:
+        """Whether there is anything under a group's name."""
+        return self.mark(group) is not None
+
+    def mark(self, group: str) -> str | None:
+        """The names in git of what is in the group; None when it is not there."""
+        listing = self._now()
+        return None if listing is None else listing.mark(group)
+
+    def marks(self, is_group: Callable[[str], bool]) -> dict[str, str]:
+        """The marks of all groups, at one commit."""
+        listing = self._now()
+        if listing is None:
+            return {}
+        return {group: mark for group in filter(is_group, listing.groups) if (mark := listing.mark(group)) is not None}
+
+    def is_whole(self, group: str) -> bool:
+        """Whether a group is a folder, not a file or a link."""
+        return "" not in self._last().groups.get(group, {"": None})
+
+    def files(self, group: str) -> list[str]:
+        """The sorted names of a group's files; hidden names are left out."""
+        listing = self._last()
+        if group not in listing.groups:
+            raise FileNotFoundError(group)
+        return listing.names_in(group)
+
+    def read(self, group: str, file: str, max_bytes: int, sha256: str | None = None) -> bytes:
+        """The bytes of one file at the commit that was last asked about, from a copy on this machine if there is one.
+
+        A copy that is not what the Hub lists is fetched again. If what then comes is not either, it is handed out for
+        the caller to refuse, and no copy is kept.
+        """
+        return self._read(self._last(), f"{group}/{file}", max_bytes)
+
+    def publish(self, group: str, files: Mapping[str, bytes]) -> bool:
+        """Make a new group visible in one commit. Returns False when it was there already.
+
+        Raises:
+            ZooWriteError: the Hub refused, failed, or was not reached.
+            ZooBusyError: others kept changing the repository.
+        """
+        return self.publish_all({group: files}) == [group]
+
+    def publish_all(self, groups: Mapping[str, Mapping[str, bytes]]) -> list[str]:
+        """Make new groups visible, all in one commit.
+
+        Returns:
+            The names of those that were not there already.
+
+        Raises:
+            ZooWriteError: the Hub refused, failed, or was not reached; then none of the groups is visible.
+            ZooBusyError: others kept changing the repository.
+        """
+        from huggingface_hub import CommitOperationAdd
+
+        with self._writing(f"add {_named(groups)}"):
+            present = self._for_writing(make=True).groups
+            additions = {
+                group: [CommitOperationAdd(f"{group}/{name}", data) for name, data in files.items()]
+                for group, files in groups.items()
+                if group not in present
+            }
+            if additions:
+                self._connection.upload(list(itertools.chain.from_iterable(additions.values())))
+
+            def plan(listing: Listing) -> _Change:
+                lacking = [group for group in additions if group not in listing.groups]
+                operations = list(itertools.chain.from_iterable(additions[group] for group in lacking))
+                return _Change(operations, added={group: groups[group] for group in lacking})
+
+            return list(self._change(f"Add {_named(groups)}", plan).added)
+
+    def discard(self, group: str) -> bool:
+        """Make a group vanish in one commit. Returns False when there was nothing to remove.
+
+        The commits before still have it, as git does.
+        """
+
+        def plan(listing: Listing) -> _Change:
+            if group not in listing.groups:
+                return _Change([])
+            return _Change([_deletion(listing, group)], removed=[group])
+
+        with self._writing(f"remove {group}"):
+            return bool(self._change(f"Remove {group}", plan).removed)
+
+    def set_aside(self, group: str) -> str:
+        """Move a group into the folder ``quarantine``, beside others of its name, in one commit."""
+        from huggingface_hub import CommitOperationCopy
+
+        aside = ""
+
+        def plan(listing: Listing) -> _Change:
+            nonlocal aside
+            if group not in listing.groups:
+                raise HubRefusal(errno.ENOENT, "there is no such folder", "Look at the list of what it holds")
+            taken = set(listing.names_in(_QUARANTINE))
+            names = (group, *(f"{group}.{number}" for number in range(2, len(taken) + 3)))
+            aside = f"{_QUARANTINE}/{next(name for name in names if name not in taken)}"
+            copies = [
+                CommitOperationCopy(_joined(group, rest), _joined(aside, rest), src_revision=listing.commit)
+                for rest in listing.groups[group]
+            ]
+            return _Change([*copies, _deletion(listing, group)], removed=[group])
+
+        with self._writing(f"set {group} aside"):
+            self._change(f"Set {group} aside", plan)
+        return f"{self.address}/{aside}"
+
+    def clear_leftovers(self) -> list[str]:
+        """Delete what is left on this machine of downloads that were broken off more than a day ago.
+
+        In the repository nothing is ever left: a commit is made or is not.
+        """
+        cleared = []
+        for partial in self._copies.glob("*/blobs/*.incomplete"):
+            try:
+                if time.time() - partial.stat().st_mtime > _DEAD_AFTER_SECONDS:
+                    partial.unlink()
+                    cleared.append(partial.name)
+            except FileNotFoundError:  # another process was quicker
+                continue
+        return sorted(cleared)
+
+    def notes(self) -> list[str]:
+        """The sorted names of the notes."""
+        listing = self._now()
+        return [] if listing is None else listing.names_in(_NOTES)
+
+    def read_note(self, name: str, max_bytes: int) -> bytes | None:
+        """The bytes of a note; None where there is none."""
+        listing = self._now()
+        path = f"{_NOTES}/{name}"
+        return None if listing is None or path not in listing.files else self._read(listing, path, max_bytes)
+
+    def write_notes(self, notes: Mapping[str, bytes | None]) -> None:
+        """Replace notes, all in one commit.
+
+        Raises:
+            ZooWriteError: the Hub refused, failed, or was not reached; then all notes are as before.
+            ZooBusyError: others kept changing the repository.
+        """
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        def plan(listing: Listing) -> _Change:
+            operations: list[Operation] = []
+            for name, data in notes.items():
+                path = f"{_NOTES}/{name}"
+                if data is not None:
+                    operations.append(CommitOperationAdd(path, data))
+                elif path in listing.files:
+                    operations.append(CommitOperationDelete(path))
+            return _Change(operations)
+
+        with self._writing("write the aliases"):
+            self._change("Aliases", plan)
+
+    # -- what the repository holds ------------------------------------------------------------------------------------
+
+    def _now(self) -> Listing | None:
+        """What the repository holds now; None where there is none. Without the Hub, what it last was seen to hold."""
+        if self._address.is_commit and (known := self._known()) is not None:
+            return known
+        switch = offline_switch()
+        if switch is None and time.monotonic() >= self._ask_again_at:
+            try:
+                return self._ask()
+            except HubRefusal as refusal:
+                if refusal.code != errno.ENETUNREACH:
+                    raise self._read_error("what it holds", refusal) from refusal
+                self._ask_again_at = time.monotonic() + _ASK_AGAIN_SECONDS
+                return self._answer_without(refusal.reason)
+        return self._answer_without(f"{switch} is set" if switch else self._offline or "the Hub cannot be reached")
+
+    def _ask(self) -> Listing | None:
+        commit = self._connection.latest()
+        self._offline = None
+        if commit is None:
+            return None
+        known = self._known()
+        if known is None or known.commit != commit:
+            known = Listing.of(commit, self._connection.files(commit))
+            try:
+                remember(known, self._memory)
+            except OSError as error:
+                _log.warning("could not remember what %s holds: %s", self.address, error)
+        self._seen = known
+        return known
+
+    def _answer_without(self, why: str) -> Listing:
+        known = self._known()
+        if known is None:
+            raise ZooReadError(
+                errno.ENETUNREACH,
+                f"could not read the zoo {self.address!r}: {why}, and this machine has not seen that zoo before. "
+                "Read it once with access to the Hub, or bring a copy of it here (supernet-tl zoo pull).",
+            )
+        if self._offline != why:
+            _log.warning(
+                "offline, since %s: the zoo %s is answered from the copies on this machine, as of commit %s, seen on "
+                "%s.",
+                why,
+                self.address,
+                known.commit[:12],
+                known.asked,
+            )
+        self._offline = why
+        return known
+
+    def _known(self) -> Listing | None:
+        if self._seen is None:
+            self._seen = remembered(self._memory)
+        return self._seen
+
+    def _last(self) -> Listing:
+        """What the last question saw."""
+        listing = self._seen or self._now()
+        if listing is None:
+            raise FileNotFoundError(self.address)
+        return listing
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def _read(self, listing: Listing, path: str, max_bytes: int) -> bytes:
+        listed = listing.files.get(path)
+        if listed is None:
+            raise FileNotFoundError(path)
+        if listed.size > max_bytes:
+            raise UnfitFileError(f"has {listed.size} bytes; expected at most {max_bytes}")
+        for snapshot in self._copies.glob("*/snapshots/*"):
+            data = self._copy(snapshot / path, listed)
+            if data is not None and listed.describes(data):
+                return data
+        if self._offline is not None:
+            raise ZooReadError(
+                errno.ENETUNREACH,
+                f"could not read {path} of the zoo {self.address!r}: {self._offline}, and no good copy of it is on "
+                "this machine. Read it once with access to the Hub, or bring a copy of the zoo here (supernet-tl zoo "
+                "pull).",
+            )
+        return self._fetch(listing.commit, path, listed)
+
+    def _fetch(self, commit: str, path: str, listed: HubFile) -> bytes:
+        try:
+            copy = self._connection.download(path, commit, self._copies, again=False)
+            data = self._copy(copy, listed)
+            if data is None or not listed.describes(data):
+                _log.warning(
+                    "the copy of %s of the zoo %s is not what the Hub lists: fetched again.", path, self.address
+                )
+                copy = self._connection.download(path, commit, self._copies, again=True)
+                data = self._copy(copy, listed)
+        except HubRefusal as refusal:
+            raise self._read_error(path, refusal) from refusal
+        if data is None:
+            raise UnfitFileError(f"could not be copied to {str(copy)!r}: something else is in its way there")
+        if not listed.describes(data):
+            Path(os.path.realpath(copy)).unlink(missing_ok=True)
+        return data
+
+    def _copy(self, path: Path, listed: HubFile) -> bytes | None:
+        """A copy; None where there is none, or something that cannot be it. Copies are links to files beside them."""
+        target = Path(os.path.realpath(path))
+        if not target.is_relative_to(os.path.realpath(self._copies)):
+            return None
+        try:
+            return read_file(target, listed.size)
+        except (UnfitFileError, FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise ZooReadError(
+                error.errno or errno.EIO,
+                f"could not read the copy of the zoo {self.address!r} in {str(self._copies)!r}: "
+                f"{error.strerror or error}. Allow reading there, or delete that folder, then try again.",
+            ) from error
+
+    @cached_property
+    def _folder(self) -> Path:
+        """This machine's folder for the repository, whatever its branch."""
+        name = re.sub(r"[^A-Za-z0-9._-]", "--", f"{self._address.repo_type}s/{self._address.repo_id}")
+        endpoint = hashlib.sha256(self._connection.endpoint.encode()).hexdigest()[:12]
+        return cache_dir() / "hub" / endpoint / name
+
+    @property
+    def _copies(self) -> Path:
+        return self._folder / "copies"
+
+    @property
+    def _memory(self) -> Path:
+        revision = self._address.revision or "main"
+        return self._folder / "listings" / f"{hashlib.sha256(revision.encode()).hexdigest()[:32]}.json"
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def _change(self, message: str, plan: Callable[[Listing], _Change]) -> _Change:
+        """Commit what ``plan`` makes of what the repository holds; again if others changed it meanwhile."""
+        for attempt in range(_ATTEMPTS):
+            listing = self._for_writing(make=False)
+            change = plan(listing)
+            if not change.operations:
+                return change
+            operations = [*change.operations, *self._page(listing, change)]
+            if self._connection.commit(operations, message, listing.commit):
+                return change
+            time.sleep(min(2.0, _PAUSE_SECONDS * 2**attempt))
+        raise ZooBusyError(
+            f"the zoo {self.address!r} was changed by others {_ATTEMPTS} times while this change was under way; "
+            "wait for them, then try again."
+        )
+
+    def _for_writing(self, *, make: bool) -> Listing:
+        if self._address.is_commit:
+            raise HubRefusal(
+                errno.EROFS, "the address is that of a commit, which never changes", "Leave out the @ and what follows"
+            )
+        if (switch := offline_switch()) is not None:
+            raise HubRefusal(errno.ENETUNREACH, f"{switch} is set", "Unset it")
+        listing = self._ask()
+        if listing is None and make:
+            self._connection.create(private=self._private)
+            _log.warning(
+                "made the %s repository %s.%s",
+                "private" if self._private else "public",
+                self.address,
+                " Its settings on the Hub can make it public." if self._private else "",
+            )
+            listing = self._ask()
+        if listing is None:
+            raise HubRefusal(errno.ENOENT, "there is no such repository", "Check the address")
+        return listing
+
+    def _page(self, listing: Listing, change: _Change) -> "list[Operation]":
+        from huggingface_hub import CommitOperationAdd
+
+        listed = listing.files.get(_PAGE)
+        comes_or_goes = bool(change.added or change.removed)
+        if self._make_page is None or not comes_or_goes or (listed is not None and listed.size > _MAX_PAGE_BYTES):
+            return []
+
+        def read(group: str, file: str) -> bytes:
+            added = change.added.get(group)
+            return self._read(listing, f"{group}/{file}", _MAX_PAGE_BYTES) if added is None else added[file]
+
+        old = None if listed is None else self._read(listing, _PAGE, _MAX_PAGE_BYTES)
+        names = sorted((listing.groups.keys() | change.added.keys()) - set(change.removed))
+        page = self._make_page(self.address, old, names, read)
+        return [] if page is None or page == old else [CommitOperationAdd(_PAGE, page)]
+
+    def _read_error(self, what: str, refusal: HubRefusal) -> ZooReadError:
+        return ZooReadError(
+            refusal.code,
+            f"could not read {what} in the zoo {self.address!r}: {refusal.reason}. {refusal.remedy}, then try again.",
+        )
+
+    @contextmanager
+    def _writing(self, action: str) -> Iterator[None]:
+        try:
+            yield
+        except HubRefusal as refusal:
+            raise ZooWriteError(
+                refusal.code,
+                f"could not {action} in the zoo {self.address!r}: {refusal.reason}. The entries that it holds are "
+                f"untouched. {refusal.remedy}, then try again.",
+            ) from refusal
+
+
+def _deletion(listing: Listing, group: str) -> "Operation":
+    from huggingface_hub import CommitOperationDelete
+
+    is_folder = "" not in listing.groups[group]
+    return CommitOperationDelete(f"{group}/" if is_folder else group, is_folder=is_folder)
+
+
+def _joined(group: str, rest: str) -> str:
+    return f"{group}/{rest}" if rest else group
+
+
+def _named(groups: Collection[str]) -> str:
+    return f"{len(groups)} entries" if len(groups) != 1 else next(iter(groups))

@@ -1,0 +1,69 @@
+"""Small files that lie afar and may change, as they were when last read: for when they cannot be asked for."""
+
+import hashlib
+import logging
+import os
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+from zoo_store.cache_dir import cache_dir
+from zoo_store.places.files import read_file
+
+_log = logging.getLogger("zoo_store")
+
+
+class KeptPages:
+    """Files by group and name, of one place.
+
+    Args:
+        address: of the place.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    @property
+    def folder(self) -> Path:
+        """Where they are."""
+        return cache_dir() / "pages" / hashlib.sha256(self.address.encode()).hexdigest()[:32]
+
+    def keep(self, group: str, file: str, data: bytes) -> None:
+        """Keep a file. What the disk refuses is logged."""
+        path = self.folder / group / file
+        incoming = self.folder / f".{uuid.uuid4().hex}"
+        try:
+            with suppress(FileNotFoundError):
+                if path.read_bytes() == data:
+                    return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            incoming.write_bytes(data)
+            os.replace(incoming, path)
+        except OSError as error:
+            _log.warning("could not keep %s (%s); it will be missed offline.", path, error.strerror or error)
+            with suppress(OSError):
+                incoming.unlink()
+
+    def forget(self, group: str, file: str) -> None:
+        """Delete a file; it is no error if it is not there."""
+        path = self.folder / group / file
+        with suppress(OSError):
+            path.unlink()
+            path.parent.rmdir()
+
+    def read(self, group: str, file: str, max_bytes: int) -> bytes:
+        """A kept file.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            UnfitFileError: it is too large.
+        """
+        return read_file(self.folder / group / file, max_bytes)
+
+    def groups(self, file: str) -> list[str]:
+        """The sorted names of the groups of which a file is kept."""
+        return sorted(path.parent.name for path in self.folder.glob(f"*/{file}"))
+
+    def files(self, group: str) -> list[str]:
+        """The sorted names of a group's kept files."""
+        return sorted(path.name for path in (self.folder / group).glob("*"))

@@ -1,0 +1,377 @@
+"""A place on an object store, or any other file system that fsspec knows."""
+
+import errno
+import hashlib
+import itertools
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from zoo_store.errors import ZooBusyError, ZooError, ZooReadError, ZooWriteError
+from zoo_store.places.files import UnfitFileError
+from zoo_store.places.kept_copies import Fetch, KeptCopies, download
+from zoo_store.places.kept_pages import KeptPages
+from zoo_store.places.remote_files import Info, RemoteFiles, reason_of, remedy_of, shown_url
+
+_NOTES = "aliases"
+_QUARANTINE = "quarantine"
+_PROBE = ".probe-"
+_ROUNDS = 8
+_SMALL_BYTES = 1024 * 1024
+
+
+class ObjectStore:
+    """A `Place` where files appear whole, one by one, and nothing can be renamed or locked.
+
+    The files are laid out as in a local folder, so a folder can be synchronised with a bucket either way. A group is
+    there if its marker is, which is written last and deleted first. Names that are not plain are not the zoo's.
+
+    *Two writers* of one group write equal content, yet maybe other files that tell of their runs. Files are created
+    exclusively where the store can do that; one that is there already is replaced if it differs while there is no
+    marker, for then it was left by a writer that died, or by a slower one. Whoever created the marker then puts right
+    what the other has replaced, and ends only when marker and files are his; the other puts back what it has replaced,
+    as far as that still stands. *A writer and a remover*: the writer does the same, and the remover looks again for a
+    marker after it has deleted the files, and begins anew if there is one. *One that dies* leaves a group without a
+    marker, which nobody sees and the next writer of that group completes. Only if a writer dies, or a third one
+    interferes, just between replacing a file and looking for the marker does a group stay whose files are not those of
+    its marker; readers hold every file against the marker and tell. A reader never takes a mixture for an entry.
+
+    Args:
+        url: with a scheme that fsspec knows.
+        marker: the file that makes a group visible.
+        is_group: which names are those of groups.
+        storage_options: passed on to fsspec.
+        grace: how old the files of a dead writer must be to be cleared away, by the store's own clock.
+
+    Raises:
+        ZooPathError: the URL is none that fsspec can open here.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        marker: str,
+        is_group: Callable[[str], bool],
+        storage_options: Mapping[str, Any] | None = None,
+        grace: timedelta = timedelta(days=1),
+    ) -> None:
+        self.remote = RemoteFiles(url, storage_options)
+        self.marker = marker
+        self.is_group = is_group
+        self.grace = grace
+        self.copies = KeptCopies()
+        self.pages = KeptPages(self.address)
+
+    @property
+    def address(self) -> str:
+        """The URL, without a password."""
+        return shown_url(self.remote.url)
+
+    @property
+    def path(self) -> Path | None:
+        """None: this is no local folder."""
+        return None
+
+    def exists(self) -> bool:
+        """Whether there is anything below the URL, or the bucket where it is no more than one."""
+        with self._reading("whether there is anything"):
+            return self.remote.exists()
+
+    def groups(self, is_group: Callable[[str], bool]) -> list[str]:
+        """The sorted names of the groups whose marker is there."""
+        return sorted(self.marks(is_group))
+
+    def holds(self, group: str) -> bool:
+        """Whether the marker of a group is there."""
+        with self._reading(f"whether {group} is there"):
+            return self._is_there(group)
+
+    def mark(self, group: str) -> str | None:
+        """What the store tells of a group's files: sizes, times, tags of their content."""
+        return self._marks(self._listing(group)).get(group)
+
+    def marks(self, is_group: Callable[[str], bool]) -> dict[str, str]:
+        """The marks of all groups, from one listing."""
+        return {group: mark for group, mark in self._marks(self._listing()).items() if is_group(group)}
+
+    def is_whole(self, group: str) -> bool:
+        """True: there are no links."""
+        return True
+
+    def files(self, group: str) -> list[str]:
+        """The sorted names of a group's files; hidden names, and those that are not plain, are left out."""
+        names = sorted(parts[1] for parts in self._listing(group) if len(parts) == 2 and not parts[1].startswith("."))
+        if not names:
+            raise FileNotFoundError(f"{self.address}/{group}")
+        return names
+
+    def read(self, group: str, file: str, max_bytes: int, sha256: str | None = None) -> bytes:
+        """The bytes of one file: from a copy if its digest is known, and kept as one then."""
+        fetch = self._fetch(f"{group}/{file}", max_bytes)
+        if sha256 is not None:
+            return self.copies.read(sha256, max_bytes, fetch)
+        if file != self.marker:
+            return download(fetch, max_bytes)
+        return self._read_page(group, file, fetch, max_bytes)
+
+    def publish(self, group: str, files: Mapping[str, bytes]) -> bool:
+        """Make a group visible; see the class for what happens between several writers.
+
+        Returns:
+            False when there was such a group already, or another writer was quicker.
+
+        Raises:
+            ZooWriteError: the store refused; the group is not visible unless all of it is there.
+            ZooBusyError: other writers changed the group again and again.
+        """
+        others = {name: data for name, data in files.items() if name != self.marker}
+        replaced: dict[str, bytes] = {}
+        with self._writing(f"add {group}"):
+            if self._is_there(group):
+                return False
+            for name, data in others.items():
+                path = f"{group}/{name}"
+                if self.remote.create(path, data) or self._now(path, len(data)) == data:
+                    continue
+                if self._is_there(group):
+                    self._put_back(group, replaced, others)
+                    return False
+                self._replace(group, name, data, replaced)
+            created = self.remote.create(f"{group}/{self.marker}", files[self.marker])
+            return self._settle(group, files[self.marker], others, replaced) and created
+
+    def discard(self, group: str) -> bool:
+        """Make a group vanish.
+
+        Returns:
+            False when there was nothing to remove.
+
+        Raises:
+            ZooWriteError: the store refused.
+            ZooBusyError: other writers added the group again and again.
+        """
+        with self._writing(f"remove {group}"):
+            if not self._is_there(group):
+                return False
+            for _ in range(_ROUNDS):
+                self.remote.delete(f"{group}/{self.marker}")
+                self._delete(self._listing(group))
+                if not self._is_there(group):
+                    self.pages.forget(group, self.marker)
+                    return True
+            raise self._busy(group)
+
+    def set_aside(self, group: str) -> str:
+        """Copy a group to ``quarantine``, beside others of its name, and then remove it.
+
+        Raises:
+            ZooWriteError: the store refused; also when there is no such group.
+        """
+        with self._writing(f"set {group} aside"):
+            files = self._listing(group)
+            if not self._is_there(group):
+                raise ZooWriteError(
+                    errno.ENOENT, f"could not set {group} aside in the zoo {self.address!r}: it is not there."
+                )
+            taken = {parts[1] for parts in self._listing(_QUARANTINE)}
+            names = (group, *(f"{group}.{number}" for number in itertools.count(2)))
+            aside = f"{_QUARANTINE}/{next(name for name in names if name not in taken)}"
+            for parts in files:
+                self.remote.copy("/".join(parts), "/".join((aside, *parts[1:])))
+            self.discard(group)
+        return f"{self.address}/{aside}"
+
+    def clear_leftovers(self) -> list[str]:
+        """Delete the files of groups without a marker, if the store says that all of them are old.
+
+        Ages come from the store's own clock: a file written just now tells what it shows. Where it tells no times,
+        nothing is deleted. A writer that should still live after all notices, and writes its files again.
+        """
+        with self._writing("clear what was left behind"):
+            listing = self._listing()
+            visible = self._marks(listing)
+            dead: dict[str, list[tuple[str, ...]]] = {}
+            for parts in listing:
+                is_file_of_group = len(parts) > 1 and self.is_group(parts[0]) and parts[0] not in visible
+                if is_file_of_group or (len(parts) == 1 and parts[0].startswith(_PROBE)):
+                    dead.setdefault(parts[0], []).append(parts)
+            now = self._store_time() if dead else None
+            cleared = []
+            for name, files in sorted(dead.items()):
+                if now is not None and self._are_old(files, now) and not self._is_there(name):
+                    self._delete(files)
+                    cleared.append(name)
+            return cleared
+
+    def notes(self) -> list[str]:
+        """The sorted names of the files in ``aliases``; hidden ones, and those that are not plain, are left out."""
+        listing = self._listing(_NOTES)
+        return sorted(parts[1] for parts in listing if len(parts) == 2 and not parts[1].startswith("."))
+
+    def read_note(self, name: str, max_bytes: int) -> bytes | None:
+        """A note; None where there is none."""
+        try:
+            return self._read_page(_NOTES, name, self._fetch(f"{_NOTES}/{name}", max_bytes), max_bytes)
+        except FileNotFoundError:
+            return None
+
+    def write_notes(self, notes: Mapping[str, bytes | None]) -> None:
+        """Replace notes, each by one write."""
+        with self._writing("write the aliases"):
+            for name, data in notes.items():
+                if data is None:
+                    self.remote.delete(f"{_NOTES}/{name}")
+                    self.pages.forget(_NOTES, name)
+                else:
+                    self.remote.replace(f"{_NOTES}/{name}", data)
+
+    def _listing(self, under: str = "") -> dict[tuple[str, ...], Info]:
+        """What the store tells of the files whose names are plain, by the parts of their path."""
+        with self._reading("its list of files"):
+            listing = self.remote.listing(under)
+        found = {tuple(path.split("/")): info for path, info in listing.items()}
+        return {parts: info for parts, info in found.items() if all(map(_is_plain, parts))}
+
+    def _marks(self, listing: Mapping[tuple[str, ...], Info]) -> dict[str, str]:
+        """The marks of the groups that have a marker."""
+        told: dict[str, list[str]] = {parts[0]: [] for parts in listing if parts[1:] == (self.marker,)}
+        for parts, info in sorted(listing.items()):
+            if parts[0] in told:
+                told[parts[0]].append(f"{parts} {sorted((key, str(value)) for key, value in info.items())}")
+        return {group: hashlib.sha256("\n".join(lines).encode()).hexdigest() for group, lines in told.items()}
+
+    def _is_there(self, group: str) -> bool:
+        return self.remote.size(f"{group}/{self.marker}") is not None
+
+    def _fetch(self, path: str, max_bytes: int) -> Fetch:
+        """Reads parts of a file, after its size has been asked for once."""
+        sizes: list[int] = []
+
+        def fetch(start: int, end: int) -> bytes:
+            with self._reading(path):
+                if not sizes:
+                    size = self.remote.size(path)
+                    if size is None:
+                        raise FileNotFoundError(f"{self.address}/{path}")
+                    if size > max_bytes:
+                        raise UnfitFileError(f"has {size} bytes; expected at most {max_bytes}")
+                    sizes.append(size)
+                return self.remote.read(path, min(start, sizes[0]), min(end, sizes[0]))
+
+        return fetch
+
+    def _read_page(self, group: str, file: str, fetch: Fetch, max_bytes: int) -> bytes:
+        try:
+            data = download(fetch, max_bytes)
+        except FileNotFoundError:
+            self.pages.forget(group, file)
+            raise
+        self.pages.keep(group, file, data)
+        return data
+
+    def _now(self, path: str, max_bytes: int) -> bytes | None:
+        """What a file holds now; None where there is none, or a longer one."""
+        size = self.remote.size(path)
+        if size is None or size > max_bytes:
+            return None
+        try:
+            return download(lambda start, end: self.remote.read(path, min(start, size), min(end, size)), max_bytes)
+        except FileNotFoundError:
+            return None
+
+    def _is_put(self, path: str, data: bytes) -> bool:
+        """Whether a file holds this; large ones, which do not differ between writers, are told by their size."""
+        if len(data) > _SMALL_BYTES:
+            return self.remote.size(path) == len(data)
+        return self._now(path, len(data)) == data
+
+    def _replace(self, group: str, name: str, data: bytes, replaced: dict[str, bytes]) -> None:
+        found = self._now(f"{group}/{name}", _SMALL_BYTES)
+        if found is not None:
+            replaced[name] = found
+        self.remote.replace(f"{group}/{name}", data)
+
+    def _settle(self, group: str, marker: bytes, others: Mapping[str, bytes], replaced: dict[str, bytes]) -> bool:
+        """Put the files right as long as the marker is mine; False when it is another's."""
+        for _ in range(_ROUNDS):
+            found = self._now(f"{group}/{self.marker}", len(marker))
+            if found is None and not self._is_there(group):
+                return True  # removed again just now
+            if found != marker:
+                self._put_back(group, replaced, others)
+                return False
+            astray = [name for name, data in others.items() if not self._is_put(f"{group}/{name}", data)]
+            if not astray:
+                return True
+            for name in astray:
+                self._replace(group, name, others[name], replaced)
+        raise self._busy(group)
+
+    def _put_back(self, group: str, replaced: Mapping[str, bytes], others: Mapping[str, bytes]) -> None:
+        """Undo what was done to the files of a writer that was quicker."""
+        for name, data in replaced.items():
+            if self._now(f"{group}/{name}", len(others[name])) == others[name]:
+                self.remote.replace(f"{group}/{name}", data)
+
+    def _delete(self, files: Iterable[tuple[str, ...]]) -> None:
+        for parts in files:
+            self.remote.delete("/".join(parts))
+
+    def _store_time(self) -> datetime | None:
+        """What the store's clock shows; None where it tells no times."""
+        probe = f"{_PROBE}{uuid.uuid4().hex}"
+        self.remote.replace(probe, b"")
+        try:
+            return self.remote.modified(probe)
+        finally:
+            self.remote.delete(probe)
+
+    def _are_old(self, files: Iterable[tuple[str, ...]], now: datetime) -> bool:
+        for parts in files:
+            try:
+                modified = self.remote.modified("/".join(parts))
+            except FileNotFoundError:
+                continue
+            if modified is None or now - modified < self.grace:
+                return False
+        return True
+
+    def _busy(self, group: str) -> ZooBusyError:
+        return ZooBusyError(
+            f"the entry {group} of the zoo {self.address!r} was changed by other writers {_ROUNDS} times; wait "
+            "for them, then try again."
+        )
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (FileNotFoundError, UnfitFileError, ZooError):
+            raise
+        except Exception as error:  # file systems have no common ancestor of what they raise
+            raise ZooReadError(
+                getattr(error, "errno", None) or errno.EIO,
+                f"could not read {what} of the zoo {self.address!r}: {reason_of(error)}. "
+                f"{remedy_of(error, self.remote.scheme)}, then try again.",
+            ) from error
+
+    @contextmanager
+    def _writing(self, action: str) -> Iterator[None]:
+        try:
+            yield
+        except ZooError:
+            raise
+        except Exception as error:  # file systems have no common ancestor of what they raise
+            raise ZooWriteError(
+                getattr(error, "errno", None) or errno.EIO,
+                f"could not {action} in the zoo {self.address!r}: {reason_of(error)}. The other entries are untouched. "
+                f"{remedy_of(error, self.remote.scheme)}, then try again.",
+            ) from error
+
+
+def _is_plain(name: str) -> bool:
+    return name not in ("", ".", "..") and "\\" not in name and name.isprintable()
