@@ -155,7 +155,7 @@ def _read(zoo: Zoo, log: Log, stop: Path, permanent: Sequence[str], seed: int) -
 
 
 def _look(zoo: Zoo, log: Log, permanent: Sequence[str], chance: random.Random) -> None:
-    what = chance.choice(("get", "get", "get", "card", "sketch", "alias", "verify", "all"))
+    what = chance.choice(("get", "get", "get", "card", "cards", "sketch", "alias", "verify", "all"))
     wanted = chance.choice(list(zoo))
     if what == "get":
         found = zoo.get(wanted)
@@ -164,6 +164,9 @@ def _look(zoo: Zoo, log: Log, permanent: Sequence[str], chance: random.Random) -
             log("fault", f"{wanted} is another entry")
     elif what == "card":
         zoo.card(wanted)
+    elif what == "cards":
+        if missing := set(permanent) - set(zoo.cards()):
+            log("fault", f"the cards lack {missing}")
     elif what == "sketch":
         zoo.sketch(wanted)
     elif what == "alias":
