@@ -14,6 +14,7 @@ import pytest
 import torch
 from filelock import FileLock
 
+from tests.zoo_store.processes import as_nobody
 from zoo_store import EntryNotFoundError, Zoo, ZooBusyError, ZooEntry, ZooWriteError
 from zoo_store.places.files import write_file
 
@@ -158,18 +159,23 @@ def test_a_write_that_the_system_refuses_is_told_in_a_sentence_and_changes_nothi
 def test_a_read_only_folder_is_told_in_a_sentence_and_can_still_be_read(
     zoo: Zoo, entry_id: str, make_entry: EntryMaker, has_lock_file: bool
 ) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("the superuser may write to read-only folders")
     if not has_lock_file:
         (zoo.path / ".lock").unlink()
     zoo.path.chmod(0o555)
     try:
-        assert zoo.add(make_entry()) == entry_id  # nothing to write
-        for write in (lambda: zoo.add(make_entry(seed=1)), lambda: zoo.remove(entry_id)):
-            with pytest.raises(ZooWriteError, match=r"Permission denied\. .*Allow writing"):
-                write()
-        assert list(zoo) == [entry_id]
-        assert zoo.verify() == []
+        with as_nobody(zoo.path):
+            assert zoo.add(make_entry()) == entry_id  # nothing to write
+            writes = (
+                lambda: zoo.add(make_entry(seed=1)),
+                lambda: zoo.remove(entry_id),
+                lambda: zoo.set_alias("mine", entry_id),
+                lambda: zoo.quarantine(entry_id),
+            )
+            for write in writes:
+                with pytest.raises(ZooWriteError, match=r"Permission denied\. .*Allow writing"):
+                    write()
+            assert list(zoo) == [entry_id]
+            assert zoo.verify() == []
     finally:
         zoo.path.chmod(0o755)
 

@@ -2,6 +2,15 @@
 
 Two numbers are kept, because two things may change apart: the *schema* of a card (what its keys mean) and the *format*
 of a manifest (which files there are and what their hashes cover). When either moves, the reader of the old one stays.
+
+How to move one of them:
+
+1. Store a zoo as the last release wrote it, as ``tests/zoo_store/zoo_of_format_N.zip``; a test asks for it.
+2. Raise the number here, and let `check_version` accept the old ones too: it is what refuses them.
+3. Let the reader take the old form. For a manifest that is `Manifest.from_bytes`, which may build today's value from
+   yesterday's keys; for a card it is `StoredEntry`, which must take the digest of the card *as stored* before the card
+   is put into today's terms, since the id covers what was stored.
+4. Say in ``docs/zoo-format.md`` what changed. Ids stay: what is hashed names versions of its own.
 """
 
 from zoo_store.errors import NewerVersionError, SchemaVersionError

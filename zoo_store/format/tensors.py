@@ -92,7 +92,7 @@ def _check_kind(tensor: Tensor, where: str) -> None:
 
 def _check_values(tensor: Tensor, where: str) -> None:
     if tensor.dtype == torch.bool and bool((tensor.reshape(-1).view(torch.uint8) > 1).any()):
-        raise TensorError(f"{where} holds booleans kept as other bytes than 0 and 1: make them anew with (... != 0).")
+        raise TensorError(f"{where} holds booleans that are neither the byte 0 nor the byte 1; expected only these.")
     if not tensor.is_floating_point():
         return
     num_bad = tensor.numel() - int(torch.isfinite(tensor).sum())
