@@ -40,7 +40,7 @@ def build(
             control=control,
             **{**shared, **planned.settings},
         )
-        assert isinstance(entry, zoo_store.ZooEntry)
+        assert isinstance(entry, zoo_store.ZooEntry)  # a list is made of several sources that are not mixed
         zoo.set_alias(planned.alias, zoo_store.content_id(entry))
     write_whole(output / "README.md", page(zoo).encode())
     return zoo

