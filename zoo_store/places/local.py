@@ -142,7 +142,7 @@ class LocalFolder:
         """
         with self._writing(f"set {group} aside"), self._locked():
             make_folder(self.path / _QUARANTINE)
-            names = (group, *(f"{group}.{number}" for number in itertools.count(2)))
+            names = itertools.chain((group,), (f"{group}.{number}" for number in itertools.count(2)))
             aside = next(path for name in names if not os.path.lexists(path := self.path / _QUARANTINE / name))
             os.rename(self.path / group, aside)
             sync_folder(aside.parent)
