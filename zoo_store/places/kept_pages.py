@@ -46,10 +46,8 @@ class KeptPages:
 
     def forget(self, group: str, file: str) -> None:
         """Delete a file; it is no error if it is not there."""
-        path = self.folder / group / file
         with suppress(OSError):
-            path.unlink()
-            path.parent.rmdir()
+            (self.folder / group / file).unlink()
 
     def read(self, group: str, file: str, max_bytes: int) -> bytes:
         """A kept file.

@@ -3,6 +3,8 @@
 import errno
 import hashlib
 import itertools
+import random
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +21,8 @@ from zoo_store.places.remote_files import Info, RemoteFiles, reason_of, remedy_o
 _NOTES = "aliases"
 _QUARANTINE = "quarantine"
 _PROBE = ".probe-"
-_ROUNDS = 8
+_ROUNDS = 24
+_PAUSES = random.SystemRandom()
 _SMALL_BYTES = 1024 * 1024
 
 
@@ -29,15 +32,16 @@ class ObjectStore:
     The files are laid out as in a local folder, so a folder can be synchronised with a bucket either way. A group is
     there if its marker is, which is written last and deleted first. Names that are not plain are not the zoo's.
 
-    *Two writers* of one group write equal content, yet maybe other files that tell of their runs. Files are created
-    exclusively where the store can do that; one that is there already is replaced if it differs while there is no
-    marker, for then it was left by a writer that died, or by a slower one. Whoever created the marker then puts right
-    what the other has replaced, and ends only when marker and files are his; the other puts back what it has replaced,
-    as far as that still stands. *A writer and a remover*: the writer does the same, and the remover looks again for a
-    marker after it has deleted the files, and begins anew if there is one. *One that dies* leaves a group without a
-    marker, which nobody sees and the next writer of that group completes. Only if a writer dies, or a third one
-    interferes, just between replacing a file and looking for the marker does a group stay whose files are not those of
-    its marker; readers hold every file against the marker and tell. A reader never takes a mixture for an entry.
+    *Several writers* of one group write equal content, yet maybe other files that tell of their runs. Files are created
+    exclusively where the store can do that. One that is there already and differs was left by a writer that died, or
+    comes from one that lives; it is replaced while there is no marker. Having written the marker, a writer reads back
+    what is there and puts right what is not his, until marker and files are his, or the marker is another's and he has
+    replaced nothing. If he has replaced something, maybe of that other's, he writes his marker in its place and begins
+    anew: so whoever wrote last finds all as he wrote it. *A remover* deletes the marker first, and when the files are
+    deleted too looks again for it, beginning anew if there is one; a writer whose files it took puts them back. *One
+    that dies* leaves a group without a marker, which nobody sees and the next writer of that group completes; or, if he
+    dies just between replacing a file and seeing that another has finished meanwhile, a group whose files are not those
+    of its marker. A reader holds every file against the marker, and never takes such a mixture for an entry.
 
     Args:
         url: with a scheme that fsspec knows.
@@ -77,7 +81,7 @@ class ObjectStore:
         return None
 
     def exists(self) -> bool:
-        """Whether there is anything below the URL, or the bucket where it is no more than one."""
+        """Whether there is the folder, or the bucket, where folders are no more than parts of names."""
         with self._reading("whether there is anything"):
             return self.remote.exists()
 
@@ -129,20 +133,21 @@ class ObjectStore:
             ZooBusyError: other writers changed the group again and again.
         """
         others = {name: data for name, data in files.items() if name != self.marker}
-        replaced: dict[str, bytes] = {}
         with self._writing(f"add {group}"):
             if self._is_there(group):
                 return False
+            has_replaced = False
             for name, data in others.items():
                 path = f"{group}/{name}"
-                if self.remote.create(path, data) or self._now(path, len(data)) == data:
-                    continue
-                if self._is_there(group):
-                    self._put_back(group, replaced, others)
-                    return False
-                self._replace(group, name, data, replaced)
+                if self.remote.create(path, data):
+                    has_replaced |= not self.remote.creates_exclusively
+                elif self._now(path, len(data)) != data:
+                    if self._is_there(group) and not has_replaced:
+                        return False
+                    self.remote.replace(path, data)
+                    has_replaced = True
             created = self.remote.create(f"{group}/{self.marker}", files[self.marker])
-            return self._settle(group, files[self.marker], others, replaced) and created
+            return self._settle(group, files[self.marker], others, created=created, has_replaced=has_replaced)
 
     def discard(self, group: str) -> bool:
         """Make a group vanish.
@@ -157,7 +162,8 @@ class ObjectStore:
         with self._writing(f"remove {group}"):
             if not self._is_there(group):
                 return False
-            for _ in range(_ROUNDS):
+            for round_number in range(_ROUNDS):
+                _pause(round_number)
                 self.remote.delete(f"{group}/{self.marker}")
                 self._delete(self._listing(group))
                 if not self._is_there(group):
@@ -178,7 +184,7 @@ class ObjectStore:
                     errno.ENOENT, f"could not set {group} aside in the zoo {self.address!r}: it is not there."
                 )
             taken = {parts[1] for parts in self._listing(_QUARANTINE)}
-            names = (group, *(f"{group}.{number}" for number in itertools.count(2)))
+            names = itertools.chain((group,), (f"{group}.{number}" for number in itertools.count(2)))
             aside = f"{_QUARANTINE}/{next(name for name in names if name not in taken)}"
             for parts in files:
                 self.remote.copy("/".join(parts), "/".join((aside, *parts[1:])))
@@ -289,33 +295,32 @@ class ObjectStore:
             return self.remote.size(path) == len(data)
         return self._now(path, len(data)) == data
 
-    def _replace(self, group: str, name: str, data: bytes, replaced: dict[str, bytes]) -> None:
-        found = self._now(f"{group}/{name}", _SMALL_BYTES)
-        if found is not None:
-            replaced[name] = found
-        self.remote.replace(f"{group}/{name}", data)
+    def _settle(
+        self, group: str, marker: bytes, others: Mapping[str, bytes], *, created: bool, has_replaced: bool
+    ) -> bool:
+        """Bring marker and files together.
 
-    def _settle(self, group: str, marker: bytes, others: Mapping[str, bytes], replaced: dict[str, bytes]) -> bool:
-        """Put the files right as long as the marker is mine; False when it is another's."""
-        for _ in range(_ROUNDS):
-            found = self._now(f"{group}/{self.marker}", len(marker))
+        Returns:
+            Whether this writer made the marker.
+        """
+        path = f"{group}/{self.marker}"
+        for round_number in range(_ROUNDS):
+            _pause(round_number)
+            found = self._now(path, len(marker))
             if found is None and not self._is_there(group):
-                return True  # removed again just now
+                return created  # and removed again just now
             if found != marker:
-                self._put_back(group, replaced, others)
-                return False
+                if not has_replaced:
+                    return False
+                self.remote.replace(path, marker)
+                created = True
             astray = [name for name, data in others.items() if not self._is_put(f"{group}/{name}", data)]
-            if not astray:
-                return True
+            if found == marker and not astray:
+                return created
             for name in astray:
-                self._replace(group, name, others[name], replaced)
+                self.remote.replace(f"{group}/{name}", others[name])
+                has_replaced = True
         raise self._busy(group)
-
-    def _put_back(self, group: str, replaced: Mapping[str, bytes], others: Mapping[str, bytes]) -> None:
-        """Undo what was done to the files of a writer that was quicker."""
-        for name, data in replaced.items():
-            if self._now(f"{group}/{name}", len(others[name])) == others[name]:
-                self.remote.replace(f"{group}/{name}", data)
 
     def _delete(self, files: Iterable[tuple[str, ...]]) -> None:
         for parts in files:
@@ -371,6 +376,12 @@ class ObjectStore:
                 f"could not {action} in the zoo {self.address!r}: {reason_of(error)}. The other entries are untouched. "
                 f"{remedy_of(error, self.remote.scheme)}, then try again.",
             ) from error
+
+
+def _pause(round_number: int) -> None:
+    """Let the others finish; longer and longer, and never as long as they do."""
+    if round_number > 1:
+        time.sleep(_PAUSES.uniform(0, min(0.01 * 2**round_number, 1.0)))
 
 
 def _is_plain(name: str) -> bool:

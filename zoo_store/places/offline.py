@@ -96,7 +96,13 @@ class OfflinePlace:
         """
         if file == self.marker:
             return self.pages.read(group, file, max_bytes)
-        data = None if sha256 is None else self.copies.find(sha256, max_bytes)
+        if sha256 is None:
+            raise ZooReadError(
+                errno.ENETUNREACH,
+                f"could not look at {group}/{file} in the zoo {self.address!r} itself: {OFFLINE_SWITCH} is set. Unset "
+                "it for this.",
+            )
+        data = self.copies.find(sha256, max_bytes)
         if data is None:
             self._refuse_read(f"{group}/{file}")
         return data

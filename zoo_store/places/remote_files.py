@@ -4,7 +4,9 @@ import errno
 import os
 import re
 import time
+import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -55,10 +57,19 @@ class RemoteFiles:
         _require_file_system(self.scheme, shown_url(url))
         self._options = _with_limits(self.scheme, dict(storage_options or {}))
         self._opened: tuple[int, Any, str] | None = None
+        self.creates_exclusively = self._puts_whole_files = self.scheme in _WITH_BUCKETS
 
     def exists(self) -> bool:
-        """Whether there is anything under the URL, or a bucket or folder at it."""
-        return self._info("") is not None
+        """Whether there is the URL's folder; or its bucket, where folders are no more than parts of names."""
+
+        def ask(system: Any, root: str) -> bool:
+            try:
+                system.info(root.partition("/")[0] if self.scheme in _WITH_BUCKETS else root)
+            except FileNotFoundError:
+                return False
+            return True
+
+        return self._ask(ask)
 
     def size(self, path: str) -> int | None:
         """The size of a file in bytes; None where there is no file."""
@@ -87,7 +98,8 @@ class RemoteFiles:
     def create(self, path: str, data: bytes) -> bool:
         """Write a new file.
 
-        Where the file system can, this is exclusive: of several writers one is told True. Otherwise it looks first.
+        Where the file system can, this is exclusive: of several writers one is told True. Otherwise it looks first, and
+        `creates_exclusively` is False from then on.
 
         Returns:
             False when there was a file already, maybe with these bytes: also one that an earlier try, whose answer was
@@ -102,16 +114,22 @@ class RemoteFiles:
             except (NotImplementedError, ValueError, OSError) as error:
                 if not _means_no_exclusive_put(error):
                     raise
-                if system.exists(name):
-                    return False
-                system.pipe_file(name, data, **_deadline(system, data))
+                self.creates_exclusively = False
+            else:
+                return True
+            return put_after_look(system, name)
+
+        def put_after_look(system: Any, name: str) -> bool:
+            if system.exists(name):
+                return False
+            self._write(system, name, data)
             return True
 
-        return self._put(path, put_new)
+        return self._put(path, put_new if self.creates_exclusively else put_after_look)
 
     def replace(self, path: str, data: bytes) -> None:
         """Write a file, whether or not there is one."""
-        self._put(path, lambda system, name: system.pipe_file(name, data, **_deadline(system, data)))
+        self._put(path, lambda system, name: self._write(system, name, data))
 
     def copy(self, path: str, target: str) -> None:
         """Copy a file, without its bytes passing through here where the file system can."""
@@ -166,6 +184,20 @@ class RemoteFiles:
                 return put(system, name)
 
         return self._ask(put_there)
+
+    def _write(self, system: Any, name: str, data: bytes) -> None:
+        """Write a file so that nobody sees a part of it."""
+        if self._puts_whole_files:
+            system.pipe_file(name, data, **_deadline(system, data))
+            return
+        incoming = f"{name.rpartition('/')[0]}/.incoming-{uuid.uuid4().hex}"
+        try:
+            system.pipe_file(incoming, data, **_deadline(system, data))
+            system.mv(incoming, name)
+        except BaseException:
+            with suppress(Exception):
+                system.rm_file(incoming)
+            raise
 
     def _ask(self, question: Callable[[Any, str], T]) -> T:
         for pause_s in _PAUSES_S:
