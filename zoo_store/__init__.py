@@ -21,6 +21,7 @@ from zoo_store.errors import (
 from zoo_store.filters import EntryFilter
 from zoo_store.format.entry import ZooEntry, content_id
 from zoo_store.listed_entry import ListedEntry
+from zoo_store.places.kept_copies import clear_copies
 from zoo_store.problem import Problem
 from zoo_store.zoo import Zoo
 
@@ -46,5 +47,6 @@ __all__ = [
     "ZooPathError",
     "ZooReadError",
     "ZooWriteError",
+    "clear_copies",
     "content_id",
 ]
