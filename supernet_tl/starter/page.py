@@ -22,7 +22,7 @@ supernet-tl zoo copy starter my_zoo/        # to add entries of your own, with r
 All have space `{space}`, {channels} channels and {num_cells} cells, see images of {image_size} x {image_size} pixels,
 and keep a sketch of at most {sketch_rows} images, embedded by `{embedder}` at {embed_size} pixels. *Images* counts
 those of weights and architecture parameters; validation and test images are others. The test letters of the glyph sets
-come from fonts, and are distorted to degrees, that training never shows. *Seconds* are those of the search.
+come from fonts, and are distorted to degrees, that training never shows.
 """
 
 _FOOT = """\
@@ -53,14 +53,13 @@ def page(zoo: zoo_store.Zoo) -> str:
         embed_size=recipe["embed_size"],
     )
     entries = _table(
-        ("alias", "classes", "images", "epochs", "seconds", "validation accuracy", "test accuracy", "bytes", "id"),
+        ("alias", "classes", "images", "epochs", "validation accuracy", "test accuracy", "bytes", "id"),
         (
             (
                 f"`{alias}`",
                 card["num_classes"],
                 f"{num_images_of(card):,}",
                 card["recipe"]["epochs"],
-                f"{card['timings']['search_seconds']:.0f}",
                 _accuracy(card, "validation"),
                 _accuracy(card, "test"),
                 f"{sizes[alias]:,}",
