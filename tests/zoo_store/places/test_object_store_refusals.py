@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -9,7 +10,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from tests.zoo_store.places.bad_network import BadNetwork
@@ -51,9 +51,6 @@ def test_a_package_that_is_missing_is_told_with_the_command_that_installs_it(
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert f"the zoo {address!r} needs a package that is not installed; install it" in done.stdout
-    assert fsspec is not None
-    import re
-
     assert re.search(remedy, done.stdout)
 
 
@@ -83,9 +80,7 @@ def test_missing_credentials_are_told_with_where_to_put_them(
         len(Zoo(s3_url))
 
 
-def test_an_endpoint_that_nobody_serves_is_told_soon(
-    s3_url: str, monkeypatch: pytest.MonkeyPatch, make_entry: EntryMaker
-) -> None:
+def test_an_endpoint_that_nobody_serves_is_told_soon(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
@@ -95,7 +90,7 @@ def test_an_endpoint_that_nobody_serves_is_told_soon(
     with pytest.raises(ZooReadError, match=r"Could not connect .*Check the network .*AWS_ENDPOINT_URL"):
         list(zoo)
     with pytest.raises(ZooWriteError, match=r"could not add \w+ in the zoo .*Could not connect"):
-        zoo.add(make_entry())
+        zoo._place.publish("0" * 64, {"manifest.json": b"{}"})
     assert time.monotonic() - begun < 20
 
 
@@ -103,7 +98,7 @@ def test_a_server_that_never_answers_is_given_up(s3_url: str, s3_endpoint: str) 
     with BadNetwork(int(s3_endpoint.rpartition(":")[2])) as network:
         network.num_bytes_left, network.hangs = 0, True
         begun = time.monotonic()
-        with pytest.raises(ZooReadError, match=r"could not read its list of files .*Check the network"):
+        with pytest.raises(ZooReadError, match=r"could not list the files .*Check the network"):
             list(Zoo(s3_url, storage_options={"endpoint_url": network.url, **IMPATIENT}))
 
     assert time.monotonic() - begun < 20  # three tries of a second each, and pauses
@@ -177,7 +172,7 @@ def test_offline_what_was_not_kept_is_refused_and_so_is_every_write(kept_url: st
     zoo = Zoo(kept_url)
     (card_only,) = (entry_id for entry_id in zoo if zoo.card(entry_id)["seed"] == 1)
 
-    with pytest.raises(ZooReadError, match=r"supernet\.safetensors .*SUPERNET_TL_OFFLINE is set, and no copy was kept"):
+    with pytest.raises(ZooReadError, match=r"README\.md .*SUPERNET_TL_OFFLINE is set, and no copy was kept"):
         zoo.get(card_only)
     with pytest.raises(EntryNotFoundError, match="holds no entry"):
         zoo.get("0" * 64)
@@ -198,7 +193,7 @@ def test_offline_a_zoo_of_which_nothing_was_kept_is_refused(monkeypatch: pytest.
     zoo = Zoo("s3://bucket/never-read")
 
     assert list(zoo) == []
-    with pytest.raises(ZooReadError, match="could not read anything of the zoo 's3://bucket/never-read'"):
+    with pytest.raises(ZooReadError, match="could not read anything in the zoo 's3://bucket/never-read'"):
         zoo.verify()
 
 
