@@ -82,7 +82,7 @@ class ObjectStore:
 
     def exists(self) -> bool:
         """Whether there is the folder, or the bucket, where folders are no more than parts of names."""
-        with self._reading("whether there is anything"):
+        with self._reading("look for anything"):
             return self.remote.exists()
 
     def groups(self, is_group: Callable[[str], bool]) -> list[str]:
@@ -91,7 +91,7 @@ class ObjectStore:
 
     def holds(self, group: str) -> bool:
         """Whether the marker of a group is there."""
-        with self._reading(f"whether {group} is there"):
+        with self._reading(f"look for {group}"):
             return self._is_there(group)
 
     def mark(self, group: str) -> str | None:
@@ -237,7 +237,7 @@ class ObjectStore:
 
     def _listing(self, under: str = "") -> dict[tuple[str, ...], Info]:
         """What the store tells of the files whose names are plain, by the parts of their path."""
-        with self._reading("its list of files"):
+        with self._reading("list the files"):
             listing = self.remote.listing(under)
         found = {tuple(path.split("/")): info for path, info in listing.items()}
         return {parts: info for parts, info in found.items() if all(map(_is_plain, parts))}
@@ -258,7 +258,7 @@ class ObjectStore:
         sizes: list[int] = []
 
         def fetch(start: int, end: int) -> bytes:
-            with self._reading(path):
+            with self._reading(f"read {path}"):
                 if not sizes:
                     size = self.remote.size(path)
                     if size is None:
@@ -352,7 +352,7 @@ class ObjectStore:
         )
 
     @contextmanager
-    def _reading(self, what: str) -> Iterator[None]:
+    def _reading(self, action: str) -> Iterator[None]:
         try:
             yield
         except (FileNotFoundError, UnfitFileError, ZooError):
@@ -360,7 +360,7 @@ class ObjectStore:
         except Exception as error:  # file systems have no common ancestor of what they raise
             raise ZooReadError(
                 getattr(error, "errno", None) or errno.EIO,
-                f"could not read {what} of the zoo {self.address!r}: {reason_of(error)}. "
+                f"could not {action} in the zoo {self.address!r}: {reason_of(error)}. "
                 f"{remedy_of(error, self.remote.scheme)}, then try again.",
             ) from error
 

@@ -143,7 +143,7 @@ class OfflinePlace:
     def _refuse_read(self, what: str) -> NoReturn:
         raise ZooReadError(
             errno.ENETUNREACH,
-            f"could not read {what} of the zoo {self.address!r}: {OFFLINE_SWITCH} is set, and no copy was kept in "
+            f"could not read {what} in the zoo {self.address!r}: {OFFLINE_SWITCH} is set, and no copy was kept in "
             f"{str(self.copies.folder)!r}. Unset it and read it once with a network, then it can be had without.",
         )
 
