@@ -96,12 +96,14 @@ def test_the_whole_chain_on_folders(
     target = write_folder(stripes("target", seed=1, per_class=20), tmp_path / "target", meta_album=meta_album)
     zoo, run = str(tmp_path / "zoo"), str(tmp_path / "run")
 
-    assert main(["pretrain", "--source", str(near), "--source", str(far), "--zoo", zoo, *TINY, *EMBEDDER, *CPU]) == 0
+    pretrain = ["pretrain", "--source", str(near), "--source", str(far), "--zoo", zoo, "--tag", "a", "--tag", "b c"]
+    assert main([*pretrain, *TINY, *EMBEDDER, *CPU]) == 0
     assert main(["zoo", "verify", zoo]) == 0
     capsys.readouterr()
     assert main(["zoo", "list", zoo, "--json"]) == 0
     cards = json.loads(capsys.readouterr().out)
     assert {card["name"] for card in cards.values()} == {"near", "far"}
+    assert [card["tags"] for card in cards.values()] == 2 * [["a", "b c"]]
     assert main(["zoo", "show", zoo, "near"]) == 0
     assert json.loads(capsys.readouterr().out).popitem()[1]["kind"] == "single"
 

@@ -49,6 +49,8 @@ def test_a_space_is_given_by_name_or_whole(space: object) -> None:
         ({"seed": 0.5}, r"card\['seed'\] is 0\.5; expected a whole number"),
         ({"metrics": [0.5]}, r"card\['metrics'\] is \[0\.5\]; expected an object"),
         ({"data": ["digits"]}, r"card\['data'\] is \['digits'\]; expected a list of data cards"),
+        ({"tags": "plankton"}, r"card\['tags'\] is 'plankton'; expected a list of texts for people to search by"),
+        ({"tags": [" "]}, r"card\['tags'\] is \[' '\]; expected a list of texts"),
         ({"embedder": {"dimension": 512}}, r"card\['embedder'\] is .*; expected an object with its 'name'"),
         ({"created": "yesterday"}, r"card\['created'\] is 'yesterday'; expected an ISO 8601 time"),
         ({"versions": "2.6"}, r"card\['versions'\] is '2\.6'; expected an object"),
