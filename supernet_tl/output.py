@@ -11,12 +11,14 @@ from rich.table import Table
 
 OUT = Console(highlight=False, markup=False)  # names may hold brackets
 
+_WHOLE = frozenset({"entry", "net", "classes", "size", "test", "validation", "parameters", "distance", "probability"})
+
 
 def table_of(*columns: str, title: str | None = None) -> Table:
-    """An empty table; entries are never broken over lines."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    """An empty table. Names are broken over lines where it is narrow; ids and numbers never, and nothing is cut off."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
-        table.add_column(column, no_wrap=column == "entry")
+        table.add_column(column, no_wrap=column in _WHOLE, overflow="fold")
     return table
 
 

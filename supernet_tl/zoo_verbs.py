@@ -16,6 +16,7 @@ from supernet_tl.errors import ProblemsFoundError, SelectionError
 from supernet_tl.output import OUT, print_json, table_of
 from supernet_tl.zoos import find_entry, open_zoo, readable_cards
 
+_NET = "net: space, channels x cells"
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
@@ -40,14 +41,15 @@ def _list(options: Namespace) -> None:
             {entry_id: {**asdict(entry), "aliases": aliases.get(entry_id, [])} for entry_id, entry in entries.items()}
         )
         return
-    table = table_of("entry", "name", "alias", "kind", "space", "channels", "cells", "classes", "size", "test")
+    table = table_of("entry", "name", "alias", "net", "classes", "size", "test")
     for entry_id, entry in entries.items():
         if entry.card is not None:
-            name, *facts, test = _columns(entry.card)
+            name, net, classes, test = _columns(entry.card)
             alias = ", ".join(aliases.get(entry_id, [])) or "—"
-            table.add_row(entry_id[:12], name, alias, *facts, _size(entry.num_bytes), test)
+            table.add_row(entry_id[:12], name, alias, net, classes, _size(entry.num_bytes), test)
     if table.row_count:
         OUT.print(table)
+        OUT.print(_NET)
     elif not entries and not wanted.given:
         OUT.print(f"zoo {zoo.address!r} has no entries; `supernet-tl pretrain --zoo` adds them", soft_wrap=True)
     else:
@@ -237,17 +239,25 @@ def show_cards(cards: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> None
     if as_json:
         print_json({entry_id: dict(card) for entry_id, card in cards.items()})
         return
-    table = table_of("entry", "source", "kind", "space", "channels", "cells", "classes", "test")
+    table = table_of("entry", "name", "net", "classes", "test")
     for entry_id, card in cards.items():
         table.add_row(entry_id[:12], *_columns(card))
     OUT.print(table)
+    OUT.print(_NET)
 
 
-def _columns(card: Mapping[str, Any]) -> tuple[str, ...]:
+def _columns(card: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """Name, size of the supernet, classes and test accuracy."""
     accuracy = (card.get("metrics") or {}).get("test_accuracy")
-    facts = (card.get("name"), card.get("kind"), _space(card), *map(card.get, ("channels", "num_cells", "num_classes")))
-    shown = tuple("—" if fact is None else str(fact) for fact in facts)
-    return (*shown, "—" if accuracy is None else f"{accuracy:.4f}")
+    space, channels, cells = (
+        "—" if fact is None else str(fact) for fact in (_space(card), card.get("channels"), card.get("num_cells"))
+    )
+    return (
+        str(card.get("name") or "—"),
+        f"{space} {channels}x{cells}",
+        str(card.get("num_classes") or "—"),
+        f"{accuracy:.4f}" if isinstance(accuracy, float) else "—",
+    )
 
 
 def _space(card: Mapping[str, Any]) -> str | None:
@@ -277,9 +287,9 @@ def _num_bytes(text: str) -> int:
 
 
 def _size(num_bytes: int) -> str:
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if num_bytes >= factor:
-            return f"{num_bytes / factor:.1f} {unit}"
+    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if num_bytes >= 0.9995 * factor:  # what rounds to 1000 of a unit is 1 of the next
+            return f"{num_bytes / factor:.3g} {unit}"
     return f"{num_bytes} B"
 
 
