@@ -18,10 +18,10 @@ from zoo_store.errors import (
     ZooReadError,
     ZooWriteError,
 )
-from zoo_store.filters import EntryFilter
 from zoo_store.format.entry import ZooEntry, content_id
-from zoo_store.listed_entry import ListedEntry
-from zoo_store.places.kept_copies import clear_copies
+from zoo_store.listing.filters import EntryFilter
+from zoo_store.listing.listed_entry import ListedEntry
+from zoo_store.places.kept.copies import clear_copies
 from zoo_store.problem import Problem
 from zoo_store.zoo import Zoo
 

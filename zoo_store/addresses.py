@@ -9,13 +9,13 @@ from zoo_store.errors import ZooPathError
 from zoo_store.format.hub_page import hub_page
 from zoo_store.format.identity import is_full_id
 from zoo_store.format.manifest import MANIFEST_FILE
-from zoo_store.places.hub import HubRepository
-from zoo_store.places.hub_address import HubAddress
+from zoo_store.places.hub.address import HubAddress
+from zoo_store.places.hub.repository import HubRepository
 from zoo_store.places.local import LocalFolder
-from zoo_store.places.object_store import ObjectStore
-from zoo_store.places.offline import OfflinePlace, is_offline
 from zoo_store.places.place import Place
-from zoo_store.places.remote_files import shown_url
+from zoo_store.places.remote.object_store import ObjectStore
+from zoo_store.places.remote.offline import OfflinePlace, is_offline
+from zoo_store.places.remote.remote_files import shown_url
 
 _HUB_OPTIONS = frozenset({"token", "endpoint", "private", "timeout"})
 

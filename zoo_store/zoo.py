@@ -20,7 +20,6 @@ from zoo_store.errors import (
     ZooPathError,
     ZooWriteError,
 )
-from zoo_store.filters import EntryFilter
 from zoo_store.format.card import Card, checked_card, encode_card
 from zoo_store.format.entry import ZooEntry
 from zoo_store.format.identity import content_of, is_full_id
@@ -35,7 +34,8 @@ from zoo_store.format.manifest import (
 )
 from zoo_store.format.readme import readme
 from zoo_store.format.stored_entry import StoredEntry
-from zoo_store.listed_entry import ListedEntry
+from zoo_store.listing.filters import EntryFilter
+from zoo_store.listing.listed_entry import ListedEntry
 from zoo_store.places.files import write_folder
 from zoo_store.problem import Problem
 
@@ -297,7 +297,7 @@ class Zoo:
             ZooNotFoundError: the zoo's place does not exist.
             ZooReadError: the operating system refused.
         """
-        from zoo_store.index import Index  # brings SQLite
+        from zoo_store.listing.index import Index  # brings SQLite
 
         self._require_place()
         return Index(self._place, is_full_id).find(wanted)

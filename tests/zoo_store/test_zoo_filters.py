@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from zoo_store import EntryFilter, FilterError, ListedEntry
-from zoo_store.filters import what_filters_see
+from zoo_store.listing.filters import what_filters_see
 
 CARD: dict[str, Any] = {
     "schema_version": 1,

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from zoo_store import CorruptEntryError, EntryFilter, ListedEntry, Zoo, ZooEntry, ZooNotFoundError
 from zoo_store.format.card import Card
 from zoo_store.format.stored_entry import StoredEntry
-from zoo_store.index import Index
+from zoo_store.listing.index import Index
 
 EntryMaker = Callable[..., ZooEntry]
 TICK_SECONDS = 0.02  # longer than a tick of the clock that stamps files
@@ -387,7 +387,7 @@ def test_an_index_that_another_process_keeps_to_itself_is_not_waited_for(
     num_reads: int,
     said: str,
 ) -> None:
-    monkeypatch.setattr("zoo_store.index_file.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("zoo_store.listing.index_file.BUSY_SECONDS", 0.05)
     zoo.remove(ids.pop())
     zoo.find()
     zoo.add(make_entry(seed=7))

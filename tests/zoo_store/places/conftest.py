@@ -14,8 +14,8 @@ from zoo_store import Zoo
 from zoo_store.format.identity import is_full_id
 from zoo_store.format.manifest import MANIFEST_FILE
 from zoo_store.places.local import LocalFolder
-from zoo_store.places.object_store import ObjectStore
 from zoo_store.places.place import Place
+from zoo_store.places.remote.object_store import ObjectStore
 
 BUCKET = "supernets"
 

@@ -10,8 +10,8 @@ from huggingface_hub import constants
 
 from tests.zoo_store.places.hub_server import OWNER_TOKEN, HubServer
 from zoo_store import Zoo
-from zoo_store.places.hub import HubRepository
-from zoo_store.places.hub_address import HubAddress
+from zoo_store.places.hub.address import HubAddress
+from zoo_store.places.hub.repository import HubRepository
 
 
 @contextmanager

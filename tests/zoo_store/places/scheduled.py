@@ -4,8 +4,8 @@ import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from zoo_store.places.object_store import ObjectStore
-from zoo_store.places.remote_files import Info, RemoteFiles
+from zoo_store.places.remote.object_store import ObjectStore
+from zoo_store.places.remote.remote_files import Info, RemoteFiles
 
 Action = Callable[[ObjectStore], object]
 

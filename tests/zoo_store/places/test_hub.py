@@ -13,8 +13,8 @@ from tests.zoo_store.places.hub_server import HubServer
 from zoo_store import Zoo, ZooBusyError, ZooEntry, ZooNotFoundError, ZooPathError, ZooWriteError
 from zoo_store.format.hub_page import hub_page
 from zoo_store.format.stored_entry import StoredEntry
-from zoo_store.places import hub as hub_place
-from zoo_store.places.hub_address import HubAddress
+from zoo_store.places.hub import repository as hub_place
+from zoo_store.places.hub.address import HubAddress
 from zoo_store.places.local import LocalFolder
 
 EntryMaker = Callable[..., ZooEntry]

@@ -12,8 +12,8 @@ from flask import Response
 from tests.zoo_store.places.hub_client import hub_server, move_to_another_machine, open_repository, open_zoo
 from tests.zoo_store.places.hub_server import OWNER_TOKEN, READ_TOKEN, STRANGER_TOKEN, HubServer
 from zoo_store import CorruptEntryError, Zoo, ZooEntry, ZooNotFoundError, ZooReadError, ZooWriteError
-from zoo_store.places import kept_copies
 from zoo_store.places.files import UnfitFileError
+from zoo_store.places.kept import copies
 
 EntryMaker = Callable[..., ZooEntry]
 # The Hub's client still hands files to its HTTP library in the old way.
@@ -172,9 +172,9 @@ def test_an_answer_that_breaks_off_is_asked_for_again(hub: HubServer, entry_id: 
 def test_a_download_whose_process_was_killed_goes_on_where_it_was(
     hub: HubServer, entry_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_copies, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(copies, "CHUNK_BYTES", 300)
     hub.fail("GET /cdn/", hub.hang, after=1)
-    program = f"import zoo_store.places.kept_copies as copies; copies.CHUNK_BYTES = 300; zoo.sketch('{entry_id}')"
+    program = f"import zoo_store.places.kept.copies as copies; copies.CHUNK_BYTES = 300; zoo.sketch('{entry_id}')"
     process = run_elsewhere(program, hub, tmp_path / "elsewhere")
     assert hub.hanging.wait(60)
     process.kill()

@@ -19,8 +19,8 @@ import torch
 from tests.zoo_store.places.bad_network import BadNetwork
 from zoo_store import CorruptEntryError, Zoo, ZooEntry, ZooReadError
 from zoo_store.places.files import UnfitFileError
-from zoo_store.places.kept_copies import KeptCopies
-from zoo_store.places.remote_files import RemoteFiles
+from zoo_store.places.kept.copies import KeptCopies
+from zoo_store.places.remote.remote_files import RemoteFiles
 
 EntryMaker = Callable[..., ZooEntry]
 DATA = bytes(range(256)) * 100
@@ -46,7 +46,7 @@ class Source:
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo_store.places.kept_copies.CHUNK_BYTES", CHUNK)
+    monkeypatch.setattr("zoo_store.places.kept.copies.CHUNK_BYTES", CHUNK)
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def test_a_process_that_is_killed_during_a_download_leaves_nothing_that_is_taken
 ) -> None:
     entry_id = Zoo(s3_url).add(large_entry())
     program = (
-        "import sys; from zoo_store import Zoo; import zoo_store.places.kept_copies as kept; "
+        "import sys; from zoo_store import Zoo; import zoo_store.places.kept.copies as kept; "
         f"kept.CHUNK_BYTES = {CHUNK}; "
         "Zoo(sys.argv[1], storage_options={'endpoint_url': sys.argv[2]}).get(sys.argv[3])"
     )

@@ -15,9 +15,9 @@ import pytest
 from tests.zoo_store.places.bad_network import BadNetwork
 from zoo_store import EntryNotFoundError, Zoo, ZooEntry, ZooNotFoundError, ZooPathError, ZooReadError, ZooWriteError
 from zoo_store.format.identity import is_full_id
-from zoo_store.places.object_store import ObjectStore
-from zoo_store.places.offline import OfflinePlace
-from zoo_store.places.remote_files import shown_url
+from zoo_store.places.remote.object_store import ObjectStore
+from zoo_store.places.remote.offline import OfflinePlace
+from zoo_store.places.remote.remote_files import shown_url
 
 EntryMaker = Callable[..., ZooEntry]
 IMPATIENT = {"config_kwargs": {"connect_timeout": 1, "read_timeout": 1}}
@@ -114,7 +114,7 @@ def test_a_connection_that_broke_once_is_tried_again(
         def heal(seconds: float) -> None:
             network.num_bytes_left = None
 
-        monkeypatch.setattr("zoo_store.places.remote_files.time.sleep", heal)
+        monkeypatch.setattr("zoo_store.places.remote.remote_files.time.sleep", heal)
         assert list(Zoo(s3_url, storage_options={"endpoint_url": network.url})) == [entry_id]
 
 
@@ -225,5 +225,5 @@ def test_importing_the_package_or_opening_a_folder_loads_no_client(tmp_path: Pat
     command = [sys.executable, "-c", program, str(tmp_path)]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ).stdout.split()
 
-    assert "zoo_store.places.object_store" in loaded
+    assert "zoo_store.places.remote.object_store" in loaded
     assert not set(loaded) & {"s3fs", "botocore", "aiobotocore", "fsspec.implementations.memory"}

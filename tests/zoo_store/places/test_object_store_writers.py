@@ -13,8 +13,8 @@ import pytest
 
 from tests.zoo_store.places.scheduled import Action, SteppedFiles, files_of, take_turns
 from zoo_store import Zoo, ZooEntry
-from zoo_store.places.object_store import ObjectStore
-from zoo_store.places.remote_files import RemoteFiles
+from zoo_store.places.remote.object_store import ObjectStore
+from zoo_store.places.remote.remote_files import RemoteFiles
 
 EntryMaker = Callable[..., ZooEntry]
 WRITER = Path(__file__).with_name("s3_writers.py")

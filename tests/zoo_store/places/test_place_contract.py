@@ -18,8 +18,8 @@ from zoo_store import (
 )
 from zoo_store.format.identity import is_full_id
 from zoo_store.places.files import UnfitFileError
-from zoo_store.places.object_store import ObjectStore
 from zoo_store.places.place import Place
+from zoo_store.places.remote.object_store import ObjectStore
 
 EntryMaker = Callable[..., ZooEntry]
 CREATED = "2026-02-0{}T12:00:00+00:00"

@@ -14,9 +14,9 @@ from typing import Any
 
 from zoo_store.errors import ZooBusyError, ZooError, ZooReadError, ZooWriteError
 from zoo_store.places.files import UnfitFileError
-from zoo_store.places.kept_copies import Fetch, KeptCopies, download
-from zoo_store.places.kept_pages import KeptPages
-from zoo_store.places.remote_files import Info, RemoteFiles, reason_of, remedy_of, shown_url
+from zoo_store.places.kept.copies import Fetch, KeptCopies, download
+from zoo_store.places.kept.pages import KeptPages
+from zoo_store.places.remote.remote_files import Info, RemoteFiles, reason_of, remedy_of, shown_url
 
 _NOTES = "aliases"
 _QUARANTINE = "quarantine"

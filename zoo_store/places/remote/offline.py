@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from zoo_store.errors import ZooReadError, ZooWriteError
-from zoo_store.places.kept_copies import KeptCopies
-from zoo_store.places.kept_pages import KeptPages
+from zoo_store.places.kept.copies import KeptCopies
+from zoo_store.places.kept.pages import KeptPages
 
 OFFLINE_SWITCH = "SUPERNET_TL_OFFLINE"
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from zoo_store.errors import ZooBusyError
-from zoo_store.places.hub_address import HubAddress
-from zoo_store.places.hub_connection import HubConnection
-from zoo_store.places.hub_copies import HubCopies
-from zoo_store.places.hub_listing import Listing
-from zoo_store.places.hub_refusal import HubRefusal, offline_switch
-from zoo_store.places.hub_view import HubView
+from zoo_store.places.hub.address import HubAddress
+from zoo_store.places.hub.connection import HubConnection
+from zoo_store.places.hub.copies import HubCopies
+from zoo_store.places.hub.listing import Listing
+from zoo_store.places.hub.refusal import HubRefusal, offline_switch
+from zoo_store.places.hub.view import HubView
 
 if TYPE_CHECKING:
-    from zoo_store.places.hub_connection import Operation
+    from zoo_store.places.hub.connection import Operation
 
 ReadFile: TypeAlias = Callable[[str, str], bytes]
 PageMaker: TypeAlias = Callable[[str, bytes | None, Sequence[str], ReadFile], bytes | None]

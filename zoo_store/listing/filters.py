@@ -9,7 +9,7 @@ from typing import Any
 from zoo_store.errors import FilterError
 from zoo_store.format.card import KINDS, Card
 from zoo_store.format.plain_json import Json
-from zoo_store.listed_entry import ListedEntry
+from zoo_store.listing.listed_entry import ListedEntry
 
 _MAX_VALUES_SHOWN = 8
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from zoo_store.cache_dir import cache_dir
-from zoo_store.places.hub_address import HubAddress
-from zoo_store.places.hub_listing import HubFile
-from zoo_store.places.hub_refusal import HubRefusal, client_errors, refusal_of
+from zoo_store.places.hub.address import HubAddress
+from zoo_store.places.hub.listing import HubFile
+from zoo_store.places.hub.refusal import HubRefusal, client_errors, refusal_of
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi

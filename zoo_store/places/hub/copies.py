@@ -7,11 +7,11 @@ from functools import partial
 
 from zoo_store.errors import ZooReadError
 from zoo_store.places.files import UnfitFileError
-from zoo_store.places.hub_connection import HubConnection
-from zoo_store.places.hub_listing import HubFile, Listing
-from zoo_store.places.hub_refusal import HubRefusal
-from zoo_store.places.kept_copies import Fetch, KeptCopies, download
-from zoo_store.places.kept_pages import KeptPages
+from zoo_store.places.hub.connection import HubConnection
+from zoo_store.places.hub.listing import HubFile, Listing
+from zoo_store.places.hub.refusal import HubRefusal
+from zoo_store.places.kept.copies import Fetch, KeptCopies, download
+from zoo_store.places.kept.pages import KeptPages
 
 _log = logging.getLogger("zoo_store")
 

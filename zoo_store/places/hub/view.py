@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 from zoo_store.errors import ZooReadError
-from zoo_store.places.hub_connection import HubConnection
-from zoo_store.places.hub_listing import Listing, remember, remembered
-from zoo_store.places.hub_refusal import HubRefusal, offline_switch
+from zoo_store.places.hub.connection import HubConnection
+from zoo_store.places.hub.listing import Listing, remember, remembered
+from zoo_store.places.hub.refusal import HubRefusal, offline_switch
 
 _ASK_AGAIN_SECONDS = 60.0
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 
 from zoo_store.errors import ZooReadError, ZooWriteError
-from zoo_store.places.hub_address import HubAddress
+from zoo_store.places.hub.address import HubAddress
 
 _SWITCHES = ("SUPERNET_TL_OFFLINE", "HF_HUB_OFFLINE")
 _LOGIN = "log in with `hf auth login`, or set HF_TOKEN"

@@ -14,13 +14,13 @@ from typing import TypeVar
 
 from zoo_store.cache_dir import cache_dir
 from zoo_store.errors import CorruptEntryError, EntryNotFoundError, SchemaVersionError
-from zoo_store.filters import EntryFilter, what_filters_see
 from zoo_store.format.card import KNOWN_KEYS, Card
 from zoo_store.format.migrations import CARD_SCHEMA, MANIFEST_FORMAT
 from zoo_store.format.plain_json import Json, canonical
 from zoo_store.format.stored_entry import StoredEntry
-from zoo_store.index_file import IndexDamagedError, IndexFile, IndexUnusableError, Row, delete_index
-from zoo_store.listed_entry import ListedEntry
+from zoo_store.listing.filters import EntryFilter, what_filters_see
+from zoo_store.listing.index_file import IndexDamagedError, IndexFile, IndexUnusableError, Row, delete_index
+from zoo_store.listing.listed_entry import ListedEntry
 from zoo_store.places.place import Place
 
 T = TypeVar("T")

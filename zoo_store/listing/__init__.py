@@ -1,0 +1,1 @@
+"""Which entries a zoo has: an index of checked cards, and filters."""

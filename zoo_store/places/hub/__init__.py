@@ -1,0 +1,1 @@
+"""Zoos in repositories of the Hugging Face Hub."""

@@ -1,0 +1,1 @@
+"""What this machine keeps of files that lie afar."""

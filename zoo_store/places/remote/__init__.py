@@ -1,0 +1,1 @@
+"""Zoos on object stores, and whatever else fsspec knows."""
