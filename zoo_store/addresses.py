@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo_store.environment import is_offline
 from zoo_store.errors import ZooPathError
 from zoo_store.format.hub_page import hub_page
 from zoo_store.format.identity import is_full_id
@@ -14,7 +15,7 @@ from zoo_store.places.hub.repository import HubRepository
 from zoo_store.places.local import LocalFolder
 from zoo_store.places.place import Place
 from zoo_store.places.remote.object_store import ObjectStore
-from zoo_store.places.remote.offline import OfflinePlace, is_offline
+from zoo_store.places.remote.offline import OfflinePlace
 from zoo_store.places.remote.remote_files import shown_url
 
 _HUB_OPTIONS = frozenset({"token", "endpoint", "private", "timeout"})

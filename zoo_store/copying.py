@@ -1,12 +1,15 @@
 """Entries on their way from one zoo to another: what arrives is byte for byte what was checked when it left."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from zoo_store.format.identity import is_full_id
 from zoo_store.format.stored_entry import StoredEntry
-from zoo_store.places.place import Place
+from zoo_store.places.place import Place, PublishesTogether
 
 Progress = Callable[[int, int], None]
+
+_TOGETHER = 20  # entries of one commit: so many are read again when it fails
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Copies:
 def copy_entries(
     source: Place, target: Place, entry_ids: Sequence[str], progress: Progress | None = None
 ) -> tuple[list[str], list[str], int]:
-    """Copy entries, one after the other, so that a stopped copy goes on where it was when it is repeated.
+    """Copy entries, a few at a time at most, so that a stopped copy goes on where it was when it is repeated.
 
     Args:
         source: where they are.
@@ -43,23 +46,32 @@ def copy_entries(
         Ids of the entries that were added, of those that were there, and the bytes that were added.
     """
     added: list[str] = []
-    present: list[str] = []
-    num_bytes = 0
+    there = set(target.groups(is_full_id))
+    present = [entry_id for entry_id in entry_ids if entry_id in there]
+    num_bytes, done = 0, len(present)
     if progress is not None:
-        progress(0, len(entry_ids))
-    for done, entry_id in enumerate(entry_ids, start=1):
-        if target.holds(entry_id):
-            present.append(entry_id)
-        else:
-            files = StoredEntry(source, entry_id).files()
-            if target.publish(entry_id, files):
-                added.append(entry_id)
-                num_bytes += sum(map(len, files.values()))
-            else:  # another writer was quicker
-                present.append(entry_id)
+        progress(done, len(entry_ids))
+    lacking = [entry_id for entry_id in entry_ids if entry_id not in there]
+    for files in _batches(source, lacking, _TOGETHER if isinstance(target, PublishesTogether) else 1):
+        new = _publish(target, files)
+        added += new
+        present += [entry_id for entry_id in files if entry_id not in new]  # another writer was quicker
+        num_bytes += sum(len(data) for entry_id in new for data in files[entry_id].values())
+        done += len(files)
         if progress is not None:
             progress(done, len(entry_ids))
     return added, present, num_bytes
+
+
+def _batches(source: Place, entry_ids: Sequence[str], size: int) -> Iterator[dict[str, dict[str, bytes]]]:
+    for start in range(0, len(entry_ids), size):
+        yield {entry_id: StoredEntry(source, entry_id).files() for entry_id in entry_ids[start : start + size]}
+
+
+def _publish(target: Place, groups: Mapping[str, Mapping[str, bytes]]) -> list[str]:
+    if isinstance(target, PublishesTogether):
+        return target.publish_all(groups)
+    return [group for group, files in groups.items() if target.publish(group, files)]
 
 
 def split_aliases(wanted: Mapping[str, str], existing: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -497,7 +497,8 @@ class Zoo:
 
     def _require_place(self) -> None:
         if not self._place.exists():
+            missing = "no such folder" if self.is_local else "no such bucket, repository or folder, or none for you"
             raise ZooNotFoundError(
-                f"there is no zoo at {self.address!r}: no such folder. Check the address, or make a zoo there by "
+                f"there is no zoo at {self.address!r}: {missing}. Check the address, or make a zoo there by "
                 "adding an entry (supernet-tl pretrain --zoo ...)."
             )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from zoo_store.cache_dir import cache_dir
+from zoo_store.environment import cache_dir
 from zoo_store.errors import CorruptEntryError, EntryNotFoundError, SchemaVersionError
 from zoo_store.format.card import KNOWN_KEYS, Card
 from zoo_store.format.migrations import CARD_SCHEMA, MANIFEST_FORMAT

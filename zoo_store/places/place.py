@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Place(Protocol):
@@ -125,4 +125,13 @@ class Place(Protocol):
 
     def write_notes(self, notes: Mapping[str, bytes | None]) -> None:
         """Replace notes, each whole; None deletes one, and it is no error if it is gone."""
+        ...
+
+
+@runtime_checkable
+class PublishesTogether(Protocol):
+    """A `Place` where several groups are better published at once than one after the other."""
+
+    def publish_all(self, groups: Mapping[str, Mapping[str, bytes]]) -> list[str]:
+        """Make new groups visible, all at once. Returns the names of those that were not there already."""
         ...

@@ -72,6 +72,14 @@ def test_an_entry_appears_in_one_commit_of_a_repository_that_is_private_at_first
     assert len(hub.repository().messages) == 2
 
 
+def test_entries_that_are_pushed_together_are_one_commit(hub: HubServer, zoo: Zoo, make_entry: EntryMaker) -> None:
+    ids = {zoo.add(make_entry(seed=seed)) for seed in range(3)}
+    copies = zoo.copy_to(open_zoo(hub))
+
+    assert set(copies.added) == set(open_zoo(hub)) == ids
+    assert len(hub.repository().messages) == 2  # the first one makes the repository
+
+
 def test_a_public_repository_is_made_when_asked_for(hub: HubServer, make_entry: EntryMaker) -> None:
     entry_id = open_zoo(hub, private=False).add(make_entry())
 

@@ -89,7 +89,7 @@ def test_wrong_bytes_on_the_way_are_fetched_again(
 
 
 def test_bytes_that_stay_wrong_are_refused_and_not_kept(hub: HubServer, entry_id: str) -> None:
-    hub.fail("GET .*/card.json", hub.send_altered, times=2)
+    hub.fail("GET .*/card.json", hub.send_altered, times=4)
     zoo = open_zoo(hub)
     with pytest.raises(CorruptEntryError, match=r"card\.json has the SHA-256 .*; the manifest records"):
         zoo.card(entry_id)

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from zoo_store.cache_dir import cache_dir
+from zoo_store.environment import cache_dir
 from zoo_store.places.hub.address import HubAddress
 from zoo_store.places.hub.listing import HubFile
 from zoo_store.places.hub.refusal import HubRefusal, client_errors, refusal_of

@@ -1,13 +1,12 @@
 """What keeps the Hugging Face Hub from answering, in sentences."""
 
 import errno
-import os
 from collections.abc import Iterator
 
+from zoo_store.environment import OFFLINE_SWITCH, is_offline
 from zoo_store.errors import ZooReadError, ZooWriteError
 from zoo_store.places.hub.address import HubAddress
 
-_SWITCHES = ("SUPERNET_TL_OFFLINE", "HF_HUB_OFFLINE")
 _LOGIN = "log in with `hf auth login`, or set HF_TOKEN"
 
 
@@ -48,9 +47,9 @@ def offline_switch() -> str | None:
     """The environment variable that forbids asking the Hub; None where none is set."""
     from huggingface_hub import constants
 
-    if os.environ.get(_SWITCHES[0], "").upper() in constants.ENV_VARS_TRUE_VALUES:
-        return _SWITCHES[0]
-    return _SWITCHES[1] if constants.HF_HUB_OFFLINE else None
+    if is_offline():
+        return OFFLINE_SWITCH
+    return "HF_HUB_OFFLINE" if constants.HF_HUB_OFFLINE else None
 
 
 def client_errors() -> tuple[type[Exception], ...]:

@@ -13,7 +13,7 @@ from types import TracebackType
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from zoo_store.cache_dir import cache_dir
+from zoo_store.environment import cache_dir
 from zoo_store.places.files import UnfitFileError, read_file
 
 Fetch = Callable[[int, int], bytes]

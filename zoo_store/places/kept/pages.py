@@ -7,7 +7,7 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from zoo_store.cache_dir import cache_dir
+from zoo_store.environment import cache_dir
 from zoo_store.places.files import read_file
 
 _log = logging.getLogger("zoo_store")

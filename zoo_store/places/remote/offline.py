@@ -3,25 +3,18 @@
 import errno
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from zoo_store.environment import OFFLINE_SWITCH
 from zoo_store.errors import ZooReadError, ZooWriteError
 from zoo_store.places.kept.copies import KeptCopies
 from zoo_store.places.kept.pages import KeptPages
 
-OFFLINE_SWITCH = "SUPERNET_TL_OFFLINE"
-
 _NOTES = "aliases"
 
 _log = logging.getLogger("zoo_store")
-
-
-def is_offline() -> bool:
-    """Whether the environment forbids to ask what lies afar."""
-    return os.environ.get(OFFLINE_SWITCH, "").lower() in ("1", "true", "yes", "on")
 
 
 class OfflinePlace:
