@@ -21,8 +21,8 @@ supernet-tl zoo copy starter my_zoo/        # to add entries of your own, with r
 
 All have space `{space}`, {channels} channels and {num_cells} cells, see images of {image_size} x {image_size} pixels,
 and keep a sketch of at most {sketch_rows} images, embedded by `{embedder}` at {embed_size} pixels. *Images* counts
-those of weights and architecture parameters; validation and test images are others. The test letters of the glyph sets
-come from fonts, and are distorted to degrees, that training never shows.
+those that weights and architecture parameters learnt from; validation and test images are others. The test letters of
+the glyph sets come from fonts, and are distorted to degrees, that training never shows.
 """
 
 _FOOT = """\
@@ -48,7 +48,7 @@ def page(zoo: zoo_store.Zoo) -> str:
         channels=first["channels"],
         num_cells=first["num_cells"],
         image_size=first["image_size"],
-        sketch_rows=recipe["sketch_rows"],
+        sketch_rows=max(card["recipe"]["sketch_rows"] for card in cards.values()),
         embedder=embedder_of(first)["name"],
         embed_size=recipe["embed_size"],
     )
