@@ -208,7 +208,11 @@ def _gc(options: Namespace) -> None:
 
 
 def _copy(options: Namespace) -> None:
-    source, target = open_zoo(options.zoo), open_zoo(options.target, to_write=True)
+    public = bool(options.get("public"))
+    if public and not options.target.startswith("hf://"):
+        raise SelectionError(f"--public is for the Hugging Face Hub, hf://OWNER/NAME; found {options.target!r}.")
+    source = open_zoo(options.zoo)
+    target = open_zoo(options.target, to_write=True, storage_options={"private": False} if public else None)
     wanted = [find_entry(source, text) for text in options.entries] or None
     with counted("copying", quiet=bool(options.quiet)) as progress:
         copies = source.copy_to(target, wanted, with_aliases=not options.no_aliases, progress=progress)

@@ -12,17 +12,26 @@ from supernet_tl.errors import SelectionError, StarterZooError
 from supernet_tl.starter import STARTER, STARTER_PATH
 
 
-def open_zoo(zoo: zoo_store.Zoo | str | os.PathLike[str], *, to_write: bool = False) -> zoo_store.Zoo:
+def open_zoo(
+    zoo: zoo_store.Zoo | str | os.PathLike[str],
+    *,
+    to_write: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+) -> zoo_store.Zoo:
     """A zoo, given as one, as its address, or by the word ``starter``.
 
     Args:
         zoo: ``starter`` is the zoo that the package ships; a folder of that name is ``./starter``.
         to_write: entries or aliases are to be added or removed.
+        storage_options: of a zoo that is given by its address, as :class:`zoo_store.Zoo` takes them.
 
     Raises:
         StarterZooError: the starter zoo is to be written to.
     """
-    store = zoo if isinstance(zoo, zoo_store.Zoo) else zoo_store.Zoo(STARTER_PATH if zoo == STARTER else zoo)
+    if isinstance(zoo, zoo_store.Zoo):
+        store = zoo
+    else:
+        store = zoo_store.Zoo(STARTER_PATH if zoo == STARTER else zoo, storage_options=storage_options)
     if to_write and store.address == str(STARTER_PATH):
         raise StarterZooError(
             "the starter zoo is part of the installed package and is never written to; copy it first: "
