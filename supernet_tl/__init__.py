@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from supernet_tl.recipe import Recipe
     from supernet_tl.search_module import SearchModule
     from supernet_tl.train_module import TrainModule
+    from supernet_tl.zoos import open_zoo
 
 __all__ = [
     "Classifier",
@@ -38,6 +39,7 @@ __all__ = [
     "load_classifier",
     "load_embedding",
     "load_supernet",
+    "open_zoo",
     "pretrain",
     "save_classifier",
     "search",
@@ -58,6 +60,7 @@ _HOMES = {
     "recipe": ("Recipe",),
     "search_module": ("SearchModule",),
     "train_module": ("TrainModule",),
+    "zoos": ("open_zoo",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
