@@ -157,6 +157,42 @@ class Supernet(CheckedState):
         self.normal_alpha = nn.Parameter(ALPHA_INIT_SCALE * torch.randn(shape, generator=generator))
         self.reduction_alpha = nn.Parameter(ALPHA_INIT_SCALE * torch.randn(shape, generator=generator))
 
+    @classmethod
+    def state_shapes(
+        cls,
+        space: SearchSpace,
+        num_classes: int,
+        channels: int = 16,
+        num_cells: int = 8,
+        in_channels: int = 3,
+        stem: Stem = "cifar",
+    ) -> dict[str, tuple[int, ...]]:
+        """Shapes of the state's tensors by name, without making them: sizes of any origin cost no memory.
+
+        Every size is affine in the channels, so those of two narrow supernets tell all others.
+
+        Args:
+            space: as of the constructor, like all others.
+            num_classes: likewise.
+            channels: likewise.
+            num_cells: likewise; the time taken is proportional to it.
+            in_channels: likewise.
+            stem: likewise.
+
+        Raises:
+            ShapeError: as the constructor.
+        """
+        plan_cells(channels, num_cells, space.num_nodes)
+        narrow, wider = (
+            cls(space, 1, width, num_cells, in_channels, stem=stem).state_dict().items() for width in (2, 4)
+        )
+        shapes = {
+            name: tuple(size + (more - size) * (channels - 2) // 2 for size, more in zip(a.shape, b.shape, strict=True))
+            for (name, a), (_, b) in zip(narrow, wider, strict=True)
+        }
+        head = {"classifier.weight": (num_classes, shapes["classifier.weight"][1]), "classifier.bias": (num_classes,)}
+        return shapes | head
+
     def like(self, num_classes: int, generator: torch.Generator | None = None) -> Supernet:
         """A fresh supernet that :func:`darts.warm_start` can start from this one: the same but for the classes.
 

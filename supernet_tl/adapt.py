@@ -20,6 +20,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 import darts
 import zoo_store
 from supernet_tl import adapters
+from supernet_tl.adapters import check_sizes
 from supernet_tl.control import Control
 from supernet_tl.divergence import is_finite
 from supernet_tl.errors import DivergedError, NetworkFileError
@@ -105,6 +106,8 @@ def search_supernet(
     title: str = "search",
 ) -> Searched:
     """The bilevel search, warm-started from a source where one is given; what it leaves is the last epoch's state."""
+    if source is not None:
+        check_sizes(source)
     module = _search_module(data, recipe)
     warm = None if source is None else darts.warm_start(module.supernet, source.state)
     marker, metrics = run.path / SUPERNET_FILE, run.path / METRICS_FILE

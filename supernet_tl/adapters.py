@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
@@ -25,7 +26,7 @@ from supernet_tl.entry_facts import in_channels_of, stem_of
 from supernet_tl.errors import RecipeError, SelectionError
 from supernet_tl.prepared_data import PreparedData
 from supernet_tl.recipe import Precision, Recipe
-from supernet_tl.zoos import open_zoo
+from supernet_tl.zoos import find_entry, open_zoo
 
 THUMBNAILS = "thumbnails"
 """Name of the tensor of small source images beside a sketch: uint8 (n, 3, size, size)."""
@@ -179,25 +180,56 @@ def supernet_of(entry: zoo_store.ZooEntry) -> darts.Supernet:
     Raises:
         SelectionError: the card and the tensors do not describe a supernet that this version can build.
     """
-    card = entry.card
-    try:
-        space = card["space"] if isinstance(card["space"], Mapping) else {"name": card["space"]}
-        search_space = darts.SearchSpace.from_dict(space) if "normal" in space else darts.SPACES[str(space["name"])]
-        net = darts.Supernet(
-            search_space,
-            int(card["num_classes"]),
-            int(card["channels"]),
-            int(card["num_cells"]),
-            in_channels_of(card),
-            stem=stem_of(card),
-        )
+    with _explained(entry):
+        sizes = _checked_sizes(entry)
+        net = darts.Supernet(**sizes)
         net.load_state_dict(dict(entry.state))
+    return net.eval()
+
+
+def check_sizes(entry: zoo_store.ZooEntry) -> None:
+    """Refuse an entry whose card tells of another supernet than its tensors are, before one of that size is made.
+
+    Raises:
+        SelectionError: with what differs.
+    """
+    with _explained(entry):
+        _checked_sizes(entry)
+
+
+@contextmanager
+def _explained(entry: zoo_store.ZooEntry) -> Iterator[None]:
+    try:
+        yield
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise SelectionError(
-            f"the zoo entry {card.get('name', '(no name)')!r} holds no supernet that can be built: {error}. "
+            f"the zoo entry {entry.card.get('name', '(no name)')!r} holds no supernet that can be built: {error}. "
             "Its card needs space, channels, num_cells and num_classes that agree with its tensors."
         ) from error
-    return net.eval()
+
+
+def _checked_sizes(entry: zoo_store.ZooEntry) -> dict[str, Any]:
+    card, state = entry.card, entry.state
+    space = card["space"] if isinstance(card["space"], Mapping) else {"name": card["space"]}
+    sizes: dict[str, Any] = {
+        "space": darts.SearchSpace.from_dict(space) if "normal" in space else darts.SPACES[str(space["name"])],
+        "num_classes": int(card["num_classes"]),
+        "channels": int(card["channels"]),
+        "num_cells": int(card["num_cells"]),
+        "in_channels": in_channels_of(card),
+        "stem": stem_of(card),
+    }
+    if sizes["num_cells"] > len(state):
+        raise ValueError(f"its card tells of {sizes['num_cells']} cells, and it has {len(state)} tensors in all")
+    expected = darts.Supernet.state_shapes(**sizes)
+    for name in sorted(expected.keys() | state.keys()):
+        found = tuple(state[name].shape) if name in state else None
+        if found != expected.get(name):
+            raise ValueError(
+                f"its tensor {name!r} {'is missing' if found is None else f'has the shape {found}'}; by its card "
+                f"{'there is none' if name not in expected else f'it has the shape {expected[name]}'}"
+            )
+    return sizes
 
 
 def load_supernet(zoo: zoo_store.Zoo | str | os.PathLike[str], entry_id: str) -> darts.Supernet:
@@ -205,9 +237,14 @@ def load_supernet(zoo: zoo_store.Zoo | str | os.PathLike[str], entry_id: str) ->
 
     Args:
         zoo: a zoo, its address, or ``starter``.
-        entry_id: an alias, an id, or the beginning of one.
+        entry_id: an alias, an id, the beginning of one, or the name of the source.
+
+    Raises:
+        SelectionError: several entries have this name, or the entry holds no supernet that can be built.
+        ZooError: there is no such entry, or it is damaged.
     """
-    return supernet_of(open_zoo(zoo).get(entry_id))
+    store = open_zoo(zoo)
+    return supernet_of(store.get(find_entry(store, entry_id)))
 
 
 def state_from(reference: str) -> Mapping[str, Tensor]:
@@ -219,7 +256,8 @@ def state_from(reference: str) -> Mapping[str, Tensor]:
     address, separator, entry_id = reference.rpartition("#")
     if not separator or not address or not entry_id:
         raise SelectionError(f"{reference!r} names no zoo entry; expected ZOO#ENTRY, for example zoo/#1a2b3c4d.")
-    return open_zoo(address).get(entry_id).state
+    store = open_zoo(address)
+    return store.get(find_entry(store, entry_id)).state
 
 
 def plain_state(net: torch.nn.Module) -> dict[str, Tensor]:

@@ -153,3 +153,14 @@ def test_a_supernet_like_another_differs_in_its_classes_alone(stem: darts.Stem) 
     again = source.like(5, torch.Generator().manual_seed(3))
     assert torch.equal(net.normal_alpha, again.normal_alpha)
     assert darts.warm_start(net, source.state_dict()).unused == ("classifier.bias", "classifier.weight")
+
+
+@pytest.mark.parametrize("stem", ["cifar", "imagenet"])
+@pytest.mark.parametrize("name", ["s1", "s2", "s3", "s4", "s5", "darts"])
+def test_the_shapes_of_a_state_are_told_without_making_it(name: str, stem: darts.Stem) -> None:
+    sizes: dict[str, Any] = {"num_classes": 7, "channels": 6, "num_cells": 5, "in_channels": 1, "stem": stem}
+    made = darts.Supernet(darts.SPACES[name], **sizes)
+
+    # Oracle: the tensors of a supernet that was made.
+    expected = {key: tuple(tensor.shape) for key, tensor in made.state_dict().items()}
+    assert darts.Supernet.state_shapes(darts.SPACES[name], **sizes) == expected

@@ -102,9 +102,9 @@ def test_the_whole_chain_on_folders(
     capsys.readouterr()
     assert main(["zoo", "list", zoo, "--json"]) == 0
     cards = json.loads(capsys.readouterr().out)
-    assert {card["name"] for card in cards.values()} == {"near", "far"}
+    assert {listed["card"]["name"] for listed in cards.values()} == {"near", "far"}
     assert [card["tags"] for card in cards.values()] == 2 * [["a", "b c"]]
-    assert main(["zoo", "show", zoo, "near"]) == 0
+    assert main(["zoo", "show", zoo, "near", "--json"]) == 0
     assert json.loads(capsys.readouterr().out).popitem()[1]["kind"] == "single"
 
     assert main(["select", "--target", str(target), "--zoo", zoo, "--json", "--quiet", *CPU]) == 0
