@@ -11,11 +11,14 @@ from importlib import metadata
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
+from jsonargparse import Namespace
+
 from supernet_tl.conflicts import refuse_conflicting_packages
 from supernet_tl.console import show_notices
+from supernet_tl.output import harmless
 from supernet_tl.parser import Parser
 from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe
-from supernet_tl.zoo_parser import add_zoo_actions
+from supernet_tl.zoo_parser import ZOO, add_zoo_actions, positionals_first
 
 _LIGHTNING_VERBS = {
     "fit": "a plain Lightning run of the search, from recipes (LightningCLI)",
@@ -51,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lightning_cli.main(given)
             return 0
         parser = build_parser()
+        if given[:1] == ["zoo"]:
+            given = ["zoo", *positionals_first(given[1:])]
         config = parser.parse_args(given)
         show_notices(quiet=bool(config[config.verb].get("quiet")))
         if config.verb == "zoo":  # needs nothing of what the others load
@@ -58,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             zoo_verbs.run(config.zoo)
         else:
+            _check_zoo(config)
             from supernet_tl import verbs
 
             verbs.run(config)
@@ -70,9 +76,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not _is_explained(error) or os.environ.get("SUPERNET_TL_TRACEBACK"):
             raise
-        print(f"error: {_sentence(error)}", file=sys.stderr)
+        print(f"error: {harmless(_sentence(error))}", file=sys.stderr)
         return 1
     return 0
+
+
+def _check_zoo(config: Namespace) -> None:
+    """Find out about a zoo that cannot be used before everything that trains is imported, which takes long."""
+    address = config[config.verb].get("zoo")
+    if address is None:
+        return
+    from supernet_tl.zoos import check_zoo
+
+    check_zoo(address, to_pretrain=config.verb == "pretrain", has_output=config[config.verb].get("output") is not None)
 
 
 def build_parser() -> Parser:
@@ -113,7 +129,7 @@ def _pretrain_parser() -> Parser:
         metavar="SRC",
         help="root/<class>/*.png|jpg|…, a Meta-Album folder, or pocket:NAME; repeatable",
     )
-    parser.add_argument("--zoo", type=str, required=True, metavar="DIR", help="folder of the zoo; made when missing")
+    parser.add_argument("--zoo", type=str, required=True, metavar="ZOO", help=f"made when missing: {ZOO}")
     parser.add_argument("--mixture", action="store_true", help="one supernet for all sources together (algorithm 3)")
     parser.add_argument("--output", type=str, metavar="DIR", help="folder of the runs (default: ZOO/.runs)")
     parser.add_argument("--tag", action="append", type=str, metavar="TAG", help="to find the entries by; repeatable")
@@ -131,13 +147,13 @@ def _distance_parser() -> Parser:
         nargs="*",
         metavar="DATASET",
         help="root/<class>/*.png|jpg|…, a Meta-Album folder, pocket:NAME, a file that `embed` wrote, or with --zoo an "
-        "entry's name or id",
+        "entry's alias, name or id",
     )
     parser.add_argument(
         "--zoo",
         type=str,
         metavar="ZOO",
-        help="folder of a zoo, or starter; without any DATASET all its entries are compared",
+        help=f"{ZOO}; without any DATASET all its entries are compared",
     )
     parser.add_argument(
         "--distance",
@@ -252,8 +268,7 @@ def _add_zoo(parser: Parser) -> None:
         type=str,
         required=True,
         metavar="ZOO",
-        help="folder of the zoo, or starter: the small one that comes with the package (a folder of that name is "
-        "./starter)",
+        help=f"{ZOO} (a folder of that name is ./starter)",
     )
     parser.add_argument(
         "--select",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,8 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+
+from supernet_tl.output import harmless
 
 CONSOLE = Console(stderr=True, highlight=False, markup=False)  # names of files may hold brackets
 
@@ -106,7 +109,7 @@ def counted(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int],
 def say(text: str, *, quiet: bool = False) -> None:
     """One line for the person."""
     if not quiet:
-        CONSOLE.print(text, soft_wrap=True)
+        CONSOLE.print("\n".join(map(harmless, text.split("\n"))), soft_wrap=True)
 
 
 class _Notices(logging.Handler):
@@ -125,6 +128,7 @@ class _Notices(logging.Handler):
 
 def show_notices(*, quiet: bool = False) -> None:
     """Let the person see what the zoo has to say, such as that it is offline; when quiet, only warnings."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # the verbs show their own
     logger = logging.getLogger("zoo_store")
     for handler in [handler for handler in logger.handlers if isinstance(handler, _Notices)]:
         logger.removeHandler(handler)

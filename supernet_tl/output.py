@@ -9,14 +9,41 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-OUT = Console(highlight=False, markup=False)  # names may hold brackets
+
+def harmless(text: str) -> str:
+    """A text in one line, where what could command the terminal is shown and not sent: cards come from anywhere."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+class _Output(Console):
+    """Prints texts line by line, each harmless."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        texts = ["\n".join(map(harmless, item.split("\n"))) if isinstance(item, str) else item for item in objects]
+        super().print(*texts, **options)
+
+
+class _Cells(Table):
+    """A table of harmless texts."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        super().add_row(*(harmless(cell) if isinstance(cell, str) else cell for cell in cells), **options)
+
+
+OUT = _Output(highlight=False, markup=False)  # names may hold brackets
 
 _WHOLE = frozenset({"entry", "net", "classes", "size", "test", "validation", "parameters", "distance", "probability"})
 
 
 def table_of(*columns: str, title: str | None = None) -> Table:
     """An empty table. Names are broken over lines where it is narrow; ids and numbers never, and nothing is cut off."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = _Cells(
+        title=None if title is None else harmless(title),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for column in columns:
         table.add_column(column, no_wrap=column in _WHOLE, overflow="fold")
     return table

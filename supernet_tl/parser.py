@@ -21,11 +21,21 @@ class Parser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """End with status 2, and a sentence instead of the usage where the value of a switch is wrong."""
-        sentence = _wrong_value(message)
+        sentence = _wrong_value(message) or _missing(message)
         if sentence is None:
             super().error(message, ex)
         print(f"error: {sentence}", file=sys.stderr)
         sys.exit(2)
+
+
+def _missing(message: str) -> str | None:
+    """What argparse says of positional arguments that are not there, in their own names."""
+    found = re.search(r"the following arguments are required: (.*)", message)
+    if found is None:
+        return None
+    names = [name.strip() for name in found[1].split(",")]
+    told = [name if name.startswith("-") else name.rpartition(".")[2].upper() for name in names]
+    return f"{', '.join(told)} {'is' if len(told) == 1 else 'are'} missing; --help shows how to call this."
 
 
 def _wrong_value(message: str) -> str | None:

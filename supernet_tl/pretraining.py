@@ -22,7 +22,7 @@ from supernet_tl.prepared_data import mix
 from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe, digest
 from supernet_tl.run_folder import is_finished, run_folder
 from supernet_tl.summary import pretraining_summary
-from supernet_tl.zoos import open_zoo, readable_cards
+from supernet_tl.zoos import folder_of_runs, open_zoo, readable_cards
 
 
 def pretrain(
@@ -85,25 +85,12 @@ def pretrain(
     if mixture:
         _refuse_repeated(opened)
     store = None if zoo is None else open_zoo(zoo, to_write=True)
-    runs = _folder_of_runs(output, store)
+    runs = Path(output) if output is not None else None if store is None else folder_of_runs(store, has_output=False)
     # That one of several sources cannot be embedded must be known before hours of training on another.
     adapters.embedder_of(recipe, control.device)
     groups = [opened] if mixture else [[images] for images in opened]
     entries = [_pretrain_one(group, store, recipe, runs, control, tags) for group in groups]
     return entries[0] if len(entries) == 1 else entries
-
-
-def _folder_of_runs(output: str | os.PathLike[str] | None, zoo: zoo_store.Zoo | None) -> Path | None:
-    if output is not None:
-        return Path(output)
-    if zoo is None:
-        return None
-    if not zoo.is_local:
-        raise RecipeError(
-            f"zoo {zoo.address!r} is not in a local folder, and the runs need one for logs and checkpoints; "
-            "give it with --output DIR."
-        )
-    return zoo.path / ".runs"
 
 
 def _checked_tags(tags: Sequence[str]) -> list[str]:

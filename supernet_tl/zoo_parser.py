@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 from supernet_tl.parser import Parser
 
-_ZOO = (
+ZOO = (
     "folder, s3://BUCKET/PREFIX, hf://OWNER/NAME (Hugging Face Hub), another URL that fsspec knows, or starter: the "
     "one that comes with the package"
 )
 _ENTRY = "an alias, an id, its first 6 or more characters, or a name"
+_ELSEWHERE = (
+    "Elsewhere: s3:// takes AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or a profile, and AWS_ENDPOINT_URL; hf:// takes "
+    "HF_TOKEN or `hf auth login`. SUPERNET_TL_OFFLINE=1 asks no network and uses the copies kept in SUPERNET_TL_CACHE "
+    "(default: ~/.cache/supernet-tl)."
+)
+_FLAGS = frozenset(
+    ("--json", "--quiet", "--fix", "--delete", "--aliases", "--no-aliases", "--cache", "--public", "--help", "-h")
+)
 
 
 def add_zoo_actions(parser: Parser) -> None:
@@ -27,10 +38,27 @@ def add_zoo_actions(parser: Parser) -> None:
         ("push", _push, "the same, from a zoo here to one elsewhere"),
         ("pull", _pull, "the same, from a zoo elsewhere to one here"),
     ):
-        action = Parser(description=f"Zoo: {text}.")
+        action = Parser(description=f"Zoo: {text}.", epilog=_ELSEWHERE)
         build(action)
         action.add_argument("--json", action="store_true", help="print JSON")
         actions.add_subcommand(name, action, help=text)
+
+
+def positionals_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments behind ``supernet-tl zoo``, switches last: people mix them with others, and argparse must not."""
+    if "--" in arguments:
+        return list(arguments)
+    positionals: list[str] = []
+    switches: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if not argument.startswith("-"):
+            positionals.append(argument)
+            continue
+        switches.append(argument)
+        if argument not in _FLAGS and "=" not in argument:
+            switches += [value for value in (next(rest, None),) if value is not None]
+    return positionals + switches
 
 
 def _list(parser: Parser) -> None:
@@ -38,7 +66,7 @@ def _list(parser: Parser) -> None:
     wanted = parser.add_argument_group("only entries with")
     for switch, kind, text in (
         ("--space", str, "a search space, such as s1"),
-        ("--kind", str, "single or mixture"),
+        ("--kind", Literal["single", "mixture"], "single or mixture"),
         ("--name", str, "the name of its source; * stands for any text"),
         ("--channels", int, "channels of the first cells"),
         ("--num-cells", int, "cells"),
@@ -85,8 +113,8 @@ def _get(parser: Parser) -> None:
 
 def _alias(parser: Parser) -> None:
     _zoo(parser)
-    parser.add_argument("alias", type=str, nargs="?", metavar="ALIAS", help="such as plk-s1-c16")
-    parser.add_argument("entry", type=str, nargs="?", metavar="ENTRY", help=_ENTRY)
+    parser.add_argument("alias", type=str, nargs="?", metavar="ALIAS", help="such as plk-s1-c16; all when absent")
+    parser.add_argument("entry", type=str, nargs="?", metavar="ENTRY", help=f"to point at: {_ENTRY}")
     parser.add_argument("--delete", action="store_true", help="forget ALIAS; its entry stays")
 
 
@@ -97,7 +125,7 @@ def _rm(parser: Parser) -> None:
 
 
 def _gc(parser: Parser) -> None:
-    parser.add_argument("zoo", type=str, nargs="?", metavar="ZOO", help=_ZOO)
+    parser.add_argument("zoo", type=str, nargs="?", metavar="ZOO", help=ZOO)
     parser.add_argument("--cache", action="store_true", help="delete this machine's copies of files of remote zoos")
     parser.add_argument(
         "--older-than", type=float, default=0.0, metavar="DAYS", help="only copies not used for so long (default: 0)"
@@ -105,7 +133,7 @@ def _gc(parser: Parser) -> None:
 
 
 def _copy(parser: Parser) -> None:
-    parser.add_argument("zoo", type=str, metavar="FROM", help=_ZOO)
+    parser.add_argument("zoo", type=str, metavar="FROM", help=ZOO)
     parser.add_argument("target", type=str, metavar="TO", help="likewise; made when missing")
     _entries(parser, "all entries when absent")
     parser.add_argument("--no-aliases", action="store_true", help="leave the aliases of the entries behind")
@@ -122,11 +150,11 @@ def _pull(parser: Parser) -> None:
 
 
 def _zoo(parser: Parser) -> None:
-    parser.add_argument("zoo", type=str, metavar="ZOO", help=_ZOO)
+    parser.add_argument("zoo", type=str, metavar="ZOO", help=ZOO)
 
 
 def _entries(parser: Parser, otherwise: str) -> None:
-    parser.add_argument("entries", type=str, nargs="*", metavar="ENTRY", help=f"{_ENTRY}; {otherwise}")
+    parser.add_argument("entries", type=str, nargs="*", default=[], metavar="ENTRY", help=f"{_ENTRY}; {otherwise}")
 
 
 def _quiet(parser: Parser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +14,7 @@ import zoo_store
 from supernet_tl.cards import data_of
 from supernet_tl.console import counted
 from supernet_tl.errors import ProblemsFoundError, SelectionError
-from supernet_tl.output import OUT, print_json, table_of
+from supernet_tl.output import OUT, harmless, print_json, table_of
 from supernet_tl.zoos import find_entry, open_zoo, readable_cards
 
 _NET = "net: space, channels x cells"
@@ -45,7 +46,7 @@ def _list(options: Namespace) -> None:
     for entry_id, entry in entries.items():
         if entry.card is not None:
             name, net, classes, test = _columns(entry.card)
-            alias = ", ".join(aliases.get(entry_id, [])) or "—"
+            alias = _few(aliases.get(entry_id, [])) or "—"
             table.add_row(entry_id[:12], name, alias, net, classes, _size(entry.num_bytes), test)
     if table.row_count:
         OUT.print(table)
@@ -53,7 +54,7 @@ def _list(options: Namespace) -> None:
     elif not entries and not wanted.given:
         OUT.print(f"zoo {zoo.address!r} has no entries; `supernet-tl pretrain --zoo` adds them", soft_wrap=True)
     else:
-        OUT.print(wanted.why_nothing_fits(zoo.find()), soft_wrap=True)
+        OUT.print(harmless(wanted.why_nothing_fits(zoo.find())), soft_wrap=True)
     for entry in entries.values():
         if entry.problem is not None:
             OUT.print(f"damaged: {entry.problem}", soft_wrap=True)
@@ -99,13 +100,15 @@ def _show_entry(entry_id: str, card: Mapping[str, Any], aliases: Sequence[str]) 
         facts.append((name.replace("_", " "), f"{value:.4f}" if isinstance(value, float) else value))
     width = max(len(label) for label, _ in facts)
     for label, value in facts:
-        OUT.print(f"{label:<{width}}  {'—' if value is None else value}", soft_wrap=True)
+        OUT.print(harmless(f"{label:<{width}}  {'—' if value is None else value}"), soft_wrap=True)
     OUT.print()
 
 
 def _verify(options: Namespace) -> None:
     zoo = open_zoo(options.zoo, to_write=bool(options.fix))
     wanted = [find_entry(zoo, text) for text in options.entries] or None
+    if wanted is None and not zoo.is_local:
+        _refuse_empty(zoo)
     with counted("verifying", quiet=bool(options.quiet)) as progress:
         problems = zoo.verify(wanted, progress=progress)
     moved = zoo.fix(problems) if options.fix else {}
@@ -116,18 +119,27 @@ def _verify(options: Namespace) -> None:
             OUT.print(str(problem), soft_wrap=True)
         for what, where in moved.items():
             OUT.print(f"set aside: {what} is now {where}", soft_wrap=True)
+        if moved:
+            OUT.print(f"to have entries back: supernet-tl zoo copy GOOD_ZOO {shlex.quote(zoo.address)} ENTRY …")
         if not problems:
-            OUT.print(f"{len(zoo) if wanted is None else len(wanted)} entries, all whole")
-    left = [problem for problem in problems if not (options.fix and problem.damaged)]
+            num = len(zoo) if wanted is None else len(wanted)
+            OUT.print(f"{_counted(num, 'entry')}, all whole")
+    left = [problem for problem in problems if (problem.entry_id or problem.file) not in moved]
     if left:
-        raise ProblemsFoundError(_advice(zoo, left, fixing=bool(options.fix)))
+        raise ProblemsFoundError(_advice(zoo, left))
 
 
-def _advice(zoo: zoo_store.Zoo, left: Sequence[zoo_store.Problem], *, fixing: bool) -> str:
+def _refuse_empty(zoo: zoo_store.Zoo) -> None:
+    """Where folders are only parts of names, a misspelt address looks like a zoo without entries."""
+    if not len(zoo):
+        raise SelectionError(f"nothing lies at {zoo.address!r}, or no entry does; check the address.")
+
+
+def _advice(zoo: zoo_store.Zoo, left: Sequence[zoo_store.Problem]) -> str:
     found = f"{len(left)} problem{'' if len(left) == 1 else 's'} in zoo {zoo.address!r}"
-    if fixing:
-        return f"{found} cannot be mended by setting anything aside: upgrade supernet-tl, or allow reading."
-    mend = f"`supernet-tl zoo verify {zoo.address} --fix`"
+    if not any(problem.damaged for problem in left):
+        return f"{found}, none of which is damage: allow reading, go online, or upgrade supernet-tl, as is told above."
+    mend = f"`supernet-tl zoo verify {shlex.quote(zoo.address)} --fix`"
     return f"{found}; {mend} moves what is damaged to quarantine and deletes nothing."
 
 
@@ -158,17 +170,35 @@ def _get(options: Namespace) -> None:
 
 
 def _alias(options: Namespace) -> None:
-    zoo = open_zoo(options.zoo, to_write=options.alias is not None)
-    if options.alias is not None and (options.entry is None) != bool(options.delete):
-        raise SelectionError("expected ALIAS and ENTRY to point an alias at an entry, or ALIAS --delete to forget it.")
-    if options.alias is not None:
-        if options.delete:
-            zoo.delete_alias(options.alias)
-        else:
-            zoo.set_alias(options.alias, find_entry(zoo, options.entry))
+    zoo = open_zoo(options.zoo, to_write=options.entry is not None or bool(options.delete))
+    if options.delete and (options.alias is None or options.entry is not None):
+        raise SelectionError("expected ALIAS --delete to forget an alias, and no ENTRY.")
     aliases = zoo.aliases()
+    if options.delete:
+        zoo.delete_alias(options.alias)
+        told = f"{options.alias} is forgotten"
+    elif options.entry is not None:
+        entry_id = find_entry(zoo, options.entry)
+        _refuse_taken_name(zoo, options.alias, entry_id)
+        zoo.set_alias(options.alias, entry_id)
+        before = aliases.get(options.alias)
+        told = f"{options.alias} points at {entry_id}" + (
+            "" if before in (None, entry_id) else f", no longer at {before}"
+        )
+    else:
+        _show_aliases(zoo, aliases, options.alias, as_json=bool(options.json))
+        return
     if options.json:
-        print_json(aliases)
+        print_json(zoo.aliases())
+    else:
+        OUT.print(told, soft_wrap=True)
+
+
+def _show_aliases(zoo: zoo_store.Zoo, aliases: Mapping[str, str], wanted: str | None, *, as_json: bool) -> None:
+    if wanted is not None:
+        aliases = {wanted: zoo.resolve(wanted)}
+    if as_json:
+        print_json(dict(aliases))
         return
     cards, _ = readable_cards(zoo)
     table = table_of("alias", "entry", "name")
@@ -179,6 +209,17 @@ def _alias(options: Namespace) -> None:
         OUT.print(table)
     else:
         OUT.print(f"zoo {zoo.address!r} has no aliases", soft_wrap=True)
+
+
+def _refuse_taken_name(zoo: zoo_store.Zoo, alias: str, entry_id: str) -> None:
+    """An alias that is the name of other entries would stand for this one wherever that name is given."""
+    cards, _ = readable_cards(zoo)
+    others = [other for other, card in cards.items() if card.get("name") == alias and other != entry_id]
+    if others:
+        raise SelectionError(
+            f"{alias!r} is the name of another entry, {others[0][:12]}, which it would hide; choose another alias, "
+            f"such as {alias}-2."
+        )
 
 
 def _rm(options: Namespace) -> None:
@@ -193,6 +234,8 @@ def _rm(options: Namespace) -> None:
 
 
 def _gc(options: Namespace) -> None:
+    if not options.older_than >= 0:
+        raise SelectionError(f"--older-than is {options.older_than:g}; expected a number of days of at least 0.")
     if options.zoo is None and not options.cache:
         raise SelectionError("nothing to clear was named; give a ZOO, --cache, or both.")
     cleared = [] if options.zoo is None else open_zoo(options.zoo, to_write=True).clear_leftovers()
@@ -214,6 +257,8 @@ def _copy(options: Namespace) -> None:
     source = open_zoo(options.zoo)
     target = open_zoo(options.target, to_write=True, storage_options={"private": False} if public else None)
     wanted = [find_entry(source, text) for text in options.entries] or None
+    if wanted is None:
+        _refuse_empty(source)
     with counted("copying", quiet=bool(options.quiet)) as progress:
         copies = source.copy_to(target, wanted, with_aliases=not options.no_aliases, progress=progress)
     if options.json:
@@ -227,9 +272,9 @@ def _copy(options: Namespace) -> None:
             }
         )
         return
-    there = f", {len(copies.present)} were there already" if copies.present else ""
+    there = f"; there already: {len(copies.present)}" if copies.present else ""
     size = f" ({_size(copies.num_bytes)})" if copies.added else ""
-    OUT.print(f"{len(copies.added)} entries copied to {target.address}{size}{there}", soft_wrap=True)
+    OUT.print(f"{_counted(len(copies.added), 'entry')} copied to {target.address}{size}{there}", soft_wrap=True)
     for alias, entry_id in copies.kept_aliases.items():
         OUT.print(
             f"the alias {alias} points at {entry_id[:12]} there and stays so; to move it: "
@@ -288,6 +333,15 @@ def _num_bytes(text: str) -> int:
             f"--max-size is {text!r}; expected a number of bytes, or one with a unit such as 5MB or 2GiB."
         )
     return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def _counted(num: int, what: str) -> str:
+    return f"{num} {what if num == 1 else what.removesuffix('y') + 'ies'}"
+
+
+def _few(names: Sequence[str]) -> str:
+    """Names in a cell: of many, the first two."""
+    return ", ".join(names[:2]) + (f", +{len(names) - 2} more" if len(names) > 2 else "")
 
 
 def _size(num_bytes: int) -> str:

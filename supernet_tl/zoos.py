@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import zoo_store
 from supernet_tl.cards import entries_named
-from supernet_tl.errors import SelectionError, StarterZooError
+from supernet_tl.errors import RecipeError, SelectionError, StarterZooError
 from supernet_tl.starter import STARTER, STARTER_PATH
 
 
@@ -38,6 +39,42 @@ def open_zoo(
             f"supernet-tl zoo copy {STARTER} my_zoo/, then give my_zoo/. (A folder called {STARTER} is ./{STARTER}.)"
         )
     return store
+
+
+def check_zoo(address: str, *, to_pretrain: bool, has_output: bool) -> None:
+    """Refuse a zoo that a verb cannot use.
+
+    Args:
+        address: as :func:`open_zoo` takes it.
+        to_pretrain: it is to be written to, and made when missing.
+        has_output: whether the runs have a folder of their own.
+
+    Raises:
+        ZooError: the address is none, or there is no zoo.
+        StarterZooError: the starter zoo is to be written to.
+        RecipeError: the runs of a pretraining into a zoo elsewhere have no folder.
+    """
+    zoo = open_zoo(address, to_write=to_pretrain)
+    if to_pretrain:
+        folder_of_runs(zoo, has_output=has_output)
+    elif not zoo.exists():
+        zoo.cards()  # says so
+
+
+def folder_of_runs(zoo: zoo_store.Zoo, *, has_output: bool) -> Path | None:
+    """Where the runs of pretrainings into a zoo are; None where they have a folder of their own.
+
+    Raises:
+        RecipeError: they have none, and the zoo is not in a local folder.
+    """
+    if has_output:
+        return None
+    if not zoo.is_local:
+        raise RecipeError(
+            f"zoo {zoo.address!r} is not in a local folder, and the runs need one for logs and checkpoints; "
+            "give it with --output DIR."
+        )
+    return zoo.path / ".runs"
 
 
 def find_entry(zoo: zoo_store.Zoo, text: str) -> str:

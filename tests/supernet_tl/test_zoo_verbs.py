@@ -1,6 +1,8 @@
 """`supernet-tl zoo`: what people type to look after a zoo, and what they get."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -124,12 +126,19 @@ def test_an_alias_is_set_moved_listed_and_deleted(
     assert "has no aliases" in told(capsys, "alias", str(zoo.path))
     assert answered(capsys, "alias", str(zoo.path), "best", "digits") == {"best": ids["digits single"]}
     mixture = ids["plankton mixture"]
-    assert mixture[:12] in told(capsys, "alias", str(zoo.path), "best", mixture[:8])
+    moved = told(capsys, "alias", str(zoo.path), "best", mixture[:8])
+    assert moved == f"best points at {mixture}, no longer at {ids['digits single']}\n"
+    assert answered(capsys, "alias", str(zoo.path), "best") == {"best": mixture}
+    assert mixture[:12] in told(capsys, "alias", str(zoo.path))
     assert zoo.aliases() == {"best": mixture}
     assert answered(capsys, "alias", str(zoo.path), "best", "--delete") == {}
     assert "has no alias 'best'" in told(capsys, "alias", str(zoo.path), "best", "--delete", status=1)
     assert "cannot be an alias" in told(capsys, "alias", str(zoo.path), "../x", mixture, status=1)
-    assert "expected ALIAS and ENTRY" in told(capsys, "alias", str(zoo.path), "best", status=1)
+    assert "expected ALIAS --delete" in told(capsys, "alias", "--delete", str(zoo.path), status=1)
+    hiding = told(capsys, "alias", str(zoo.path), "plankton", "digits", status=1)
+    assert "'plankton' is the name of another entry" in hiding
+    assert "which it would hide; choose another alias" in hiding
+    assert zoo.aliases() == {}
 
 
 def test_an_entry_is_taken_out_into_a_folder_and_added_elsewhere(
@@ -157,7 +166,7 @@ def test_entries_are_copied_with_their_aliases(
     assert list(Zoo(target)) == [digits]
     shown = told(capsys, verb, str(zoo.path), target)
     assert "2 entries copied to" in shown
-    assert "1 were there already" in shown
+    assert "there already: 1" in shown
     assert Zoo(target).aliases() == {"best": digits}
     Zoo(target).set_alias("best", ids["plankton mixture"])
     assert f"the alias best points at {ids['plankton mixture'][:12]} there" in told(capsys, verb, str(zoo.path), target)
@@ -182,6 +191,7 @@ def test_gc_deletes_what_dead_writers_left_and_nothing_else(zoo: Zoo, capsys: py
     assert (zoo.path / ".runs").is_dir()
     assert len(zoo) == 3
     assert "nothing to clear was named" in told(capsys, "gc", status=1)
+    assert "--older-than is -3; expected" in told(capsys, "gc", "--cache", "--older-than=-3", status=1)
 
 
 def test_verify_says_what_is_wrong_and_fix_sets_it_aside(
@@ -205,3 +215,52 @@ def test_verify_says_what_is_wrong_and_fix_sets_it_aside(
     assert (zoo.path / "quarantine" / bad / "card.json").read_text() == "{}"
     assert len(list((zoo.path / "quarantine" / bad).iterdir())) == 5
     assert "2 entries, all whole" in told(capsys, "verify", str(zoo.path))
+
+
+def test_switches_may_stand_anywhere(zoo: Zoo, ids: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    bad = ids["digits single"]
+    (zoo.path / bad / "card.json").write_text("{}")
+    fixed = answered(capsys, "verify", str(zoo.path), "--fix", "--quiet", bad[:8])
+    assert list(fixed["moved"]) == [bad]
+    assert answered(capsys, "list", "--channels", "16", str(zoo.path)).keys() == {ids["plankton single"]}
+
+
+def test_what_is_missing_is_told_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, missing in ((["copy", "starter"], "TARGET is missing"), (["rm", "zoo"], "ENTRIES is missing")):
+        with pytest.raises(SystemExit, match="2"):
+            main(["zoo", *arguments])
+        assert f"error: {missing}; --help shows how to call this" in capsys.readouterr().err
+
+
+def test_a_zoo_that_is_not_there_is_told_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys; from supernet_tl.cli import main;"
+        "status = main(['transfer', '--target', 'x', '--output', 'y', '--zoo', sys.argv[1]]);"
+        "print(status, 'torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "nowhere")]
+    found = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert found.stdout == "1 False\n"
+    assert "there is no zoo at" in found.stderr
+
+
+def test_cards_cannot_command_the_terminal(zoo: Zoo, capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "x\x1b[2J\x1b]0;title\x07\r\nname  forged\u202e"
+    entry_id = zoo.add(entry(evil, seed=7, tags=[evil], data=[{"name": evil, "licence": evil}]))
+    zoo.set_alias("evil", entry_id)
+    for arguments in (
+        ["list", str(zoo.path)],
+        ["show", str(zoo.path), "evil"],
+        ["list", str(zoo.path), "--tag", "none"],
+    ):
+        shown = told(capsys, *arguments)
+        assert not {sign for sign in shown if not sign.isprintable()} - {"\n"}
+        assert "\nname  forged" not in shown
+
+
+def test_of_many_aliases_a_list_shows_the_first(
+    zoo: Zoo, ids: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(10):
+        zoo.set_alias(f"n{number}", ids["digits single"])
+    assert "n0, n1, +8 more" in told(capsys, "list", str(zoo.path))

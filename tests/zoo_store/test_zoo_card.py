@@ -1,5 +1,6 @@
 """A card is plain JSON; keys with a meaning have their type; everything else is kept."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from zoo_store import CardError, SchemaVersionError, Zoo, ZooEntry
-from zoo_store.format.card import checked_card
+from zoo_store.format.card import KNOWN_KEYS, checked_card
 
 
 def test_an_empty_card_is_enough_and_gets_its_schema_version() -> None:
@@ -53,6 +54,10 @@ def test_a_space_is_given_by_name_or_whole(space: object) -> None:
         ({"tags": [" "]}, r"card\['tags'\] is \[' '\]; expected a list of texts"),
         ({"embedder": {"dimension": 512}}, r"card\['embedder'\] is .*; expected an object with its 'name'"),
         ({"created": "yesterday"}, r"card\['created'\] is 'yesterday'; expected an ISO 8601 time"),
+        ({"created": "2026-01-31T12:00:00"}, r"expected an ISO 8601 time in UTC"),
+        ({"created": "2026-01-31T12:00:00+02:00"}, r"expected an ISO 8601 time in UTC"),
+        ({"in_channels": 7}, r"card\['in_channels'\] is 7; expected 1 or 3"),
+        ({"stem": 5}, r"card\['stem'\] is 5; expected 'cifar' or 'imagenet'"),
         ({"versions": "2.6"}, r"card\['versions'\] is '2\.6'; expected an object"),
         ({"timings": 3}, r"card\['timings'\] is 3; expected an object"),
         ({"metrics": {"loss": float("nan")}}, r"card\['metrics'\]\['loss'\] is nan, which JSON cannot hold"),
@@ -103,3 +108,11 @@ def test_a_newer_schema_asks_for_an_upgrade() -> None:
 def test_an_unknown_schema_is_refused(version: object) -> None:
     with pytest.raises(SchemaVersionError, match=f"the card has the unknown schema version {version!r}"):
         checked_card({"schema_version": version})
+
+
+def test_the_formats_page_lists_the_known_keys_of_a_card() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "zoo-format.md").read_text(encoding="utf-8")
+    table = page[page.index("\n## Card\n") : page.index("\n## Aliases\n")]
+    rows = re.findall(r"^\| (`.+?) \|", table, flags=re.MULTILINE)
+    listed = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+    assert listed == {"schema_version", *KNOWN_KEYS}

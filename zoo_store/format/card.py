@@ -6,7 +6,7 @@ A card is a plain JSON object. No key is required, since provenance that is not 
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from zoo_store.errors import CardError
@@ -134,10 +134,9 @@ def _is_kind(value: Json) -> bool:
 
 def _is_time(value: Json) -> bool:
     try:
-        datetime.fromisoformat(value)
+        return datetime.fromisoformat(value).utcoffset() == timedelta(0)
     except (TypeError, ValueError):
         return False
-    return True
 
 
 KNOWN_KEYS: dict[str, tuple[str, Callable[[Json], bool]]] = {
@@ -149,13 +148,15 @@ KNOWN_KEYS: dict[str, tuple[str, Callable[[Json], bool]]] = {
     "num_classes": ("a whole number above 0", _is_count),
     "classes": ("a list of class names, each a string", _are_classes),
     "image_size": ("a whole number of pixels above 0, or [height, width]", _is_size),
+    "in_channels": ("1 or 3", lambda value: _is_count(value) and value in (1, 3)),
+    "stem": ("'cifar' or 'imagenet'", lambda value: value in ("cifar", "imagenet")),
     "recipe": ("an object with the settings of the run, or a recipe's name", _is_text_or_object),
     "seed": ("a whole number", _is_whole),
     "metrics": ("an object of named numbers", _is_object),
     "data": ("a list of data cards, each an object", _are_data_cards),
     "tags": ("a list of texts for people to search by", _are_texts),
     "embedder": ("an object with its 'name', or that name", _is_named),
-    "created": ("an ISO 8601 time such as '2026-01-31T12:00:00+00:00'", _is_time),
+    "created": ("an ISO 8601 time in UTC such as '2026-01-31T12:00:00+00:00'", _is_time),
     "versions": ("an object of library versions", _is_object),
     "timings": ("an object of durations", _is_object),
 }
