@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import ot_select
 import zoo_store
-from supernet_tl.cards import called, distinct_name, embedder_of, entries_named, num_images_of
+from supernet_tl.cards import called, distinct_name, entries_named, num_images_of
 from supernet_tl.entry_facts import EntryFacts
 from supernet_tl.errors import SelectionError
 from supernet_tl.past_accuracies import read_past_accuracies
@@ -28,14 +28,6 @@ class Prober(Protocol):
     def num_validation_images(self) -> int:
         """Images that the accuracies rest on."""
         ...
-
-
-def zoo_default(zoo: zoo_store.Zoo, name: str) -> Any:
-    """What the entries of a zoo agree on: embedder, embed_size or embed_precision; None where they differ."""
-    key = {"embedder": "name", "embed_size": "image_size", "embed_precision": "precision"}[name]
-    cards, _ = readable_cards(zoo)
-    found = {embedder_of(card).get(key) for card in cards.values()} - {None}
-    return found.pop() if len(found) == 1 else None
 
 
 def select_entry(

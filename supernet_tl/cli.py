@@ -133,7 +133,8 @@ def _pretrain_parser() -> Parser:
     parser.add_argument("--mixture", action="store_true", help="one supernet for all sources together (algorithm 3)")
     parser.add_argument("--output", type=str, metavar="DIR", help="folder of the runs (default: ZOO/.runs)")
     parser.add_argument("--tag", action="append", type=str, metavar="TAG", help="to find the entries by; repeatable")
-    return _with_recipe(parser, PRETRAIN_DEFAULTS)
+    own = {name: f"the zoo's own, else {default}" for name, default in _EMBEDDING.items()}
+    return _with_recipe(parser, {**PRETRAIN_DEFAULTS, **own})
 
 
 def _distance_parser() -> Parser:

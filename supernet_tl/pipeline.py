@@ -19,7 +19,7 @@ import ot_select
 import zoo_store
 from supernet_tl import adapters
 from supernet_tl.adapt import SAMPLES_FILE, search_supernet, train_final
-from supernet_tl.choosing import select_entry, zoo_default
+from supernet_tl.choosing import select_entry
 from supernet_tl.console import counted
 from supernet_tl.control import Control, Source
 from supernet_tl.data import ImageSet, Splits
@@ -31,7 +31,7 @@ from supernet_tl.recipe import Recipe
 from supernet_tl.run_folder import RunFolder, is_finished, run_folder
 from supernet_tl.selection import ADOPTED, Selection
 from supernet_tl.summary import metrics_of, summarise
-from supernet_tl.zoos import open_zoo
+from supernet_tl.zoos import open_zoo, zoo_default
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from supernet_tl.prepared_data import mix
 from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe, digest
 from supernet_tl.run_folder import is_finished, run_folder
 from supernet_tl.summary import pretraining_summary
-from supernet_tl.zoos import folder_of_runs, open_zoo, readable_cards
+from supernet_tl.zoos import folder_of_runs, open_zoo, readable_cards, zoo_default
 
 
 def pretrain(
@@ -32,7 +32,7 @@ def pretrain(
     channels: int = 16,
     num_cells: int = 8,
     epochs: int = 50,
-    embedder: str = "resnet18.tv_in1k",
+    embedder: str | None = None,
     mixture: bool = False,
     seed: int = 0,
     *,
@@ -53,7 +53,8 @@ def pretrain(
         channels: of the supernet's first cells.
         num_cells: of the supernet.
         epochs: of the search.
-        embedder: network whose embeddings of the source are kept for selection.
+        embedder: network whose embeddings of the source are kept for selection; when absent that of the entries which
+            the zoo holds, for a new zoo ``resnet18.tv_in1k``.
         mixture: one supernet with one head for all sources together.
         seed: of everything random.
         output: folder of the runs (logs, metrics); ``ZOO/.runs`` when absent.
@@ -71,10 +72,10 @@ def pretrain(
     """
     control = control or Control()
     given = {name: value for name, value in options.items() if value is not None}
-    settings = dict(
-        space=space, channels=channels, num_cells=num_cells, epochs=epochs, embedder=embedder, seed=seed, **given
-    )
-    recipe = Recipe.from_options({**PRETRAIN_DEFAULTS, **settings})
+    store = None if zoo is None else open_zoo(zoo, to_write=True)
+    settings = dict(space=space, channels=channels, num_cells=num_cells, epochs=epochs, seed=seed, **given)
+    embedding = _zoos_own(store, control) if embedder is None else {"embedder": embedder}
+    recipe = Recipe.from_options({**PRETRAIN_DEFAULTS, **embedding, **settings})
     listed = [sources] if isinstance(sources, str | os.PathLike | ImageSet) else list(sources)
     if not listed:
         raise RecipeError("no sources were given; expected at least one folder, pocket:NAME or image set.")
@@ -84,13 +85,22 @@ def pretrain(
     opened = [control.open(source) for source in listed]
     if mixture:
         _refuse_repeated(opened)
-    store = None if zoo is None else open_zoo(zoo, to_write=True)
     runs = Path(output) if output is not None else None if store is None else folder_of_runs(store, has_output=False)
     # That one of several sources cannot be embedded must be known before hours of training on another.
     adapters.embedder_of(recipe, control.device)
     groups = [opened] if mixture else [[images] for images in opened]
     entries = [_pretrain_one(group, store, recipe, runs, control, tags) for group in groups]
     return entries[0] if len(entries) == 1 else entries
+
+
+def _zoos_own(zoo: zoo_store.Zoo | None, control: Control) -> dict[str, Any]:
+    """What the entries of a zoo agree on of their embedding; nothing where there are none."""
+    if zoo is None or not zoo.exists():
+        return {}
+    found = {name: zoo_default(zoo, name) for name in ("embedder", "embed_size", "embed_precision")}
+    if found["embedder"] not in (None, Recipe.embedder):
+        control.say(f"embedder: {found['embedder']}, as of the zoo's entries")
+    return {name: value for name, value in found.items() if value is not None} if found["embedder"] else {}
 
 
 def _checked_tags(tags: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo_store
-from supernet_tl.cards import entries_named
+from supernet_tl.cards import embedder_of, entries_named
 from supernet_tl.errors import RecipeError, SelectionError, StarterZooError
 from supernet_tl.starter import STARTER, STARTER_PATH
 
@@ -110,3 +110,11 @@ def readable_cards(zoo: zoo_store.Zoo) -> tuple[dict[str, Mapping[str, Any]], di
         entry_id: entry.card for entry_id, entry in found.items() if entry.card is not None
     }
     return cards, {entry_id: entry.problem for entry_id, entry in found.items() if entry.problem is not None}
+
+
+def zoo_default(zoo: zoo_store.Zoo, name: str) -> Any:
+    """What the entries of a zoo agree on: embedder, embed_size or embed_precision; None where they differ."""
+    key = {"embedder": "name", "embed_size": "image_size", "embed_precision": "precision"}[name]
+    cards, _ = readable_cards(zoo)
+    found = {embedder_of(card).get(key) for card in cards.values()} - {None}
+    return found.pop() if len(found) == 1 else None

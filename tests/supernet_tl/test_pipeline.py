@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from supernet_tl import adapt
 from supernet_tl import stages as stages_module
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet, Splits
-from supernet_tl.errors import DivergedError, RecipeError, RunFolderError
+from supernet_tl.errors import DivergedError, RecipeError, RunFolderError, SelectionError
 from supernet_tl.history import read_csv
 
 SCHEDULE: dict[str, Any] = {"epochs": 2, "finetune_epochs": 2, "batch_size": 8}
@@ -45,6 +46,36 @@ def test_an_entry_holds_supernet_sketch_and_provenance(zoo_path: Path, stripes: 
     mixture = zoo.card(by_name["near+far"])
     assert (mixture["kind"], mixture["num_classes"], len(mixture["data"])) == ("mixture", 7, 2)
     assert mixture["classes"][:4] == ["near/stripe0", "near/stripe1", "near/stripe2", "far/stripe0"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("channels", 4096), ("num_cells", 20_000), ("num_classes", 10**9)])
+def test_a_card_that_tells_of_another_supernet_than_the_tensors_is_refused_before_one_is_made(
+    zoo_path: Path, tmp_path: Path, key: str, value: int
+) -> None:
+    honest = zoo_store.Zoo(zoo_path).get(next(iter(zoo_store.Zoo(zoo_path))))
+    card = {name: kept for name, kept in honest.card.items() if name != "classes"}
+    zoo = zoo_store.Zoo(tmp_path / "zoo")
+    lying = zoo.add(zoo_store.ZooEntry(honest.state, honest.sketch, {**card, key: value}))
+    with pytest.raises(SelectionError, match=r"holds no supernet that can be built: its (tensor|card) .*agree with"):
+        supernet_tl.load_supernet(zoo, lying)
+
+
+def test_a_supernet_is_loaded_by_alias_id_or_name(zoo_path: Path) -> None:
+    zoo = zoo_store.Zoo(zoo_path)
+    far = next(entry_id for entry_id, card in zoo.cards().items() if card["name"] == "far")
+    for text in (far, far[:6], "far"):
+        assert supernet_tl.load_supernet(zoo_path, text).num_classes == 4
+
+
+def test_a_source_is_embedded_as_the_zoos_others_are(
+    zoo_path: Path, stripes: Callable[..., ImageSet], tiny: dict[str, Any], quiet: Control, tmp_path: Path
+) -> None:
+    shutil.copytree(zoo_path, tmp_path / "zoo")
+    entry = supernet_tl.pretrain(stripes("third", seed=9), tmp_path / "zoo", control=quiet, **tiny)
+    assert isinstance(entry, zoo_store.ZooEntry)
+    embedders = [card["embedder"] for card in zoo_store.Zoo(tmp_path / "zoo").cards().values()]
+    assert entry.card["embedder"] == embedders[0]
+    assert all(embedder == embedders[0] for embedder in embedders)
 
 
 def test_a_pretraining_leaves_its_numbers_and_splits_in_the_zoos_runs(zoo_path: Path) -> None:
@@ -253,8 +284,6 @@ def test_a_continued_transfer_keeps_its_source_though_a_nearer_one_has_come(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import shutil
-
     from supernet_tl import pipeline
 
     zoo, target = tmp_path / "zoo", stripes("target", seed=5)
