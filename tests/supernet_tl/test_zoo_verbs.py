@@ -264,3 +264,19 @@ def test_of_many_aliases_a_list_shows_the_first(
     for number in range(10):
         zoo.set_alias(f"n{number}", ids["digits single"])
     assert "n0, n1, +8 more" in told(capsys, "list", str(zoo.path))
+
+
+def test_an_interrupt_while_the_command_line_is_imported_gets_a_sentence() -> None:
+    code = (
+        "import builtins, signal, sys\n"
+        "real = builtins.__import__\n"
+        "def interrupted(name, *rest):\n"
+        "    if name == 'jsonargparse': signal.raise_signal(signal.SIGINT)\n"
+        "    return real(name, *rest)\n"
+        "from supernet_tl.start import main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "builtins.__import__ = interrupted\n"
+        "sys.exit(main())"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (130, "interrupted; nothing had begun.\n")
