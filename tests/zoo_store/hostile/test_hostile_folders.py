@@ -159,3 +159,29 @@ def test_a_file_for_which_there_is_no_memory_is_told_and_not_called_damaged(zoo:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     assert f"there is no memory for its {size} bytes" in str(problem)
     assert not problem.damaged
+
+
+@pytest.mark.parametrize("name", [".lock", ".incoming-0.lock"])
+def test_a_link_in_the_place_of_a_lock_costs_its_target_no_byte(
+    zoo: Zoo, entry_id: str, tmp_path: Path, make_entry: EntryMaker, name: str
+) -> None:
+    (tmp_path / "thesis.txt").write_text("ten years of work")
+    (zoo.path / name).unlink(missing_ok=True)
+    (zoo.path / name).symlink_to(tmp_path / "thesis.txt")
+    for write in (lambda: zoo.add(make_entry(seed=1)), zoo.clear_leftovers, lambda: zoo.set_alias("mine", entry_id)):
+        if name == ".lock":
+            with pytest.raises(ZooWriteError, match=r"\.lock is a symbolic link; expected an empty file: delete it"):
+                write()
+        else:
+            write()
+    assert (tmp_path / "thesis.txt").read_text() == "ten years of work"
+
+
+@pytest.mark.parametrize("make", [a_pipe, a_folder])
+def test_what_is_no_file_in_the_place_of_the_lock_is_refused_by_name(
+    zoo: Zoo, entry_id: str, make: Callable[[Path], None]
+) -> None:
+    (zoo.path / ".lock").unlink()
+    make(zoo.path / ".lock")
+    with pytest.raises(ZooWriteError, match=r"\.lock is not a regular file; expected an empty file: delete it"):
+        zoo.remove(entry_id)
