@@ -1,5 +1,6 @@
 """Names that people give to entries: an alias may move to another entry, an entry never changes."""
 
+import errno
 import itertools
 import logging
 import re
@@ -89,12 +90,12 @@ class Aliases:
             Those that do so now; and those that point elsewhere and stay so, with what they point at.
         """
         while True:  # again only when another process has set one of them meanwhile
-            taken = set(self._names())
-            lacking = {alias: entry_id for alias, entry_id in targets.items() if alias not in taken}
+            taken = self._taken()
+            lacking = {alias: entry_id for alias, entry_id in targets.items() if _note(alias) not in taken}
             notes = _notes_of(lacking)
             if not notes or self.place.write_notes(notes, expected=dict.fromkeys(notes)):
                 break
-        there = self.all() if taken & targets.keys() else {}
+        there = self.all() if len(lacking) < len(targets) else {}
         return lacking, {alias: there[alias] for alias in targets if there.get(alias, targets[alias]) != targets[alias]}
 
     def pointing_at(self, entry_ids: Collection[str]) -> dict[str, bytes]:
@@ -107,7 +108,7 @@ class Aliases:
         Raises:
             EntryNotFoundError: it is none of this place.
         """
-        if _note(alias) not in self.place.notes():
+        if _note(alias) not in self._taken():
             raise EntryNotFoundError(
                 f"zoo {self.place.address!r} has no alias {alias!r}: `supernet-tl zoo alias "
                 f"{shlex.quote(self.place.address)}` lists them."
@@ -159,6 +160,17 @@ class Aliases:
             return None
         return f"{_FOLDER}/{aside}"
 
+    def _taken(self) -> set[str]:
+        """The names of all notes, where some are to be written."""
+        try:
+            return set(self.place.notes())
+        except UnfitFileError as error:
+            raise ZooReadError(
+                errno.ENOTDIR,
+                f"what lies at {_FOLDER} in zoo {self.place.address!r} {error}. Move it away with "
+                f"`supernet-tl zoo verify --fix {shlex.quote(self.place.address)}`, then try again.",
+            ) from None
+
     def _names(self) -> list[str]:
         return [alias for note in self.place.notes() if (alias := _alias_of(note)) is not None]
 
@@ -206,7 +218,7 @@ class Aliases:
         return None
 
     def _free_note(self, name: str) -> str:
-        taken = self.place.notes()
+        taken = self._taken()
         return next(free for number in itertools.count(1) if (free := f"{name}-{number}") not in taken)
 
 

@@ -16,6 +16,7 @@ from zoo_store.copying import Copies, Progress, copy_entries
 from zoo_store.errors import (
     AliasError,
     AmbiguousIdError,
+    CorruptEntryError,
     EntryNotFoundError,
     InvalidIdError,
     ZooBusyError,
@@ -200,8 +201,11 @@ class Zoo:
                 f"there is no folder {str(folder)!r}; expected one with an entry's files, which may be read: "
                 "manifest.json, card.json, supernet.safetensors, sketch.safetensors and README.md."
             )
-        stored = StoredEntry.in_folder(path)
-        files = stored.files()
+        try:
+            stored = StoredEntry.in_folder(path)
+            files = stored.files()
+        except CorruptEntryError as error:
+            raise CorruptEntryError(error.problem, None) from None  # the folder above is no zoo, to be fixed
         if not self._place.publish(stored.entry_id, files):
             self._stored(stored.entry_id).load()
         return stored.entry_id

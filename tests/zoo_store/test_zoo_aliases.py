@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo_store import AliasError, EntryNotFoundError, InvalidIdError, Zoo, ZooEntry
+from zoo_store import AliasError, EntryNotFoundError, InvalidIdError, Zoo, ZooEntry, ZooReadError, ZooWriteError
 
 EntryMaker = Callable[..., ZooEntry]
 
@@ -182,6 +182,10 @@ def test_what_lies_where_the_aliases_should_be_is_one_problem_and_can_be_moved(
     problems = zoo.verify()
     assert [(problem.entry_id, problem.file) for problem in problems] == [(entry_id, "card.json"), (None, "aliases")]
     assert str(problems[1]).endswith("; expected a folder")
+    with pytest.raises(ZooReadError, match=r"what lies at aliases in zoo .*; expected a folder\. Move it away with"):
+        zoo.delete_alias("x")
+    with pytest.raises(ZooWriteError, match=r"could not write the aliases in the zoo .*aliases'? is "):
+        zoo.set_alias("x", other)
     zoo.remove(other)
     moved = zoo.fix(problems)
     assert moved == {name: str(zoo.path / "quarantine" / name) for name in (entry_id, "aliases")}

@@ -182,13 +182,14 @@ class LocalFolder:
             UnfitFileError: that is a link, or something else than a folder.
         """
         folder = self.path / _NOTES
-        with self._reading("its list of aliases"):
-            status = _status(folder)
-            if status is None:
-                return []
-            if not stat.S_ISDIR(status.st_mode):
-                raise UnfitFileError(f"is a {'symbolic link' if folder.is_symlink() else 'file'}; expected a folder")
-            return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        try:
+            with self._reading("its list of aliases"):
+                mode = os.lstat(folder).st_mode
+                if not stat.S_ISDIR(mode):
+                    raise UnfitFileError(f"is a {'symbolic link' if stat.S_ISLNK(mode) else 'file'}; expected a folder")
+                return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        except FileNotFoundError:
+            return []
 
     def read_note(self, name: str, max_bytes: int) -> bytes | None:
         """The bytes of a note; None where there is none."""
@@ -274,21 +275,21 @@ class LocalFolder:
     def _incoming(self) -> Iterator[Path]:
         """A hidden name for what is being written, which no one clears away as long as this writer lives."""
         path = self.path / f"{_INCOMING}{uuid.uuid4().hex}"
-        with self._held(f"{path.name}{_LOCK}", timeout=0):
+        with self._alive(path):
             try:
                 yield path
             finally:
                 _delete(path)
 
     @contextmanager
-    def _held(self, name: str, timeout: float) -> Iterator[None]:
-        """Hold a lock that the operating system frees when its holder dies, and delete its file afterwards."""
-        path = self.path / name
-        with FileLock(path, timeout=timeout):
+    def _alive(self, hidden: Path) -> Iterator[None]:
+        """Hold the lock of a hidden name, which the operating system frees when its holder dies; do not wait for it."""
+        lock = hidden.with_name(f"{hidden.name}{_LOCK}")
+        with FileLock(lock, timeout=0):
             try:
                 yield
             finally:
-                _delete(path)
+                _delete(lock)
 
     @contextmanager
     def _locked(self, *, clear: bool = True) -> Iterator[None]:
@@ -317,7 +318,7 @@ class LocalFolder:
         names = {name.removesuffix(_LOCK) for name in os.listdir(self.path) if name.startswith((_INCOMING, _OUTGOING))}
         cleared = []
         for name in sorted(names):
-            with suppress(Timeout, OSError), self._held(f"{name}{_LOCK}", timeout=0):
+            with suppress(Timeout, OSError), self._alive(self.path / name):
                 _delete(self.path / name)
                 cleared.append(name)
         return cleared
