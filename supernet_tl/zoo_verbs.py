@@ -112,6 +112,9 @@ def _verify(options: Namespace) -> None:
     with counted("verifying", quiet=bool(options.quiet)) as progress:
         problems = zoo.verify(wanted, progress=progress)
     moved = zoo.fix(problems) if options.fix else {}
+    left = [problem for problem in problems if (problem.entry_id or problem.file) not in moved]
+    if options.fix and any(problem.damaged for problem in left):  # or is it good by now, or gone?
+        left = zoo.verify(None if wanted is None else [entry_id for entry_id in wanted if entry_id in zoo])
     if options.json:
         print_json({"problems": [asdict(problem) for problem in problems], "moved": moved})
     else:
@@ -124,7 +127,6 @@ def _verify(options: Namespace) -> None:
         if not problems:
             num = len(zoo) if wanted is None else len(wanted)
             OUT.print(f"{_counted(num, 'entry')}, all whole")
-    left = [problem for problem in problems if (problem.entry_id or problem.file) not in moved]
     if left:
         raise ProblemsFoundError(_advice(zoo, left))
 
@@ -266,11 +268,13 @@ def _copy(options: Namespace) -> None:
             {
                 "added": copies.added,
                 "present": copies.present,
+                "damaged": copies.damaged,
                 "num_bytes": copies.num_bytes,
                 "aliases": copies.aliases,
                 "kept_aliases": copies.kept_aliases,
             }
         )
+        _refuse_damaged(target, copies.damaged)
         return
     there = f"; there already: {len(copies.present)}" if copies.present else ""
     size = f" ({_size(copies.num_bytes)})" if copies.added else ""
@@ -278,8 +282,17 @@ def _copy(options: Namespace) -> None:
     for alias, entry_id in copies.kept_aliases.items():
         OUT.print(
             f"the alias {alias} points at {entry_id[:12]} there and stays so; to move it: "
-            f"supernet-tl zoo alias {target.address} {alias} ENTRY",
+            f"supernet-tl zoo alias {shlex.quote(target.address)} {alias} ENTRY",
             soft_wrap=True,
+        )
+    _refuse_damaged(target, copies.damaged)
+
+
+def _refuse_damaged(target: zoo_store.Zoo, entry_ids: Sequence[str]) -> None:
+    if entry_ids:
+        raise ProblemsFoundError(
+            f"{target.address!r} held {', '.join(entry_ids)} already, damaged, which stays as it is: move it away with "
+            f"`supernet-tl zoo verify {shlex.quote(target.address)} --fix`, then copy again."
         )
 
 

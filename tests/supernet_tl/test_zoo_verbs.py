@@ -280,3 +280,43 @@ def test_an_interrupt_while_the_command_line_is_imported_gets_a_sentence() -> No
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (found.returncode, found.stderr) == (130, "interrupted; nothing had begun.\n")
+
+
+def test_a_copy_onto_damaged_entries_fails_and_says_how_to_go_on(
+    zoo: Zoo, ids: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digits, target = ids["digits single"], tmp_path / "my target"
+    told(capsys, "copy", str(zoo.path), str(target))
+    (target / digits / "card.json").write_text("{}")
+
+    shown = told(capsys, "pull", str(zoo.path), str(target), status=1)
+    assert f"held {digits} already, damaged, which stays as it is" in shown
+    assert f"`supernet-tl zoo verify '{target}' --fix`, then copy again" in shown
+    told(capsys, "verify", str(target), "--fix")
+    assert answered(capsys, "pull", str(zoo.path), str(target))["added"] == [digits]
+
+
+def test_a_damaged_alias_hides_no_entry_and_is_fixed(
+    zoo: Zoo, ids: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    zoo.set_alias("best", ids["digits single"])
+    zoo.set_alias("bad", ids["digits single"])
+    zoo.set_alias("folder", ids["digits single"])
+    (zoo.path / "aliases" / "bad.json").write_text("{")
+    (zoo.path / "aliases" / "folder.json").unlink()
+    (zoo.path / "aliases" / "folder.json").mkdir()
+
+    assert answered(capsys, "list", str(zoo.path)).keys() == set(zoo)
+    assert "best" in told(capsys, "show", str(zoo.path), "digits")
+    assert "2 problems in zoo" in told(capsys, "verify", str(zoo.path), status=1)
+    assert "aliases/folder.json is now" in told(capsys, "verify", str(zoo.path), "--fix")
+    assert "3 entries, all whole" in told(capsys, "verify", str(zoo.path))
+
+
+def test_what_is_damaged_and_stays_is_a_failure_of_verify_fix_too(
+    zoo: Zoo, ids: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = zoo.path / ids["digits single"] / "card.json"
+    card.write_text("{")
+    monkeypatch.setattr(Zoo, "fix", lambda *_: {})  # somebody damages it again as quickly as it can be moved
+    assert "1 problem in zoo" in told(capsys, "verify", str(zoo.path), "--fix", status=1)

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from zoo_store import AliasError, EntryNotFoundError, InvalidIdError, Zoo, ZooEntry
+from zoo_store import AliasError, EntryNotFoundError, InvalidIdError, Zoo, ZooEntry, ZooReadError, ZooWriteError
 
 EntryMaker = Callable[..., ZooEntry]
 
@@ -150,3 +151,54 @@ def test_files_that_are_no_aliases_are_ignored(zoo: Zoo, entry_id: str) -> None:
         (zoo.path / "aliases" / name).touch()
 
     assert zoo.aliases() == {"x": entry_id}
+
+
+def test_a_damaged_alias_stops_nothing_that_does_not_need_it(
+    zoo: Zoo, entry_id: str, tmp_path: Path, make_entry: EntryMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = zoo.add(make_entry(seed=1))
+    zoo.set_alias("good", entry_id)
+    zoo.set_alias("bad", other)
+    (zoo.path / "aliases" / "bad.json").write_bytes(b"{")
+
+    assert zoo.aliases() == {"good": entry_id}
+    assert "the file of the alias 'bad' in zoo" in caplog.text
+    assert zoo.copy_to(Zoo(tmp_path / "copy"), [entry_id]).aliases == {"good": entry_id}
+    zoo.remove(entry_id, with_aliases=True)
+    assert list(zoo) == [other]
+    with pytest.raises(AliasError, match="the file of the alias 'bad'"):
+        zoo.resolve("bad")
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("nowhere")], ids=["file", "link"])
+def test_what_lies_where_the_aliases_should_be_is_one_problem_and_can_be_moved(
+    zoo: Zoo, entry_id: str, make_entry: EntryMaker, make: Callable[[Path], None]
+) -> None:
+    other = zoo.add(make_entry(seed=1))
+    make(zoo.path / "aliases")
+    (zoo.path / entry_id / "card.json").write_bytes(b"{")
+
+    assert zoo.aliases() == {}
+    problems = zoo.verify()
+    assert [(problem.entry_id, problem.file) for problem in problems] == [(entry_id, "card.json"), (None, "aliases")]
+    assert str(problems[1]).endswith("; expected a folder")
+    with pytest.raises(ZooReadError, match=r"what lies at aliases in zoo .*; expected a folder\. Move it away with"):
+        zoo.delete_alias("x")
+    with pytest.raises(ZooWriteError, match=r"could not write the aliases in the zoo .*aliases'? is "):
+        zoo.set_alias("x", other)
+    zoo.remove(other)
+    moved = zoo.fix(problems)
+    assert moved == {name: str(zoo.path / "quarantine" / name) for name in (entry_id, "aliases")}
+    assert zoo.verify() == []
+
+
+def test_a_damaged_alias_of_the_target_is_not_overwritten_by_a_copy(zoo: Zoo, entry_id: str, tmp_path: Path) -> None:
+    zoo.set_alias("best", entry_id)
+    target = Zoo(tmp_path / "target")
+    zoo.copy_to(target)
+    (target.path / "aliases" / "best.json").write_bytes(b"{")
+
+    copies = zoo.copy_to(target)
+
+    assert (copies.aliases, copies.kept_aliases) == ({}, {})
+    assert (target.path / "aliases" / "best.json").read_bytes() == b"{"

@@ -1,12 +1,13 @@
 """Entries travel between zoos, and into folders and back, byte for byte."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from zoo_store import CorruptEntryError, Zoo, ZooEntry, ZooNotFoundError, ZooPathError
+from zoo_store import CorruptEntryError, Zoo, ZooEntry, ZooNotFoundError, ZooPathError, ZooWriteError
 
 EntryMaker = Callable[..., ZooEntry]
 
@@ -119,3 +120,62 @@ def test_a_folder_that_is_no_entry_is_refused(zoo: Zoo, entry_id: str, other: Zo
     with pytest.raises(CorruptEntryError, match="lists content whose id is"):
         other.add_folder(folder)
     assert not other.path.exists()
+
+
+@pytest.mark.parametrize("kind", ["bit", "file"])
+def test_a_copy_tells_which_entries_the_target_holds_damaged_and_leaves_them(
+    zoo: Zoo, other: Zoo, make_entry: EntryMaker, kind: str
+) -> None:
+    first, second = sorted(zoo.add(make_entry(seed=seed)) for seed in range(2))
+    zoo.set_alias("best", first)
+    zoo.copy_to(other, with_aliases=False)
+    damaged = other.path / first
+    if kind == "bit":
+        data = bytearray((damaged / "supernet.safetensors").read_bytes())
+        data[-1] ^= 1
+        (damaged / "supernet.safetensors").write_bytes(data)
+    else:
+        shutil.rmtree(damaged)
+        damaged.write_text("I am a file")
+
+    copies = zoo.copy_to(other)
+
+    assert (copies.added, copies.present, copies.damaged) == ((), (second,), (first,))
+    assert other.aliases() == {}
+    assert {problem.entry_id for problem in other.verify()} == {first}
+    other.fix(other.verify())
+    assert zoo.copy_to(other).added == (first,)
+
+
+def test_a_damaged_folder_is_refused_with_advice_for_a_folder(
+    zoo: Zoo, entry_id: str, other: Zoo, tmp_path: Path
+) -> None:
+    folder = zoo.export(entry_id, tmp_path / "out")
+    (folder / "card.json").write_text("{}")
+    with pytest.raises(CorruptEntryError, match=r"Bring the folder back from a good copy, or export it again\.$"):
+        other.add_folder(folder)
+    (folder / "manifest.json").unlink()
+    with pytest.raises(CorruptEntryError, match=r"Bring the folder back from a good copy, or export it again\.$"):
+        other.add_folder(folder)
+
+
+def test_a_link_to_a_folder_is_the_folder(zoo: Zoo, entry_id: str, other: Zoo, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(zoo.export(entry_id, tmp_path / "out"))
+    assert other.add_folder(tmp_path / "link") == entry_id
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_what_can_be_no_name_is_refused_by_export(zoo: Zoo, entry_id: str, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ZooPathError, match=r"cannot be a folder: .*\. Give another name"):
+        zoo.export(entry_id, tmp_path / name)
+
+
+def test_export_into_a_file_says_so(zoo: Zoo, entry_id: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ZooWriteError, match=r"could not write '.*file/out': 'file' is there already, and is no folder"):
+        zoo.export(entry_id, tmp_path / "file" / "out")
+
+
+def test_export_takes_a_name_as_long_as_names_may_be(zoo: Zoo, entry_id: str, tmp_path: Path) -> None:
+    # Oracle: 255 bytes is the longest name of Linux' file systems.
+    assert len(files_of(zoo.export(entry_id, tmp_path / ("x" * 255)))) == 5

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from zoo_store import CorruptEntryError, Problem, Zoo, ZooEntry, ZooNotFoundError, ZooPathError, ZooWriteError
+from tests.zoo_store.processes import as_nobody
+from zoo_store import (
+    CorruptEntryError,
+    Problem,
+    Zoo,
+    ZooEntry,
+    ZooNotFoundError,
+    ZooPathError,
+    ZooReadError,
+    ZooWriteError,
+)
 
 EntryMaker = Callable[..., ZooEntry]
 
@@ -80,3 +90,38 @@ def test_a_zoo_and_its_errors_travel_between_processes(zoo: Zoo, entry_id: str) 
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
     refusal = ZooWriteError(28, "no room")
     assert str(pickle.loads(pickle.dumps(refusal))) == "no room"
+
+
+def test_a_folder_that_may_not_be_entered_is_told_and_not_taken_for_an_empty_zoo(
+    zoo: Zoo, entry_id: str, tmp_path: Path
+) -> None:
+    exported = zoo.export(entry_id, zoo.path / "out")
+    zoo.path.chmod(0o744)  # its names may be listed, what they are of may not be seen
+    try:
+        with as_nobody(tmp_path / "here"):
+            reads = (
+                lambda: zoo.get(entry_id),
+                lambda: zoo.export(entry_id, tmp_path / "there"),
+                lambda: entry_id in zoo,
+            )
+            for read in reads:
+                with pytest.raises(ZooReadError, match=r"could not read \w+ in the zoo .*: Permission denied\. Allow"):
+                    read()
+            assert [(problem.entry_id, problem.damaged) for problem in zoo.verify()] == [
+                (entry_id, False),
+                (None, False),  # whether there are aliases cannot be seen
+            ]
+            with pytest.raises(ZooPathError, match=r"there is no folder .*; expected one .* which may be read"):
+                zoo.add_folder(exported)
+    finally:
+        zoo.path.chmod(0o755)
+
+
+def test_a_zoo_whose_parent_may_not_be_entered_is_told(tmp_path: Path, make_entry: EntryMaker) -> None:
+    zoo = Zoo(tmp_path / "closed" / "zoo")
+    zoo.add(make_entry())
+    (tmp_path / "closed").chmod(0o700)
+    with as_nobody(tmp_path / "closed"):
+        for read in (zoo.exists, zoo.verify, lambda: list(zoo), zoo.clear_leftovers):
+            with pytest.raises(ZooReadError, match=r"could not read its .* in the zoo .*: Permission denied\. Allow"):
+                read()

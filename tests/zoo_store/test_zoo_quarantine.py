@@ -1,5 +1,6 @@
 """`verify` tells damage from what only cannot be read; `fix` and `quarantine` move and never delete."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.zoo_store.processes import as_nobody
-from zoo_store import AliasError, EntryNotFoundError, Problem, Zoo, ZooEntry, ZooNotFoundError
+from zoo_store import AliasError, EntryNotFoundError, Problem, Zoo, ZooEntry, ZooNotFoundError, ZooWriteError
 
 EntryMaker = Callable[..., ZooEntry]
 
@@ -153,7 +154,7 @@ def test_verify_tells_damaged_files_of_aliases_and_fix_keeps_their_bytes(
     (zoo.path / "aliases" / "x.json").write_bytes(data)
 
     with pytest.raises(AliasError, match=f"the file of the alias 'x' .*{reason}.*supernet-tl zoo alias"):
-        zoo.aliases()
+        zoo.resolve("x")
     (problem,) = zoo.verify()
     assert problem.damaged
     assert zoo.verify([entry_id]) == []  # of an entry, not of the zoo
@@ -174,15 +175,19 @@ def test_an_alias_of_a_newer_release_is_told_but_not_called_damaged(zoo: Zoo, en
     assert zoo.fix([problem]) == {}
 
 
-def test_an_alias_that_is_a_link_is_told_and_left_to_people(zoo: Zoo, entry_id: str) -> None:
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_an_alias_that_is_no_file_is_told_and_moved_as_it_is(zoo: Zoo, entry_id: str, kind: str) -> None:
     zoo.set_alias("x", entry_id)
-    (zoo.path / "aliases" / "x.json").rename(zoo.path / "x.json")
-    (zoo.path / "aliases" / "x.json").symlink_to(zoo.path / "x.json")
+    path = zoo.path / "aliases" / "x.json"
+    path.rename(zoo.path / "x.json")
+    path.symlink_to("../x.json") if kind == "link" else path.mkdir()
 
     (problem,) = zoo.verify()
-    assert problem.reason == "is a symbolic link; expected a regular file"
-    assert zoo.fix([problem]) == {}
-    zoo.delete_alias("x")
+    reason = "is a symbolic link; expected a regular file" if kind == "link" else "is not a regular file"
+    assert problem == Problem(None, "aliases/x.json", reason)
+    aside = zoo.path / "quarantine" / "x.json"
+    assert zoo.fix([problem]) == {"aliases/x.json": str(aside)}
+    assert (aside.is_symlink(), aside.is_dir()) == (kind == "link", kind == "folder")
     assert zoo.verify() == []
 
 
@@ -204,3 +209,62 @@ def test_quarantine_and_fix_of_a_zoo_that_is_not_there_are_refused(tmp_path: Pat
     with pytest.raises(ZooNotFoundError, match="there is no zoo at"):
         zoo.quarantine("0" * 64)
     assert zoo.fix([]) == {}
+
+
+def test_fix_leaves_aliases_alone_whose_entry_it_has_not_moved(zoo: Zoo, make_entry: EntryMaker) -> None:
+    damaged, elsewhere = zoo.add(make_entry()), zoo.add(make_entry(seed=1))
+    zoo.set_alias("mine", damaged)
+    zoo.set_alias("other", elsewhere)
+    zoo._place.discard(elsewhere)  # a part of a zoo: not all that has a name was copied
+    (zoo.path / damaged / "card.json").write_bytes(b"{")
+
+    moved = zoo.fix(zoo.verify([damaged]))
+
+    assert set(moved) == {damaged, "aliases/mine.json"}
+    assert zoo.aliases() == {"other": elsewhere}
+
+
+def test_fix_moves_what_it_can_and_tells_of_it_when_something_cannot_be_moved(
+    zoo: Zoo, make_entry: EntryMaker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = sorted(zoo.add(make_entry(seed=seed)) for seed in range(2))
+    for entry_id in (first, second):
+        (zoo.path / entry_id / "card.json").write_bytes(b"{")
+    rename = os.rename
+
+    def refuse_the_first(source: Path, target: Path) -> None:
+        if Path(source).name == first:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        rename(source, target)
+
+    monkeypatch.setattr("os.rename", refuse_the_first)
+    with pytest.raises(ZooWriteError, match=rf"could not set {first} aside .* Permission denied"):
+        zoo.fix(zoo.verify())
+
+    assert list(zoo) == [first]
+    assert f"set aside: {second} is now {zoo.path / 'quarantine' / second}" in caplog.text
+
+
+def test_a_zoo_that_vanishes_while_it_is_verified_is_not_called_whole(
+    zoo: Zoo, entry_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def list_then_vanish(folder: Path) -> list[str]:
+        zoo.path.rename(tmp_path / "elsewhere")
+        return [entry_id]
+
+    monkeypatch.setattr("zoo_store.places.local.os.listdir", list_then_vanish)
+    with pytest.raises(ZooNotFoundError, match="there is no zoo at"):
+        zoo.verify()
+
+
+def test_removing_from_a_zoo_that_has_vanished_does_not_make_it_anew(zoo: Zoo, entry_id: str, tmp_path: Path) -> None:
+    zoo.path.rename(tmp_path / "elsewhere")
+
+    assert zoo._place.discard(entry_id) is False
+    assert zoo._place.set_aside(entry_id) is None
+    assert not zoo.path.exists()
+
+
+def test_one_id_may_be_given_alone(zoo: Zoo, entry_id: str, tmp_path: Path) -> None:
+    assert zoo.verify(entry_id) == []
+    assert zoo.copy_to(Zoo(tmp_path / "other"), entry_id[:8]).added == (entry_id,)

@@ -12,7 +12,7 @@ import pytest
 
 import zoo_store
 from tests.zoo_store.hostile.intruder import put, refused
-from zoo_store import Zoo, ZooEntry, ZooReadError, ZooWriteError
+from zoo_store import Problem, Zoo, ZooEntry, ZooReadError, ZooWriteError
 
 EntryMaker = Callable[..., ZooEntry]
 FILES = ["README.md", "card.json", "manifest.json", "sketch.safetensors", "supernet.safetensors"]
@@ -127,8 +127,10 @@ def test_nothing_is_moved_or_read_through_a_link_in_the_place_of_a_folder_of_the
             zoo.quarantine(entry_id)
     else:
         (outside / "mine.json").write_bytes(b"{}")
-        with pytest.raises(ZooReadError, match=r"could not read its list of aliases .*aliases is a symbolic link"):
-            zoo.aliases()
+        assert zoo.aliases() == {}
+        assert zoo.verify() == [Problem(None, "aliases", "is a symbolic link; expected a folder")]
+        with pytest.raises(ZooReadError, match=r"could not read aliases/mine.json .*aliases is a symbolic link"):
+            zoo.resolve("mine")
         with pytest.raises(ZooWriteError, match=r"could not write the aliases .*aliases is a symbolic link"):
             zoo.set_alias("mine", entry_id)
     assert sorted(os.listdir(outside)) == ([] if name == "quarantine" else ["mine.json"])
@@ -157,3 +159,29 @@ def test_a_file_for_which_there_is_no_memory_is_told_and_not_called_damaged(zoo:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     assert f"there is no memory for its {size} bytes" in str(problem)
     assert not problem.damaged
+
+
+@pytest.mark.parametrize("name", [".lock", ".incoming-0.lock"])
+def test_a_link_in_the_place_of_a_lock_costs_its_target_no_byte(
+    zoo: Zoo, entry_id: str, tmp_path: Path, make_entry: EntryMaker, name: str
+) -> None:
+    (tmp_path / "thesis.txt").write_text("ten years of work")
+    (zoo.path / name).unlink(missing_ok=True)
+    (zoo.path / name).symlink_to(tmp_path / "thesis.txt")
+    for write in (lambda: zoo.add(make_entry(seed=1)), zoo.clear_leftovers, lambda: zoo.set_alias("mine", entry_id)):
+        if name == ".lock":
+            with pytest.raises(ZooWriteError, match=r"\.lock is a symbolic link; expected an empty file: delete it"):
+                write()
+        else:
+            write()
+    assert (tmp_path / "thesis.txt").read_text() == "ten years of work"
+
+
+@pytest.mark.parametrize("make", [a_pipe, a_folder])
+def test_what_is_no_file_in_the_place_of_the_lock_is_refused_by_name(
+    zoo: Zoo, entry_id: str, make: Callable[[Path], None]
+) -> None:
+    (zoo.path / ".lock").unlink()
+    make(zoo.path / ".lock")
+    with pytest.raises(ZooWriteError, match=r"\.lock is not a regular file; expected an empty file: delete it"):
+        zoo.remove(entry_id)

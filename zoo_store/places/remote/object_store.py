@@ -171,18 +171,16 @@ class ObjectStore:
                     return True
             raise self._busy(group)
 
-    def set_aside(self, group: str) -> str:
+    def set_aside(self, group: str, *, mark: str | None = None) -> str | None:
         """Copy a group to ``quarantine``, beside others of its name, and then remove it.
 
-        Raises:
-            ZooWriteError: the store refused; also when there is no such group.
+        Returns:
+            Where it lies now; None when it is not there, or had another mark when this was asked for.
         """
         with self._writing(f"set {group} aside"):
             files = self._listing(group)
-            if not self._is_there(group):
-                raise ZooWriteError(
-                    errno.ENOENT, f"could not set {group} aside in the zoo {self.address!r}: it is not there."
-                )
+            if not self._is_there(group) or (mark is not None and self.mark(group) != mark):
+                return None
             taken = {parts[1] for parts in self._listing(_QUARANTINE)}
             names = itertools.chain((group,), (f"{group}.{number}" for number in itertools.count(2)))
             aside = f"{_QUARANTINE}/{next(name for name in names if name not in taken)}"
@@ -225,15 +223,27 @@ class ObjectStore:
         except FileNotFoundError:
             return None
 
-    def write_notes(self, notes: Mapping[str, bytes | None]) -> None:
-        """Replace notes, each by one write."""
+    def write_notes(
+        self, notes: Mapping[str, bytes | None], *, expected: Mapping[str, bytes | None] | None = None
+    ) -> bool:
+        """Replace notes, each by one write.
+
+        The expected notes are looked at just before; what another writer does between the look and the write is lost.
+        """
         with self._writing("write the aliases"):
+            if not all(self._is_note(name, data) for name, data in (expected or {}).items()):
+                return False
             for name, data in notes.items():
                 if data is None:
                     self.remote.delete(f"{_NOTES}/{name}")
                     self.pages.forget(_NOTES, name)
                 else:
                     self.remote.replace(f"{_NOTES}/{name}", data)
+        return True
+
+    def _is_note(self, name: str, data: bytes | None) -> bool:
+        path = f"{_NOTES}/{name}"
+        return self.remote.size(path) is None if data is None else self._now(path, len(data)) == data
 
     def _listing(self, under: str = "") -> dict[tuple[str, ...], Info]:
         """What the store tells of the files whose names are plain, by the parts of their path."""
