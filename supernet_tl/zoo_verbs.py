@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -109,6 +110,9 @@ def _verify(options: Namespace) -> None:
     with counted("verifying", quiet=bool(options.quiet)) as progress:
         problems = zoo.verify(wanted, progress=progress)
     moved = zoo.fix(problems) if options.fix else {}
+    left = [problem for problem in problems if (problem.entry_id or problem.file) not in moved]
+    if options.fix and any(problem.damaged for problem in left):  # or is it good by now, or gone?
+        left = zoo.verify(None if wanted is None else [entry_id for entry_id in wanted if entry_id in zoo])
     if options.json:
         print_json({"problems": [asdict(problem) for problem in problems], "moved": moved})
     else:
@@ -118,7 +122,6 @@ def _verify(options: Namespace) -> None:
             OUT.print(f"set aside: {what} is now {where}", soft_wrap=True)
         if not problems:
             OUT.print(f"{len(zoo) if wanted is None else len(wanted)} entries, all whole")
-    left = [problem for problem in problems if not (options.fix and problem.damaged)]
     if left:
         raise ProblemsFoundError(_advice(zoo, left, fixing=bool(options.fix)))
 
@@ -127,7 +130,7 @@ def _advice(zoo: zoo_store.Zoo, left: Sequence[zoo_store.Problem], *, fixing: bo
     found = f"{len(left)} problem{'' if len(left) == 1 else 's'} in zoo {zoo.address!r}"
     if fixing:
         return f"{found} cannot be mended by setting anything aside: upgrade supernet-tl, or allow reading."
-    mend = f"`supernet-tl zoo verify {zoo.address} --fix`"
+    mend = f"`supernet-tl zoo verify {shlex.quote(zoo.address)} --fix`"
     return f"{found}; {mend} moves what is damaged to quarantine and deletes nothing."
 
 
@@ -221,11 +224,13 @@ def _copy(options: Namespace) -> None:
             {
                 "added": copies.added,
                 "present": copies.present,
+                "damaged": copies.damaged,
                 "num_bytes": copies.num_bytes,
                 "aliases": copies.aliases,
                 "kept_aliases": copies.kept_aliases,
             }
         )
+        _refuse_damaged(target, copies.damaged)
         return
     there = f", {len(copies.present)} were there already" if copies.present else ""
     size = f" ({_size(copies.num_bytes)})" if copies.added else ""
@@ -233,8 +238,17 @@ def _copy(options: Namespace) -> None:
     for alias, entry_id in copies.kept_aliases.items():
         OUT.print(
             f"the alias {alias} points at {entry_id[:12]} there and stays so; to move it: "
-            f"supernet-tl zoo alias {target.address} {alias} ENTRY",
+            f"supernet-tl zoo alias {shlex.quote(target.address)} {alias} ENTRY",
             soft_wrap=True,
+        )
+    _refuse_damaged(target, copies.damaged)
+
+
+def _refuse_damaged(target: zoo_store.Zoo, entry_ids: Sequence[str]) -> None:
+    if entry_ids:
+        raise ProblemsFoundError(
+            f"{target.address!r} held {', '.join(entry_ids)} already, damaged, which stays as it is: move it away with "
+            f"`supernet-tl zoo verify {shlex.quote(target.address)} --fix`, then copy again."
         )
 
 

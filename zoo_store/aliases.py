@@ -1,9 +1,10 @@
 """Names that people give to entries: an alias may move to another entry, an entry never changes."""
 
 import itertools
+import logging
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+import shlex
+from collections.abc import Collection, Mapping
 
 from zoo_store.errors import AliasError, EntryNotFoundError, NewerVersionError, ZooReadError
 from zoo_store.format.identity import is_full_id
@@ -17,11 +18,14 @@ ALIAS_FORMAT = 1
 _MAX_BYTES = 4096
 _MAX_SET_ASIDE_BYTES = 16 * 1024 * 1024
 _SET_ASIDE = ".quarantine"
+_FOLDER = "aliases"
 
 _ALIAS = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 _ID_LIKE = re.compile(r"[0-9a-f]{6,}")
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
 _SUFFIX = ".json"
+
+_log = logging.getLogger("zoo_store")
 
 
 def is_alias(text: str) -> bool:
@@ -55,12 +59,8 @@ class Aliases:
         self.place = place
 
     def all(self) -> dict[str, str]:
-        """The ids that the aliases point at, by alias in sorted order.
-
-        Raises:
-            AliasError: the file of an alias is damaged.
-        """
-        return {alias: entry_id for alias in self._names() if (entry_id := self.find(alias)) is not None}
+        """The ids that the aliases point at, by alias in sorted order; a warning tells of those that cannot be read."""
+        return {alias: entry_id for alias, (entry_id, _) in self._readable().items()}
 
     def find(self, alias: str) -> str | None:
         """The id that an alias points at, whether or not there is such an entry; None where there is no such alias.
@@ -68,13 +68,8 @@ class Aliases:
         Raises:
             AliasError: its file is damaged.
         """
-        try:
-            return self._read(alias)
-        except (ValueError, UnfitFileError) as error:
-            raise AliasError(
-                f"the file of the alias {alias!r} in zoo {self.place.address!r} {error}. Point it at an entry again "
-                f"with `supernet-tl zoo alias {self.place.address} {alias} ENTRY`, or delete it with --delete."
-            ) from error
+        found = self._look(alias)
+        return None if found is None else found[0]
 
     def point(self, targets: Mapping[str, str]) -> None:
         """Let aliases point at entries, whatever they pointed at before.
@@ -82,62 +77,128 @@ class Aliases:
         Args:
             targets: full ids by alias.
         """
-        self.place.write_notes({_note(alias): _encode(alias, entry_id) for alias, entry_id in targets.items()})
+        self.place.write_notes(_notes_of(targets))
 
-    def delete(self, *aliases: str) -> None:
-        """Forget aliases, damaged or not.
+    def add(self, targets: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Let aliases point at entries where the place has none of that name.
+
+        Args:
+            targets: full ids by alias.
+
+        Returns:
+            Those that do so now; and those that point elsewhere and stay so, with what they point at.
+        """
+        while True:  # again only when another process has set one of them meanwhile
+            taken = set(self._names())
+            lacking = {alias: entry_id for alias, entry_id in targets.items() if alias not in taken}
+            notes = _notes_of(lacking)
+            if not notes or self.place.write_notes(notes, expected=dict.fromkeys(notes)):
+                break
+        there = self.all() if taken & targets.keys() else {}
+        return lacking, {alias: there[alias] for alias in targets if there.get(alias, targets[alias]) != targets[alias]}
+
+    def pointing_at(self, entry_ids: Collection[str]) -> dict[str, bytes]:
+        """The aliases that point at one of these entries, each with what its file holds."""
+        return {alias: data for alias, (entry_id, data) in self._readable().items() if entry_id in entry_ids}
+
+    def delete(self, alias: str) -> None:
+        """Forget an alias, damaged or not.
 
         Raises:
-            EntryNotFoundError: one is none of this place.
+            EntryNotFoundError: it is none of this place.
         """
-        known = self.place.notes()
-        for alias in aliases:
-            if _note(alias) not in known:
-                raise EntryNotFoundError(
-                    f"zoo {self.place.address!r} has no alias {alias!r}: `supernet-tl zoo alias {self.place.address}` "
-                    "lists them."
-                )
-        self.place.write_notes(dict.fromkeys(map(_note, aliases)))
+        if _note(alias) not in self.place.notes():
+            raise EntryNotFoundError(
+                f"zoo {self.place.address!r} has no alias {alias!r}: `supernet-tl zoo alias "
+                f"{shlex.quote(self.place.address)}` lists them."
+            )
+        self.place.write_notes({_note(alias): None})
+
+    def delete_unchanged(self, aliases: Mapping[str, bytes]) -> bool:
+        """Forget aliases whose files hold what `pointing_at` told. Returns False when one does no longer; all stay."""
+        expected = {_note(alias): data for alias, data in aliases.items()}
+        return self.place.write_notes(dict.fromkeys(expected), expected=expected)
 
     def problems(self) -> list[Problem]:
         """Aliases whose file is damaged, and those that point at an entry that the place does not hold."""
-        return [problem for alias in self._names() if (problem := self._problem(alias)) is not None]
+        try:
+            names = self._names()
+        except UnfitFileError as error:
+            return [Problem(None, _FOLDER, str(error))]
+        except ZooReadError as error:
+            return [Problem(None, _FOLDER, f"cannot be read: {error}".rstrip("."), damaged=False)]
+        return [problem for alias in names if (problem := self._problem(alias)) is not None]
 
-    def set_aside(self) -> dict[str, str]:
-        """Rename the files of all aliases that are damaged or point at nothing, so that they are aliases no longer.
+    def set_aside(self, file: str) -> str | None:
+        """Rename the file of an alias that is damaged or points at nothing, so that it is an alias no longer.
 
-        One that is larger than any alias could be, or is no regular file, stays.
+        Where it is no regular file, or larger than any alias could be, it goes where entries go that are set aside.
+
+        Args:
+            file: as `Problem` names it, and `file_of`.
 
         Returns:
-            What each file is called now, by what it was called.
+            Where it is now; None when it stays, because it is good by now, gone, or has just been changed.
         """
-        moved = {}
-        for alias in self._names():
-            problem = self._problem(alias)
-            if problem is None or not problem.damaged:
-                continue
-            note = _note(alias)
-            with suppress(UnfitFileError):
-                data = self.place.read_note(note, _MAX_SET_ASIDE_BYTES)
-                if data is not None:
-                    aside = self._free_note(f"{note}{_SET_ASIDE}")
-                    self.place.write_notes({aside: data, note: None})
-                    moved[_file(note)] = _file(aside)
-        return moved
+        mark = self.place.mark(file)
+        if file == _FOLDER:
+            return self.place.set_aside(file, mark=mark) if any(p.file == file for p in self.problems()) else None
+        note = file.removeprefix(f"{_FOLDER}/")
+        alias = _alias_of(note)
+        if alias is None:
+            return None
+        try:
+            data = self.place.read_note(note, _MAX_SET_ASIDE_BYTES)
+        except UnfitFileError:
+            return self.place.set_aside(file, mark=mark)
+        problem = self._problem(alias)
+        if data is None or problem is None or not problem.damaged:
+            return None
+        aside = self._free_note(f"{note}{_SET_ASIDE}")
+        if not self.place.write_notes({aside: data, note: None}, expected={aside: None, note: data}):
+            return None
+        return f"{_FOLDER}/{aside}"
 
     def _names(self) -> list[str]:
         return [alias for note in self.place.notes() if (alias := _alias_of(note)) is not None]
 
-    def _read(self, alias: str) -> str | None:
+    def _readable(self) -> dict[str, tuple[str, bytes]]:
+        """The ids that aliases point at and the bytes of their files; a warning tells of those that cannot be read."""
+        try:
+            names = self._names()
+        except UnfitFileError as error:
+            _log.warning("what lies at %s in zoo %r %s; there are no aliases", _FOLDER, self.place.address, error)
+            return {}
+        found = {}
+        for alias in names:
+            try:
+                if (told := self._look(alias)) is not None:
+                    found[alias] = told
+            except (AliasError, ZooReadError) as error:
+                _log.warning("%s", error)
+        return found
+
+    def _look(self, alias: str) -> tuple[str, bytes] | None:
+        try:
+            return self._read(alias)
+        except (ValueError, UnfitFileError) as error:
+            address = shlex.quote(self.place.address)
+            raise AliasError(
+                f"the file of the alias {alias!r} in zoo {self.place.address!r} {error}. Point it at an entry again "
+                f"with `supernet-tl zoo alias {address} {alias} ENTRY`, or delete it with --delete."
+            ) from error
+
+    def _read(self, alias: str) -> tuple[str, bytes] | None:
+        """The id that an alias points at, and the bytes of its file."""
         data = self.place.read_note(_note(alias), _MAX_BYTES)
-        return None if data is None else _decode(data, alias)
+        return None if data is None else (_decode(data, alias), data)
 
     def _problem(self, alias: str) -> Problem | None:
-        file = _file(_note(alias))
+        file = file_of(alias)
         try:
-            while (entry_id := self._read(alias)) is not None and not self.place.holds(entry_id):
-                if self._read(alias) == entry_id:  # it has not moved since
-                    return Problem(None, file, f"points at {entry_id}, which the zoo does not hold")
+            while (found := self._read(alias)) is not None and not self.place.holds(found[0]):
+                if self._read(alias) == found:  # it has not moved since
+                    return Problem(None, file, f"points at {found[0]}, which the zoo does not hold")
         except (NewerVersionError, ZooReadError) as error:
             return Problem(None, file, f"cannot be read: {error}".rstrip("."), damaged=False)
         except (ValueError, UnfitFileError) as error:
@@ -149,12 +210,17 @@ class Aliases:
         return next(free for number in itertools.count(1) if (free := f"{name}-{number}") not in taken)
 
 
-def _file(note: str) -> str:
-    return f"aliases/{note}"
+def file_of(alias: str) -> str:
+    """The file of an alias, as a `Problem` names it."""
+    return f"{_FOLDER}/{_note(alias)}"
 
 
 def _note(alias: str) -> str:
     return f"{alias}{_SUFFIX}"
+
+
+def _notes_of(targets: Mapping[str, str]) -> dict[str, bytes | None]:
+    return {_note(alias): _encode(alias, entry_id) for alias, entry_id in targets.items()}
 
 
 def _alias_of(note: str) -> str | None:

@@ -60,15 +60,17 @@ class CorruptEntryError(ZooError, ValueError):
 
     Args:
         problem: which entry and file, and what is wrong.
-        address: of its zoo.
+        address: of its zoo; None for a folder of its own.
     """
 
-    def __init__(self, problem: Problem, address: str = "ZOO") -> None:
+    def __init__(self, problem: Problem, address: str | None = "ZOO") -> None:
         super().__init__(problem, address)
         self.problem = problem
         self.address = address
 
     def __str__(self) -> str:
+        if self.address is None:
+            return f"{self.problem}. Nothing was loaded. Bring the folder back from a good copy, or export it again."
         return (
             f"{self.problem}. Nothing was loaded. Bring the entry's folder back from a good copy; or move it out of "
             f"the way with `supernet-tl zoo verify --fix {shlex.quote(self.address)}`, which deletes nothing, and add "

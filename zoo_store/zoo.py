@@ -1,23 +1,28 @@
 """The zoo: immutable entries, each named by the hash of its content, wherever they lie."""
 
 import errno
+import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo_store.addresses import open_place
-from zoo_store.aliases import Aliases, checked_alias, is_alias
-from zoo_store.copying import Copies, Progress, copy_entries, split_aliases
+from zoo_store.aliases import Aliases, checked_alias, file_of, is_alias
+from zoo_store.copying import Copies, Progress, copy_entries
 from zoo_store.errors import (
     AliasError,
     AmbiguousIdError,
     EntryNotFoundError,
     InvalidIdError,
+    ZooBusyError,
+    ZooError,
     ZooNotFoundError,
     ZooPathError,
+    ZooReadError,
     ZooWriteError,
 )
 from zoo_store.format.card import Card, checked_card, encode_card
@@ -41,6 +46,8 @@ from zoo_store.problem import Problem
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_log = logging.getLogger("zoo_store")
 
 _ID_PREFIX = re.compile(r"[0-9a-f]{6,64}")
 
@@ -91,7 +98,7 @@ class Zoo:
         if self._place.path is None:
             raise ZooPathError(
                 f"zoo {self.address!r} is not in a local folder: copy it to one for this, with "
-                f"`supernet-tl zoo pull {self.address} FOLDER`."
+                f"`supernet-tl zoo pull {shlex.quote(self.address)} FOLDER`."
             )
         return self._place.path
 
@@ -176,7 +183,7 @@ class Zoo:
         """Keep the entry that a folder holds, as it lies in another zoo or as `export` wrote it.
 
         Args:
-            folder: with an entry's five files; its name does not matter.
+            folder: with an entry's five files; its name does not matter, and it may be a link to one.
 
         Returns:
             The entry's id. Content that is there already is checked, found good, and left as it is.
@@ -187,11 +194,11 @@ class Zoo:
             ZooWriteError: the operating system refused; the zoo is as valid as before.
             ZooBusyError: another writer held the lock for too long.
         """
-        path = Path(os.path.abspath(folder))
-        if not path.is_dir():
+        path = Path(os.path.realpath(folder))
+        if not os.path.isdir(path):
             raise ZooPathError(
-                f"there is no folder {str(folder)!r}; expected one with an entry's files: manifest.json, card.json, "
-                "supernet.safetensors, sketch.safetensors and README.md."
+                f"there is no folder {str(folder)!r}; expected one with an entry's files, which may be read: "
+                "manifest.json, card.json, supernet.safetensors, sketch.safetensors and README.md."
             )
         stored = StoredEntry.in_folder(path)
         files = stored.files()
@@ -207,7 +214,7 @@ class Zoo:
             folder: appears whole or not at all.
 
         Raises:
-            ZooPathError: there is something at ``folder`` already.
+            ZooPathError: there is something at ``folder`` already, or it can be no name.
             ZooWriteError: the operating system refused.
             CorruptEntryError: the entry is damaged; nothing is written. Otherwise raises as `get`.
         """
@@ -219,6 +226,8 @@ class Zoo:
             raise ZooPathError(
                 f"there is something at {str(folder)!r} already; give the name of a new folder."
             ) from None
+        except ValueError as error:
+            raise ZooPathError(f"{str(folder)!r} cannot be a folder: {error}. Give another name.") from error
         except OSError as error:
             raise ZooWriteError(
                 error.errno or errno.EIO,
@@ -236,12 +245,14 @@ class Zoo:
     ) -> Copies:
         """Copy entries to another zoo, byte for byte, each after every check there is.
 
-        Entries that the target holds are not copied again, so a stopped copy goes on where it was when it is repeated.
+        Entries that the target holds are not copied again, so a stopped copy goes on where it was when it is repeated;
+        they are checked there, and left as they are.
 
         Args:
             target: another zoo.
             entry_ids: ids, beginnings of ids, or aliases; all entries when absent.
-            with_aliases: also the aliases of the copied entries. One that points elsewhere in the target stays there.
+            with_aliases: also the aliases of the entries that the target then holds whole. One that points elsewhere in
+                the target stays there.
             progress: is told how many entries of how many are in the target.
 
         Raises:
@@ -249,13 +260,12 @@ class Zoo:
             ZooReadError, ZooWriteError, ZooBusyError: as `get` and `add`.
         """
         self._require_place()
-        wanted = list(self) if entry_ids is None else list(dict.fromkeys(map(self.resolve, entry_ids)))
-        added, present, num_bytes = copy_entries(self._place, target._place, wanted, progress)
-        own = {alias: full_id for alias, full_id in self.aliases().items() if full_id in wanted} if with_aliases else {}
-        lacking, kept = split_aliases(own, target.aliases() if target.exists() else {})
-        if lacking:
-            target._aliases.point(lacking)
-        return Copies(tuple(added), tuple(present), num_bytes, lacking, kept)
+        wanted = self._wanted(entry_ids)
+        added, present, damaged, num_bytes = copy_entries(self._place, target._place, wanted, progress)
+        whole = {*added, *present}
+        own = {alias: full_id for alias, full_id in self._aliases.all().items() if full_id in whole}
+        new, kept = target._aliases.add(own) if own and with_aliases else ({}, {})
+        return Copies(tuple(added), tuple(present), tuple(damaged), num_bytes, new, kept)
 
     def get(self, entry_id: str) -> ZooEntry:
         """A whole entry, after every check there is.
@@ -318,15 +328,16 @@ class Zoo:
             problem: readers ignore it and the next writer clears it away.
 
         Raises:
-            ZooNotFoundError: the zoo's place does not exist.
+            ZooNotFoundError: the zoo's place does not exist, or has vanished meanwhile.
         """
         self._require_place()
-        wanted = list(self) if entry_ids is None else list(dict.fromkeys(map(self.resolve, entry_ids)))
+        wanted = self._wanted(entry_ids)
         found: list[Problem] = []
         for done, entry_id in enumerate(wanted, start=1):
             found.extend(self._stored(entry_id).problems())
             if progress is not None:
                 progress(done, len(wanted))
+        self._require_place()  # where it has vanished, nothing was wrong with its entries either
         return found + self._aliases.problems() if entry_ids is None else found
 
     def quarantine(self, entry_id: str) -> str:
@@ -343,16 +354,22 @@ class Zoo:
         Raises:
             ZooWriteError: the operating system refused.
             ZooBusyError: another writer held the lock for too long.
-            EntryNotFoundError: there is no such entry.
+            EntryNotFoundError: there is no such entry; also when another process removed it just now.
         """
-        where = self._place.set_aside(self.resolve(entry_id))
-        self._aliases.set_aside()
+        full_id = self.resolve(entry_id)
+        where = self._place.set_aside(full_id)
+        if where is None:
+            raise self._gone(full_id)
+        with _telling({full_id: where}):
+            for alias in self._aliases.pointing_at({full_id}):
+                self._aliases.set_aside(file_of(alias))
         return where
 
     def fix(self, problems: Iterable[Problem]) -> dict[str, str]:
         """Move what is damaged out of the zoo, and delete nothing: see `quarantine`.
 
-        What may not be read here, or is of a newer supernet-tl, stays; so does what is good by now.
+        What may not be read here, or is of a newer supernet-tl, stays; so does what is good by now, gone, or just being
+        changed by another process. Of the aliases, those go that have a problem here, or whose entry has gone.
 
         Args:
             problems: as `verify` found them.
@@ -361,25 +378,52 @@ class Zoo:
             Where things lie now, by the id of an entry or the file of an alias.
 
         Raises:
-            ZooWriteError: the operating system refused.
-            ZooBusyError: another writer held the lock for too long.
+            ZooReadError, ZooWriteError: something could not be moved. Everything else has been, and warnings tell where
+                that lies now.
+            ZooBusyError: another writer held the lock for too long; likewise.
         """
-        damaged = dict.fromkeys(problem.entry_id for problem in problems if problem.damaged)
+        damaged = [problem for problem in problems if problem.damaged]
         moved: dict[str, str] = {}
-        for entry_id in filter(None, damaged):
-            if any(problem.damaged for problem in self._stored(entry_id).problems()):
-                moved[entry_id] = self._place.set_aside(entry_id)
-        return moved | self._aliases.set_aside() if damaged else moved
+        refusals: list[ZooReadError | ZooWriteError | ZooBusyError] = []
+
+        def move(what: str, set_aside: Callable[[str], str | None]) -> None:
+            try:
+                where = set_aside(what)
+            except (ZooReadError, ZooWriteError, ZooBusyError) as error:
+                refusals.append(error)
+            else:
+                moved.update({} if where is None else {what: where})
+
+        with _telling(moved):
+            for entry_id in dict.fromkeys(problem.entry_id for problem in damaged if problem.entry_id is not None):
+                move(entry_id, self._set_aside_damaged)
+            files = [problem.file for problem in damaged if problem.entry_id is None]
+            if moved:
+                files += map(file_of, self._aliases.pointing_at(moved))
+            for file in dict.fromkeys(files):
+                move(file, self._aliases.set_aside)
+            if refusals:
+                raise refusals[0]
+        return moved
+
+    def _set_aside_damaged(self, full_id: str) -> str | None:
+        mark = self._place.mark(full_id)  # before it is read: what is brought back meanwhile has another one
+        if any(problem.damaged for problem in self._stored(full_id).problems()):
+            return self._place.set_aside(full_id, mark=mark)
+        return None
 
     def remove(self, entry_id: str, *, with_aliases: bool = False) -> None:
         """Delete an entry, damaged or not.
+
+        Aliases are looked at right before. One that another process sets between the look and the removal points at
+        nothing afterwards; `verify` tells it. One whose file is damaged keeps no entry from being removed.
 
         Args:
             entry_id: an id, the beginning of one, or an alias.
             with_aliases: also delete the aliases that point at it, instead of refusing.
 
         Raises:
-            AliasError: aliases point at it, or the file of one is damaged.
+            AliasError: aliases point at it.
             EntryNotFoundError: there is no such entry; also when another process removed it just now.
             ZooWriteError: the operating system refused.
             ZooBusyError: another writer held the lock for too long.
@@ -388,16 +432,16 @@ class Zoo:
             ZooNotFoundError: the zoo's place does not exist.
         """
         full_id = self.resolve(entry_id)
-        pointing = [alias for alias, pointed_at in self.aliases().items() if pointed_at == full_id]
-        if pointing and not with_aliases:
-            raise AliasError(
-                f"the entry {full_id} has the alias{'' if len(pointing) == 1 else 'es'} {', '.join(pointing)}; let "
-                "them point elsewhere with zoo.set_alias, or remove the entry with_aliases=True (zoo rm --aliases)."
-            )
-        if pointing:  # first: a process that dies in between leaves no alias that points at nothing
-            self._aliases.delete(*pointing)
+        while pointing := self._aliases.pointing_at({full_id}):
+            if not with_aliases:
+                raise AliasError(
+                    f"the entry {full_id} has the alias{'' if len(pointing) == 1 else 'es'} {', '.join(pointing)}; let "
+                    "them point elsewhere with zoo.set_alias, or remove the entry with_aliases=True (zoo rm --aliases)."
+                )
+            # First: a process that dies in between leaves no alias that points at nothing.
+            self._aliases.delete_unchanged(pointing)
         if not self._place.discard(full_id):
-            raise EntryNotFoundError(f"zoo {self.address!r} no longer holds {full_id}: it was removed just now.")
+            raise self._gone(full_id)
 
     def resolve(self, entry_id: str) -> str:
         """The full id of an entry of this zoo.
@@ -434,8 +478,10 @@ class Zoo:
     def aliases(self) -> dict[str, str]:
         """The ids that the aliases point at, by alias in sorted order, whether or not there is such an entry.
 
+        An alias whose file is damaged or may not be read is left out, and told in a warning of the logger
+        ``zoo_store``; to `resolve` it raises.
+
         Raises:
-            AliasError: the file of an alias is damaged.
             ZooNotFoundError: the zoo's place does not exist.
         """
         self._require_place()
@@ -483,11 +529,20 @@ class Zoo:
             )
         return full_id
 
+    def _gone(self, full_id: str) -> EntryNotFoundError:
+        return EntryNotFoundError(f"zoo {self.address!r} no longer holds {full_id}: it was removed just now.")
+
     def _no_id(self, text: object) -> InvalidIdError:
         return InvalidIdError(
             f"{text!r} is not the id of a zoo entry; expected 64 characters of 0-9 and a-f, the first 6 or more of "
             f"them, or an alias of zoo {self.address!r}: list(zoo) gives the ids, zoo.aliases() the aliases."
         )
+
+    def _wanted(self, entry_ids: Iterable[str] | None) -> list[str]:
+        """The full ids that are meant, each once; all where none are given."""
+        if entry_ids is None:
+            return self._ids()
+        return list(dict.fromkeys(map(self.resolve, [entry_ids] if isinstance(entry_ids, str) else entry_ids)))
 
     def _ids(self) -> list[str]:
         return self._place.groups(is_full_id)
@@ -502,3 +557,14 @@ class Zoo:
                 f"there is no zoo at {self.address!r}: {missing}. Check the address, or make a zoo there by "
                 "adding an entry (supernet-tl pretrain --zoo ...)."
             )
+
+
+@contextmanager
+def _telling(moved: Mapping[str, str]) -> Iterator[None]:
+    """Where something cannot be moved, a warning tells where everything else lies by then."""
+    try:
+        yield
+    except ZooError:
+        for what, where in moved.items():
+            _log.warning("set aside: %s is now %s", what, where)
+        raise

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from zoo_store.errors import ZooWriteError
 from zoo_store.places.files import UnfitFileError
 
 
@@ -68,9 +67,9 @@ class DictPlace:
         self._changes += 1
         return self.groups_of_files.pop(group, None) is not None
 
-    def set_aside(self, group: str) -> str:
-        if group not in self.groups_of_files:
-            raise ZooWriteError(2, f"there is no {group} to set aside")
+    def set_aside(self, group: str, *, mark: str | None = None) -> str | None:
+        if self.mark(group) is None or mark not in (None, self.mark(group)):
+            return None
         self._changes += 1
         where = f"{self.address}/quarantine/{group}.{self._changes}"
         self.aside[where] = self.groups_of_files.pop(group)
@@ -86,12 +85,17 @@ class DictPlace:
         data = self.notes_by_name.get(name)
         return None if data is None else _at_most(data, max_bytes)
 
-    def write_notes(self, notes: Mapping[str, bytes | None]) -> None:
+    def write_notes(
+        self, notes: Mapping[str, bytes | None], *, expected: Mapping[str, bytes | None] | None = None
+    ) -> bool:
+        if any(self.notes_by_name.get(name) != data for name, data in (expected or {}).items()):
+            return False
         for name, data in notes.items():
             if data is None:
                 self.notes_by_name.pop(name, None)
             else:
                 self.notes_by_name[name] = data
+        return True
 
 
 def _at_most(data: bytes, max_bytes: int) -> bytes:

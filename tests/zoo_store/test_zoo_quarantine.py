@@ -153,7 +153,7 @@ def test_verify_tells_damaged_files_of_aliases_and_fix_keeps_their_bytes(
     (zoo.path / "aliases" / "x.json").write_bytes(data)
 
     with pytest.raises(AliasError, match=f"the file of the alias 'x' .*{reason}.*supernet-tl zoo alias"):
-        zoo.aliases()
+        zoo.resolve("x")
     (problem,) = zoo.verify()
     assert problem.damaged
     assert zoo.verify([entry_id]) == []  # of an entry, not of the zoo
@@ -174,15 +174,19 @@ def test_an_alias_of_a_newer_release_is_told_but_not_called_damaged(zoo: Zoo, en
     assert zoo.fix([problem]) == {}
 
 
-def test_an_alias_that_is_a_link_is_told_and_left_to_people(zoo: Zoo, entry_id: str) -> None:
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_an_alias_that_is_no_file_is_told_and_moved_as_it_is(zoo: Zoo, entry_id: str, kind: str) -> None:
     zoo.set_alias("x", entry_id)
-    (zoo.path / "aliases" / "x.json").rename(zoo.path / "x.json")
-    (zoo.path / "aliases" / "x.json").symlink_to(zoo.path / "x.json")
+    path = zoo.path / "aliases" / "x.json"
+    path.rename(zoo.path / "x.json")
+    path.symlink_to("../x.json") if kind == "link" else path.mkdir()
 
     (problem,) = zoo.verify()
-    assert problem.reason == "is a symbolic link; expected a regular file"
-    assert zoo.fix([problem]) == {}
-    zoo.delete_alias("x")
+    reason = "is a symbolic link; expected a regular file" if kind == "link" else "is not a regular file"
+    assert problem == Problem(None, "aliases/x.json", reason)
+    aside = zoo.path / "quarantine" / "x.json"
+    assert zoo.fix([problem]) == {"aliases/x.json": str(aside)}
+    assert (aside.is_symlink(), aside.is_dir()) == (kind == "link", kind == "folder")
     assert zoo.verify() == []
 
 

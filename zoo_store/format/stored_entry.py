@@ -54,13 +54,23 @@ class StoredEntry:
         group: its name in the place, where that is not the id.
         use_copies: whether files may come from copies that the place has kept, which are as good for their content but
             tell nothing of what lies in the place now.
+        is_in_zoo: whether the place is a zoo, which can be mended.
     """
 
-    def __init__(self, place: Place, entry_id: str, group: str | None = None, *, use_copies: bool = True) -> None:
+    def __init__(
+        self,
+        place: Place,
+        entry_id: str,
+        group: str | None = None,
+        *,
+        use_copies: bool = True,
+        is_in_zoo: bool = True,
+    ) -> None:
         self.place = place
         self.entry_id = entry_id
         self.group = entry_id if group is None else group
         self.use_copies = use_copies
+        self.is_in_zoo = is_in_zoo
 
     @classmethod
     def in_folder(cls, folder: Path) -> "StoredEntry":
@@ -69,7 +79,7 @@ class StoredEntry:
         Raises:
             CorruptEntryError: there is no manifest, or it names no entry.
         """
-        stored = cls(LocalFolder(folder.parent, lock_timeout=0), str(folder), folder.name)
+        stored = cls(LocalFolder(folder.parent, lock_timeout=0), str(folder), folder.name, is_in_zoo=False)
         data = stored._bytes(MANIFEST_FILE, MAX_MANIFEST_BYTES)
         try:
             found = parse(data)
@@ -80,7 +90,7 @@ class StoredEntry:
             raise stored._corrupt(
                 MANIFEST_FILE, f"gives the id {shown(claimed)}; expected 64 characters of 0-9 and a-f"
             )
-        return cls(stored.place, claimed, folder.name)
+        return cls(stored.place, claimed, folder.name, is_in_zoo=False)
 
     def load(self) -> ZooEntry:
         """The whole entry, after every check there is."""
@@ -270,7 +280,8 @@ class StoredEntry:
             raise self._corrupt(file, f"holds content with the digest {found}; the entry's id stands for {expected}")
 
     def _corrupt(self, file: str, reason: str) -> CorruptEntryError:
-        return CorruptEntryError(Problem(self.entry_id, file, reason.rstrip(".")), self.place.address)
+        address = self.place.address if self.is_in_zoo else None
+        return CorruptEntryError(Problem(self.entry_id, file, reason.rstrip(".")), address)
 
 
 def _file_list() -> str:

@@ -72,7 +72,10 @@ def make_folder(path: Path) -> None:
     if path.is_dir():
         return
     make_folder(path.parent)
-    path.mkdir(exist_ok=True)
+    try:
+        path.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, f"{path.name!r} is there already, and is no folder") from None
     sync_folder(path.parent)
 
 
@@ -86,7 +89,7 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
     if os.path.lexists(path):
         raise FileExistsError(path)
     make_folder(path.parent)
-    incoming = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    incoming = path.with_name(f".{uuid.uuid4().hex}")  # no longer than names may be, whatever ``path`` is called
     try:
         fill_folder(incoming, files)
         os.rename(incoming, path)

@@ -14,9 +14,9 @@ from time import time_ns
 from filelock import FileLock, Timeout
 
 from zoo_store.errors import ZooBusyError, ZooReadError, ZooWriteError
-from zoo_store.places.files import fill_folder, make_folder, read_file, sync_folder, write_file
+from zoo_store.places.files import UnfitFileError, fill_folder, make_folder, read_file, sync_folder, write_file
 
-_INCOMING, _OUTGOING = ".incoming-", ".outgoing-"
+_INCOMING, _OUTGOING, _LOCK = ".incoming-", ".outgoing-", ".lock"
 _NOTES = "aliases"
 _QUARANTINE = "quarantine"
 _COARSEST_TIMES_NS = 2_000_000_000  # of all file systems, FAT keeps the coarsest times
@@ -45,7 +45,8 @@ class LocalFolder:
 
     def exists(self) -> bool:
         """Whether the folder is there."""
-        return self.path.is_dir()
+        with self._reading("its folder"):
+            return self.path.is_dir()
 
     def groups(self, is_group: Callable[[str], bool]) -> list[str]:
         """The sorted names in the folder that ``is_group`` knows; none where the folder is missing."""
@@ -57,7 +58,8 @@ class LocalFolder:
 
     def holds(self, group: str) -> bool:
         """Whether there is anything under a group's name."""
-        return os.path.lexists(self.path / group)
+        with self._reading(group):
+            return _status(self.path / group) is not None
 
     def mark(self, group: str) -> str | None:
         """Inode and times of the group's folder and of what is in it; None when it is not there."""
@@ -75,8 +77,9 @@ class LocalFolder:
 
     def is_whole(self, group: str) -> bool:
         """Whether a group is a folder of its own, not a link to one or a file."""
-        path = self.path / group
-        return path.is_dir() and not path.is_symlink()
+        with self._reading(group):
+            status = _status(self.path / group)
+        return status is not None and stat.S_ISDIR(status.st_mode)
 
     def files(self, group: str) -> list[str]:
         """The sorted names of a group's files; hidden names are left out."""
@@ -101,14 +104,13 @@ class LocalFolder:
         with self._writing(f"add {group}"):
             make_folder(self.path)
             with self._locked():
-                if self.holds(group):
+                if _status(self.path / group) is not None:
                     return False
-                incoming = self._hidden(_INCOMING)
-                try:
+                with self._incoming() as incoming:
                     fill_folder(incoming, files)
+                    if set(os.listdir(incoming)) != set(files):
+                        raise OSError(errno.EBUSY, f"somebody else has changed {incoming.name} meanwhile")
                     os.rename(incoming, self.path / group)
-                finally:
-                    shutil.rmtree(incoming, ignore_errors=True)
                 sync_folder(self.path)
         return True
 
@@ -122,31 +124,43 @@ class LocalFolder:
             ZooWriteError: the operating system refused.
             ZooBusyError: another writer held the lock for too long.
         """
-        with self._writing(f"remove {group}"), self._locked():
-            outgoing = self._hidden(_OUTGOING)
-            try:
-                os.rename(self.path / group, outgoing)
-            except FileNotFoundError:
+        with self._writing(f"remove {group}"):
+            if _status(self.path / group) is None:
                 return False
-            sync_folder(self.path)
-            _delete(outgoing)
+            with self._locked():
+                outgoing = self.path / f"{_OUTGOING}{uuid.uuid4().hex}"
+                try:
+                    os.rename(self.path / group, outgoing)
+                except FileNotFoundError:
+                    return False
+                sync_folder(self.path)
+                _delete(outgoing)
         return True
 
-    def set_aside(self, group: str) -> str:
+    def set_aside(self, group: str, *, mark: str | None = None) -> str | None:
         """Move a group into the folder ``quarantine``, beside others of its name.
 
+        Returns:
+            Where it lies now; None, and nothing has moved, when it is not there, or has another mark now.
+
         Raises:
-            ZooWriteError: the operating system refused; also when there is no such group.
+            ZooWriteError: the operating system refused.
             ZooBusyError: another writer held the lock for too long.
         """
-        with self._writing(f"set {group} aside"), self._locked():
-            folder = self._own(_QUARANTINE)
-            make_folder(folder)
-            names = itertools.chain((group,), (f"{group}.{number}" for number in itertools.count(2)))
-            aside = next(path for name in names if not os.path.lexists(path := folder / name))
-            os.rename(self.path / group, aside)
-            sync_folder(aside.parent)
-            sync_folder(self.path)
+        path = self.path / group
+        with self._writing(f"set {group} aside"):
+            if _status(path) is None:
+                return None
+            with self._locked():
+                if (now := self.mark(group)) is None or mark not in (None, now):
+                    return None
+                folder = self._own(_QUARANTINE)
+                make_folder(folder)
+                names = itertools.chain((path.name,), (f"{path.name}.{number}" for number in itertools.count(2)))
+                aside = next(free for name in names if not os.path.lexists(free := folder / name))
+                os.rename(path, aside)
+                sync_folder(folder)
+                sync_folder(path.parent)
         return str(aside)
 
     def clear_leftovers(self) -> list[str]:
@@ -162,12 +176,19 @@ class LocalFolder:
             return self._clear_leftovers()
 
     def notes(self) -> list[str]:
-        """The sorted names of the files in the folder ``aliases``; hidden ones are left out."""
-        try:
-            with self._reading("its list of aliases"):
-                return sorted(name for name in os.listdir(self._own(_NOTES)) if not name.startswith("."))
-        except FileNotFoundError:
-            return []
+        """The sorted names of the files in the folder ``aliases``; hidden ones are left out.
+
+        Raises:
+            UnfitFileError: that is a link, or something else than a folder.
+        """
+        folder = self.path / _NOTES
+        with self._reading("its list of aliases"):
+            status = _status(folder)
+            if status is None:
+                return []
+            if not stat.S_ISDIR(status.st_mode):
+                raise UnfitFileError(f"is a {'symbolic link' if folder.is_symlink() else 'file'}; expected a folder")
+            return sorted(name for name in os.listdir(folder) if not name.startswith("."))
 
     def read_note(self, name: str, max_bytes: int) -> bytes | None:
         """The bytes of a note; None where there is none."""
@@ -177,8 +198,13 @@ class LocalFolder:
         except FileNotFoundError:
             return None
 
-    def write_notes(self, notes: Mapping[str, bytes | None]) -> None:
+    def write_notes(
+        self, notes: Mapping[str, bytes | None], *, expected: Mapping[str, bytes | None] | None = None
+    ) -> bool:
         """Replace notes, each by one rename.
+
+        Returns:
+            False, and nothing has been written, when one of the expected notes holds something else.
 
         Raises:
             ZooWriteError: the operating system refused.
@@ -188,17 +214,27 @@ class LocalFolder:
             folder = self._own(_NOTES)
             make_folder(folder)
             with self._locked():
+                if not all(self._is_note(name, data) for name, data in (expected or {}).items()):
+                    return False
                 for name, data in notes.items():
                     if data is None:
                         (folder / name).unlink(missing_ok=True)
                         continue
-                    incoming = self._hidden(_INCOMING)
-                    try:
+                    with self._incoming() as incoming:
                         write_file(incoming, data)
                         os.replace(incoming, folder / name)
-                    finally:
-                        incoming.unlink(missing_ok=True)
                 sync_folder(folder)
+        return True
+
+    def _is_note(self, name: str, data: bytes | None) -> bool:
+        """Whether a note holds these bytes; or, for None, whether there is nothing of that name."""
+        path = self.path / _NOTES / name
+        if data is None:
+            return _status(path) is None
+        try:
+            return read_file(path, len(data)) == data
+        except (FileNotFoundError, UnfitFileError):
+            return False
 
     def _statuses(self, group: str) -> list[os.stat_result] | None:
         """Of the group's folder and of what is in it; None when it is not there."""
@@ -234,13 +270,35 @@ class LocalFolder:
             raise OSError(errno.ELOOP, f"{name} is a symbolic link; expected a folder")
         return path
 
-    def _hidden(self, prefix: str) -> Path:
-        return self.path / f"{prefix}{uuid.uuid4().hex}"
+    @contextmanager
+    def _incoming(self) -> Iterator[Path]:
+        """A hidden name for what is being written, which no one clears away as long as this writer lives."""
+        path = self.path / f"{_INCOMING}{uuid.uuid4().hex}"
+        with self._held(f"{path.name}{_LOCK}", timeout=0):
+            try:
+                yield path
+            finally:
+                _delete(path)
+
+    @contextmanager
+    def _held(self, name: str, timeout: float) -> Iterator[None]:
+        """Hold a lock that the operating system frees when its holder dies, and delete its file afterwards."""
+        path = self.path / name
+        with FileLock(path, timeout=timeout):
+            try:
+                yield
+            finally:
+                _delete(path)
 
     @contextmanager
     def _locked(self, *, clear: bool = True) -> Iterator[None]:
+        lock = self.path / _LOCK
+        status = _status(lock)
+        if status is not None and not stat.S_ISREG(status.st_mode):
+            what = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
+            raise OSError(errno.ELOOP, f"{_LOCK} is {what}; expected an empty file: delete it")
         try:
-            with FileLock(self.path / ".lock", timeout=self.lock_timeout):
+            with FileLock(lock, timeout=self.lock_timeout):
                 if clear:
                     self._clear_leftovers()
                 yield
@@ -251,11 +309,18 @@ class LocalFolder:
             ) from None
 
     def _clear_leftovers(self) -> list[str]:
-        """Delete what dead writers left; whoever holds the lock is the only living writer."""
-        names = sorted(name for name in os.listdir(self.path) if name.startswith((_INCOMING, _OUTGOING)))
-        for name in names:
-            _delete(self.path / name)
-        return names
+        """Delete what dead writers left.
+
+        Whoever holds the lock is the only living writer, unless somebody has deleted its file: so each writer also
+        holds a lock on what it writes.
+        """
+        names = {name.removesuffix(_LOCK) for name in os.listdir(self.path) if name.startswith((_INCOMING, _OUTGOING))}
+        cleared = []
+        for name in sorted(names):
+            with suppress(Timeout, OSError), self._held(f"{name}{_LOCK}", timeout=0):
+                _delete(self.path / name)
+                cleared.append(name)
+        return cleared
 
     @contextmanager
     def _writing(self, action: str) -> Iterator[None]:
@@ -270,6 +335,14 @@ class LocalFolder:
                 f"could not {action} in the zoo {str(self.path)!r}: {reason}. The entries that it holds are untouched. "
                 f"{_remedy(error.errno)}, then try again.",
             ) from error
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Of what lies at a path, a link not followed; None when there is nothing."""
+    try:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _mark(statuses: list[os.stat_result]) -> str:

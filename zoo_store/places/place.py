@@ -96,14 +96,19 @@ class Place(Protocol):
         """Make a group vanish. Returns False when there was nothing to remove."""
         ...
 
-    def set_aside(self, group: str) -> str:
+    def set_aside(self, group: str, *, mark: str | None = None) -> str | None:
         """Move a group out of sight, deleting nothing.
 
+        Args:
+            group: its name; in a local folder also that of anything else, such as ``aliases/best.json``.
+            mark: as `mark` told it when it was found to be in the way; None to move it however it is now.
+
         Returns:
-            Where it lies now, as people write it.
+            Where it lies now, as people write it; None, and nothing has moved, when it is not there, or has another
+            mark now.
 
         Raises:
-            ZooWriteError: it could not be moved; also when there is no such group.
+            ZooWriteError: it could not be moved.
         """
         ...
 
@@ -116,15 +121,29 @@ class Place(Protocol):
         ...
 
     def notes(self) -> list[str]:
-        """The sorted names of the notes."""
+        """The sorted names of the notes.
+
+        Raises:
+            UnfitFileError: something else lies where they should be, such as a link.
+        """
         ...
 
     def read_note(self, name: str, max_bytes: int) -> bytes | None:
         """A note; None where there is none. Raises `UnfitFileError` as `read` does."""
         ...
 
-    def write_notes(self, notes: Mapping[str, bytes | None]) -> None:
-        """Replace notes, each whole; None deletes one, and it is no error if it is gone."""
+    def write_notes(
+        self, notes: Mapping[str, bytes | None], *, expected: Mapping[str, bytes | None] | None = None
+    ) -> bool:
+        """Replace notes, each whole; None deletes one, and it is no error if it is gone.
+
+        Args:
+            notes: what they shall hold, by name.
+            expected: what some notes, these or others, must hold now for that; None: there must be none.
+
+        Returns:
+            False, and nothing has been written, when one of the expected notes holds something else.
+        """
         ...
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import zoo_store
 from tests.zoo_store.hostile.intruder import put, refused
-from zoo_store import Zoo, ZooEntry, ZooReadError, ZooWriteError
+from zoo_store import Problem, Zoo, ZooEntry, ZooReadError, ZooWriteError
 
 EntryMaker = Callable[..., ZooEntry]
 FILES = ["README.md", "card.json", "manifest.json", "sketch.safetensors", "supernet.safetensors"]
@@ -127,8 +127,10 @@ def test_nothing_is_moved_or_read_through_a_link_in_the_place_of_a_folder_of_the
             zoo.quarantine(entry_id)
     else:
         (outside / "mine.json").write_bytes(b"{}")
-        with pytest.raises(ZooReadError, match=r"could not read its list of aliases .*aliases is a symbolic link"):
-            zoo.aliases()
+        assert zoo.aliases() == {}
+        assert zoo.verify() == [Problem(None, "aliases", "is a symbolic link; expected a folder")]
+        with pytest.raises(ZooReadError, match=r"could not read aliases/mine.json .*aliases is a symbolic link"):
+            zoo.resolve("mine")
         with pytest.raises(ZooWriteError, match=r"could not write the aliases .*aliases is a symbolic link"):
             zoo.set_alias("mine", entry_id)
     assert sorted(os.listdir(outside)) == ([] if name == "quarantine" else ["mine.json"])

@@ -132,8 +132,33 @@ def test_what_is_set_aside_lies_in_quarantine_byte_for_byte(hub: HubServer) -> N
     assert not place.is_whole(group)
     place.set_aside(group)
     assert hub.repository().tree[f"quarantine/{group}.3"].data == b"a file where a folder should be"
-    with pytest.raises(ZooWriteError, match=rf"could not set {group} aside in the zoo 'hf://me/zoo': there is no such"):
-        place.set_aside(group)
+    assert place.set_aside(group) is None
+
+
+def test_what_has_been_replaced_since_it_was_looked_at_is_not_set_aside(hub: HubServer) -> None:
+    place, group = open_repository(hub), "a" * 64
+    place.publish(group, {**FILES, "card.json": b"damaged"})
+    mark = place.mark(group)
+    place.discard(group)
+    place.publish(group, FILES)
+    before = hub.repository().tree
+
+    assert place.set_aside(group, mark=mark) is None
+    assert hub.repository().tree == before
+    assert place.set_aside(group, mark=place.mark(group)) == f"hf://me/zoo/quarantine/{group}"
+
+
+def test_notes_are_written_only_where_the_commit_has_what_is_expected(hub: HubServer) -> None:
+    # Oracle: what the server's tree holds.
+    place = open_repository(hub)
+    place.publish("a" * 64, FILES)
+    assert place.write_notes({"x.json": b"1"}, expected={"x.json": None})
+    for expected in ({"x.json": None}, {"x.json": b"2"}, {"x.json": b"1", "y.json": b""}):
+        assert not place.write_notes({"x.json": b"3", "z.json": b"3"}, expected=expected)
+    assert {path for path in hub.repository().tree if path.startswith("aliases/")} == {"aliases/x.json"}
+    assert place.read_note("x.json", 10) == b"1"
+    assert place.write_notes({"x.json": None}, expected={"x.json": b"1", "y.json": None})
+    assert place.notes() == []
 
 
 def test_pushers_at_the_same_time_lose_nothing(hub: HubServer, make_entry: EntryMaker) -> None:

@@ -184,16 +184,21 @@ class HubRepository:
         with self._writing(f"remove {group}"):
             return bool(self._change(plan).removed)
 
-    def set_aside(self, group: str) -> str:
-        """Move a group into the folder ``quarantine``, beside others of its name, in one commit."""
+    def set_aside(self, group: str, *, mark: str | None = None) -> str | None:
+        """Move a group into the folder ``quarantine``, beside others of its name, in one commit.
+
+        Returns:
+            Where it lies now; None when it is not there, or has another mark at that commit.
+        """
         from huggingface_hub import CommitOperationCopy
 
-        aside = ""
+        aside: str | None = None
 
         def plan(listing: Listing) -> _Change:
             nonlocal aside
-            if group not in listing.groups:
-                raise HubRefusal(errno.ENOENT, "there is no such folder", "Look at the list of what it holds")
+            aside = None
+            if group not in listing.groups or (mark is not None and listing.mark(group) != mark):
+                return _Change("", [])
             taken = set(listing.names_in(_QUARANTINE))
             names = (group, *(f"{group}.{number}" for number in range(2, len(taken) + 3)))
             aside = f"{_QUARANTINE}/{next(name for name in names if name not in taken)}"
@@ -205,7 +210,7 @@ class HubRepository:
 
         with self._writing(f"set {group} aside"):
             self._change(plan)
-        return f"{self.address}/{aside}"
+        return None if aside is None else f"{self.address}/{aside}"
 
     def clear_leftovers(self) -> list[str]:
         """Nothing: a commit is made or is not."""
@@ -222,8 +227,13 @@ class HubRepository:
         path = f"{_NOTES}/{name}"
         return None if listing is None or path not in listing.files else self._read(listing, path, max_bytes)
 
-    def write_notes(self, notes: Mapping[str, bytes | None]) -> None:
+    def write_notes(
+        self, notes: Mapping[str, bytes | None], *, expected: Mapping[str, bytes | None] | None = None
+    ) -> bool:
         """Replace notes, all in one commit.
+
+        Returns:
+            False, and nothing has been written, when one of the expected notes holds something else at that commit.
 
         Raises:
             ZooWriteError: the Hub refused, failed, or was not reached; then all notes are as before.
@@ -231,7 +241,13 @@ class HubRepository:
         """
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
+        as_expected = True
+
         def plan(listing: Listing) -> _Change:
+            nonlocal as_expected
+            as_expected = all(_is_note(listing, name, data) for name, data in (expected or {}).items())
+            if not as_expected:
+                return _Change("", [])
             operations: list[Operation] = []
             for name, data in notes.items():
                 path = f"{_NOTES}/{name}"
@@ -243,6 +259,7 @@ class HubRepository:
 
         with self._writing("write the aliases"):
             self._change(plan)
+        return as_expected
 
     def _change(self, plan: Callable[[Listing], _Change]) -> _Change:
         """Commit what ``plan`` makes of what the repository holds; again if others changed it meanwhile."""
@@ -314,6 +331,12 @@ def _deletion(listing: Listing, group: str) -> "Operation":
 
     is_folder = "" not in listing.groups[group]
     return CommitOperationDelete(f"{group}/" if is_folder else group, is_folder=is_folder)
+
+
+def _is_note(listing: Listing, name: str, data: bytes | None) -> bool:
+    """Whether a note holds these bytes; or, for None, whether there is none."""
+    file = listing.files.get(f"{_NOTES}/{name}")
+    return file is None if data is None else file is not None and file.describes(data)
 
 
 def _joined(group: str, rest: str) -> str:

@@ -278,7 +278,7 @@ class ObjectStore:
         """
         with self._writing("write the aliases"):
             for name, data in (expected or {}).items():
-                if not self._holds_note(name, data):
+                if not self._is_note(name, data):
                     return False
             for name, data in notes.items():
                 if data is None:
@@ -288,7 +288,7 @@ class ObjectStore:
                     self.remote.replace(f"{_NOTES}/{name}", data)
         return True
 
-    def _holds_note(self, name: str, data: bytes | None) -> bool:
+    def _is_note(self, name: str, data: bytes | None) -> bool:
         path = f"{_NOTES}/{name}"
         return self.remote.size(path) is None if data is None else self._now(path, len(data)) == data
 

@@ -110,7 +110,7 @@ class OfflinePlace:
         """Refused."""
         self._refuse_write(f"remove {group}")
 
-    def set_aside(self, group: str) -> str:
+    def set_aside(self, group: str, *, mark: str | None = None) -> str | None:
         """Refused."""
         self._refuse_write(f"set {group} aside")
 
@@ -129,7 +129,9 @@ class OfflinePlace:
         except FileNotFoundError:
             return None
 
-    def write_notes(self, notes: Mapping[str, bytes | None]) -> None:
+    def write_notes(
+        self, notes: Mapping[str, bytes | None], *, expected: Mapping[str, bytes | None] | None = None
+    ) -> bool:
         """Refused."""
         self._refuse_write("write the aliases")
 
