@@ -36,8 +36,10 @@ def sealed(entry_id: str, files: Mapping[str, bytes]) -> bytes:
             sketch=tensors_digest(decode(files[SKETCH_FILE], "sketch")),
             state=tensors_digest(decode(files[SUPERNET_FILE], "state")),
         )
+        if content.entry_id != entry_id:
+            raise ValueError(f"their id is {content.entry_id}")
         manifest = Manifest(content, {name: FileRecord.of(files[name]) for name in LISTED_FILES}).to_bytes()
-        Manifest.from_bytes(manifest, entry_id)  # the id and the sizes are as they must be
+        Manifest.from_bytes(manifest, entry_id)  # which also refuses files that are too large
     except ValueError as error:
         raise CorruptEntryError(
             Problem(entry_id, ".", f"holds files of something else: {error}".rstrip("."))

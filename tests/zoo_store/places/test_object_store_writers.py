@@ -128,6 +128,24 @@ def test_a_file_of_which_the_entry_cannot_be_made_is_replaced_until_it_is_visibl
     assert store.read("group", "card", 100) == b"damage"
 
 
+def test_an_entry_is_made_of_the_files_that_a_writer_who_died_has_left(store_url: str, make_entry: EntryMaker) -> None:
+    # Oracle: the files of another day's run of the same content; none of them is written again.
+    zoo = Zoo(store_url)
+    entry_id = zoo.add(make_entry())
+    place = zoo._place
+    assert isinstance(place, ObjectStore)
+    place.remote.delete(f"{entry_id}/manifest.json")
+    written: list[str] = []
+    place.remote = SteppedFiles(
+        store_url, lambda kind, path: written.append(path) if kind in ("create", "replace") else None
+    )
+
+    assert zoo.add(make_entry(created=LATER)) == entry_id
+    assert written == [f"{entry_id}/manifest.json"]
+    assert zoo.verify() == []
+    assert zoo.card(entry_id)["created"] == make_entry().card["created"]
+
+
 def stop_before(zoo: Zoo, url: str, request: int, kinds: Sequence[str] = ("create", "replace", "delete")) -> None:
     """Let a zoo's process die just before it changes the store for the n-th time."""
     done: list[str] = []
