@@ -27,6 +27,7 @@ def laid_out_the_other_way(data: bytes) -> bytes:
         parts.append(values[first:last])
         start += last - first
     text = json.dumps(moved, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + b"".join(parts)
 
 

@@ -109,6 +109,9 @@ def test_a_real_entry_stays_whole_when_one_of_its_writers_dies_at_any_request(
 
     for seed in range(30):
         url = f"{memory_url}/{seed}"
+        if seed % 2:  # files of an earlier one who died too
+            entry_id = Zoo(url).add(make_entry(created="2026-02-03T12:00:00+00:00"))
+            RemoteFiles(url).delete(f"{entry_id}/manifest.json")
         _, outcome = take_turns(url, make_store, [add(1), add(2)], seed, requests_of_first=seed)
         zoo = Zoo(url)
 
