@@ -10,6 +10,7 @@ from zoo_store.errors import ZooPathError
 from zoo_store.format.hub_page import hub_page
 from zoo_store.format.identity import is_full_id
 from zoo_store.format.manifest import MANIFEST_FILE
+from zoo_store.format.sealing import sealed
 from zoo_store.places.hub.address import HubAddress
 from zoo_store.places.hub.repository import HubRepository
 from zoo_store.places.local import LocalFolder
@@ -47,7 +48,7 @@ def open_place(
         return HubRepository(HubAddress.parse(text), make_page=hub_page, **_checked_hub_options(storage_options or {}))
     if is_offline():
         return OfflinePlace(shown_url(text), MANIFEST_FILE)
-    return ObjectStore(text, marker=MANIFEST_FILE, is_group=is_full_id, storage_options=storage_options)
+    return ObjectStore(text, marker=MANIFEST_FILE, is_group=is_full_id, seal=sealed, storage_options=storage_options)
 
 
 def _checked_path(text: str) -> Path:

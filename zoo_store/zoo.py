@@ -177,7 +177,7 @@ class Zoo:
             files[MANIFEST_FILE] = Manifest(content, records).to_bytes()
             if self._place.publish(entry_id, files):
                 return entry_id
-        self._stored(entry_id).load()
+        StoredEntry(self._place, entry_id, use_copies=False).load()
         return entry_id
 
     def add_folder(self, folder: str | os.PathLike[str]) -> str:
@@ -207,7 +207,7 @@ class Zoo:
         except CorruptEntryError as error:
             raise CorruptEntryError(error.problem, None) from None  # the folder above is no zoo, to be fixed
         if not self._place.publish(stored.entry_id, files):
-            self._stored(stored.entry_id).load()
+            StoredEntry(self._place, stored.entry_id, use_copies=False).load()
         return stored.entry_id
 
     def export(self, entry_id: str, folder: str | os.PathLike[str]) -> Path:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_ROUNDS = 24  # in each of which somebody has replaced the entry; some places tell another mark of what has not changed
+
 
 class StoredEntry:
     """An entry in its place.
@@ -106,21 +108,26 @@ class StoredEntry:
         Every byte is read from the place itself.
         """
         in_place = StoredEntry(self.place, self.entry_id, self.group, use_copies=False)
-        while (before := self.place.mark(self.group)) is not None:
+        found: list[Problem] = []
+        for _ in range(_ROUNDS):
+            if (before := self.place.mark(self.group)) is None:
+                return []
             found = in_place._all_problems()
             if not found or self.place.mark(self.group) == before:
-                return found
-        return []
+                break
+        return found
 
     def _steadily(self, read: Callable[[], T]) -> T:
         """Read; and again where the entry was removed and added meanwhile, so that no fault comes of two halves."""
         looks = 1 if self.place.path is not None else 2  # marks of places afar may be the same for a second
-        while (before := self.place.mark(self.group)) is not None:
+        for rounds_left in reversed(range(_ROUNDS)):
+            if (before := self.place.mark(self.group)) is None:
+                break
             try:
                 return read()
             except CorruptEntryError:
                 looks -= self.place.mark(self.group) == before
-                if not looks:
+                if not looks or not rounds_left:
                     raise
         raise EntryNotFoundError(
             f"zoo {self.place.address!r} no longer holds {self.entry_id}: it was removed just now."

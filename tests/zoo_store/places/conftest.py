@@ -13,6 +13,7 @@ import pytest
 from zoo_store import Zoo
 from zoo_store.format.identity import is_full_id
 from zoo_store.format.manifest import MANIFEST_FILE
+from zoo_store.format.sealing import sealed
 from zoo_store.places.local import LocalFolder
 from zoo_store.places.place import Place
 from zoo_store.places.remote.object_store import ObjectStore
@@ -75,9 +76,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "folder":
         return LocalFolder(tmp_path / "zoo", lock_timeout=60)
     if request.param == "file system":
-        return ObjectStore(f"local://{tmp_path}/zoo", marker=MANIFEST_FILE, is_group=is_full_id)
+        return ObjectStore(f"local://{tmp_path}/zoo", marker=MANIFEST_FILE, is_group=is_full_id, seal=sealed)
     url = str(request.getfixturevalue(f"{request.param}_url"))
-    return ObjectStore(url, marker=MANIFEST_FILE, is_group=is_full_id)
+    return ObjectStore(url, marker=MANIFEST_FILE, is_group=is_full_id, seal=sealed)
 
 
 @pytest.fixture

@@ -1,13 +1,20 @@
 """Actors on one place that take turns, one request to the store at a time, in an order that a seed decides."""
 
+import hashlib
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
+from zoo_store.errors import CorruptEntryError
 from zoo_store.places.remote.object_store import ObjectStore
 from zoo_store.places.remote.remote_files import Info, RemoteFiles
+from zoo_store.problem import Problem
 
 Action = Callable[[ObjectStore], object]
+
+
+class StoppedError(BaseException):
+    """The process has died, so far as the store can tell."""
 
 
 class SteppedFiles(RemoteFiles):
@@ -24,9 +31,9 @@ class SteppedFiles(RemoteFiles):
         self.before = before
         self.creates_exclusively = is_exclusive
 
-    def size(self, path: str) -> int | None:
-        self.before("size", path)
-        return super().size(path)
+    def info(self, path: str) -> Info | None:
+        self.before("info", path)
+        return super().info(path)
 
     def listing(self, under: str = "") -> dict[str, Info]:
         self.before("listing", under)
@@ -65,8 +72,17 @@ def take_turns(
     seed: int,
     *,
     is_exclusive: bool = True,
+    requests_of_first: int | None = None,
 ) -> list[object]:
     """Let each action run in a thread of its own, of which one at a time does one request.
+
+    Args:
+        url: as for `RemoteFiles`.
+        make_store: makes the store of each action from it.
+        actions: what is done.
+        seed: of the order of turns.
+        is_exclusive: as for `SteppedFiles`.
+        requests_of_first: after which the first one dies.
 
     Returns:
         What each action returned, or the exception that it raised.
@@ -76,16 +92,22 @@ def take_turns(
     outcomes: dict[int, object] = {}
 
     def act(number: int) -> None:
+        done = 0
+
         def wait_for_turn(request: str, path: str) -> None:
+            nonlocal done
             back.release()
             turns[number].acquire()
+            if number == 0 and done == requests_of_first:
+                raise StoppedError
+            done += 1
 
         store = make_store(url)
         store.remote = SteppedFiles(url, wait_for_turn, is_exclusive=is_exclusive)
         turns[number].acquire()
         try:
             outcomes[number] = actions[number](store)
-        except Exception as error:
+        except (Exception, StoppedError) as error:
             outcomes[number] = error
         back.release()
 
@@ -104,11 +126,21 @@ def take_turns(
     return [outcomes[number] for number in range(len(actions))]
 
 
-def files_of(writer: str) -> Mapping[str, bytes]:
-    """A group whose files are equal between writers, or tell who wrote them; the marker last."""
-    return {
-        "weights": b"the same for all",
+def seal(group: str, files: Mapping[str, bytes]) -> bytes:
+    """The digest of a group's files, if it can be made of them: whatever they tell of who wrote them."""
+    if not files["weights"].startswith(b"weights") or not files["card"].startswith(b"card"):
+        raise CorruptEntryError(Problem(group, ".", "cannot be made of that"))
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(files[name])
+    return digest.hexdigest().encode()
+
+
+def files_of(writer: str, num_bytes: int = 0) -> Mapping[str, bytes]:
+    """A group whose files are laid out in each writer's way; the marker last, which is written in a way of its own."""
+    files = {
+        "weights": b"weights" + bytes(num_bytes) + writer.encode(),
         "card": f"card of {writer}".encode(),
         "readme": f"readme of {writer}".encode(),
-        "marker": f"marker of {writer}".encode(),
     }
+    return {**files, "marker": seal("group", files) + f" found by {writer}".encode()}

@@ -23,7 +23,25 @@ _QUARANTINE = "quarantine"
 _PROBE = ".probe-"
 _ROUNDS = 24
 _PAUSES = random.SystemRandom()
-_SMALL_BYTES = 1024 * 1024
+_MORE_BYTES = 64 * 1024 * 1024  # than one's own, which another writer's file of the same content may have
+_AMBIGUOUS = frozenset(("", ".", ".."))
+_TELLING_KEYS = frozenset(
+    {"size", "created", "mtime", "modified", "modify", "modificationtime", "lastmodified", "last_modified", "updated"}
+    | {
+        "timemodified",
+        "etag",
+        "md5",
+        "md5hash",
+        "content_md5",
+        "crc32c",
+        "checksum",
+        "content_hash",
+        "sha",
+        "rev",
+        "ino",
+    }
+    | {"generation", "versionid", "version_id"}
+)  # of what file systems tell; others tell also when a file was last read
 
 
 class ObjectStore:
@@ -32,21 +50,27 @@ class ObjectStore:
     The files are laid out as in a local folder, so a folder can be synchronised with a bucket either way. A group is
     there if its marker is, which is written last and deleted first. Names that are not plain are not the zoo's.
 
-    *Several writers* of one group write equal content, yet maybe other files that tell of their runs. Files are created
-    exclusively where the store can do that. One that is there already and differs was left by a writer that died, or
-    comes from one that lives; it is replaced while there is no marker. Having written the marker, a writer reads back
-    what is there and puts right what is not his, until marker and files are his, or the marker is another's and he has
-    replaced nothing. If he has replaced something, maybe of that other's, he writes his marker in its place and begins
-    anew: so whoever wrote last finds all as he wrote it. *A remover* deletes the marker first, and when the files are
-    deleted too looks again for it, beginning anew if there is one; a writer whose files it took puts them back. *One
-    that dies* leaves a group without a marker, which nobody sees and the next writer of that group completes; or, if he
-    dies just between replacing a file and seeing that another has finished meanwhile, a group whose files are not those
-    of its marker. A reader holds every file against the marker, and never takes such a mixture for an entry.
+    *Several writers* of one group write equal content, yet maybe other files that tell of their runs. So a writer takes
+    what is there: a file is created only where it is missing, one that lies there already is kept if the group can be
+    made of it, and the marker is written for what is there in the end. Files that make the group are never replaced, so
+    all writers arrive at the same bytes, and none who is slow or dies harms what another has reported as written.
+    Having written the marker, a writer looks at it and the files once more, and begins anew until they agree or the
+    marker is gone. *A remover* deletes the marker first, and when the files are deleted too looks again for it,
+    beginning anew if there is one; a writer whose files it took puts them back. *One that dies* leaves a group without
+    a marker, which nobody sees and the next writer of that group completes.
+
+    *What remains.* A file of which the group can never be made (somebody else put it there) is replaced while there is
+    no marker; where the store cannot create exclusively, two writers may each create a file; and a remover may be
+    deleting files that a new writer has just taken. The writers put all of this right; if one dies before he has, the
+    group may be left with a marker that is not that of its files. A reader holds every file against the marker, and
+    never takes such a mixture for an entry.
 
     Args:
         url: with a scheme that fsspec knows.
         marker: the file that makes a group visible.
         is_group: which names are those of groups.
+        seal: makes the marker of a group from the bytes of its other files, by name; raises a `ZooError` where the
+            group cannot be made of them.
         storage_options: passed on to fsspec.
         grace: how old the files of a dead writer must be to be cleared away, by the store's own clock.
 
@@ -60,12 +84,14 @@ class ObjectStore:
         *,
         marker: str,
         is_group: Callable[[str], bool],
+        seal: Callable[[str, Mapping[str, bytes]], bytes],
         storage_options: Mapping[str, Any] | None = None,
         grace: timedelta = timedelta(days=1),
     ) -> None:
         self.remote = RemoteFiles(url, storage_options)
         self.marker = marker
         self.is_group = is_group
+        self.seal = seal
         self.grace = grace
         self.copies = KeptCopies()
         self.pages = KeptPages(self.address)
@@ -95,7 +121,10 @@ class ObjectStore:
             return self._is_there(group)
 
     def mark(self, group: str) -> str | None:
-        """What the store tells of a group's files: sizes, times, tags of their content."""
+        """What the store tells of a group's files: sizes, times of writing, tags of their content.
+
+        Where it tells no tags, a file that is altered twice within one tick of its clock keeps its mark.
+        """
         return self._marks(self._listing(group)).get(group)
 
     def marks(self, is_group: Callable[[str], bool]) -> dict[str, str]:
@@ -107,8 +136,8 @@ class ObjectStore:
         return True
 
     def files(self, group: str) -> list[str]:
-        """The sorted names of a group's files; hidden names, and those that are not plain, are left out."""
-        names = sorted(parts[1] for parts in self._listing(group) if len(parts) == 2 and not parts[1].startswith("."))
+        """The sorted names of a group's files, also of those further down; hidden names are left out."""
+        names = sorted("/".join(parts[1:]) for parts in self._listing(group) if parts[1:] and parts[1][0] != ".")
         if not names:
             raise FileNotFoundError(f"{self.address}/{group}")
         return names
@@ -132,22 +161,27 @@ class ObjectStore:
             ZooWriteError: the store refused; the group is not visible unless all of it is there.
             ZooBusyError: other writers changed the group again and again.
         """
-        others = {name: data for name, data in files.items() if name != self.marker}
+        path, given = f"{group}/{self.marker}", {name: data for name, data in files.items() if name != self.marker}
         with self._writing(f"add {group}"):
             if self._is_there(group):
                 return False
-            has_replaced = False
-            for name, data in others.items():
-                path = f"{group}/{name}"
-                if self.remote.create(path, data):
-                    has_replaced |= not self.remote.creates_exclusively
-                elif self._now(path, len(data)) != data:
-                    if self._is_there(group) and not has_replaced:
-                        return False
-                    self.remote.replace(path, data)
-                    has_replaced = True
-            created = self.remote.create(f"{group}/{self.marker}", files[self.marker])
-            return self._settle(group, files[self.marker], others, created=created, has_replaced=has_replaced)
+            created = False
+            for round_number in range(_ROUNDS):
+                _pause(round_number)
+                there = self._completed(group, given)
+                if there is None:
+                    return created
+                marker = files[self.marker] if there == given else self.seal(group, there)
+                if round_number == 0:
+                    created = self.remote.create(path, marker)
+                    continue
+                found = self._now(path, len(marker))
+                if found is None and not self._is_there(group):
+                    return created  # and removed again just now
+                if found == marker or found == (marker := self.seal(group, there)):
+                    return created
+                self.remote.replace(path, marker)
+            raise self._busy(group)
 
     def discard(self, group: str) -> bool:
         """Make a group vanish.
@@ -175,17 +209,29 @@ class ObjectStore:
         """Copy a group to ``quarantine``, beside others of its name, and then remove it.
 
         Returns:
-            Where it lies now; None when it is not there, or had another mark when this was asked for.
+            Where it lies now; None, and the group stays as it is, when it is not there, has another mark than the one
+            given, or was changed while it was copied (what was copied so far then stays in ``quarantine``).
+
+        Raises:
+            ZooWriteError: the store refused.
+            ZooBusyError: other writers added the group again and again.
         """
         with self._writing(f"set {group} aside"):
             files = self._listing(group)
-            if not self._is_there(group) or (mark is not None and self.mark(group) != mark):
+            before = self._marks(files).get(group)
+            if before is None or (mark is not None and mark != before):
                 return None
-            taken = {parts[1] for parts in self._listing(_QUARANTINE)}
+            taken = {parts[1] for parts in self._listing(_QUARANTINE) if parts[1:]}
             names = itertools.chain((group,), (f"{group}.{number}" for number in itertools.count(2)))
             aside = f"{_QUARANTINE}/{next(name for name in names if name not in taken)}"
-            for parts in files:
-                self.remote.copy("/".join(parts), "/".join((aside, *parts[1:])))
+            try:
+                for parts in files:
+                    self.remote.copy("/".join(parts), "/".join((aside, *parts[1:])))
+            except FileNotFoundError:
+                if self._is_there(group):
+                    raise
+            if self.mark(group) != before:
+                return None
             self.discard(group)
         return f"{self.address}/{aside}"
 
@@ -213,8 +259,8 @@ class ObjectStore:
 
     def notes(self) -> list[str]:
         """The sorted names of the files in ``aliases``; hidden ones, and those that are not plain, are left out."""
-        listing = self._listing(_NOTES)
-        return sorted(parts[1] for parts in listing if len(parts) == 2 and not parts[1].startswith("."))
+        names = (parts[1] for parts in self._listing(_NOTES) if len(parts) == 2)
+        return sorted(name for name in names if _is_plain(name) and not name.startswith("."))
 
     def read_note(self, name: str, max_bytes: int) -> bytes | None:
         """A note; None where there is none."""
@@ -228,11 +274,12 @@ class ObjectStore:
     ) -> bool:
         """Replace notes, each by one write.
 
-        The expected notes are looked at just before; what another writer does between the look and the write is lost.
+        The expected ones are looked at first, then the notes are written: a change between the two goes unnoticed.
         """
         with self._writing("write the aliases"):
-            if not all(self._is_note(name, data) for name, data in (expected or {}).items()):
-                return False
+            for name, data in (expected or {}).items():
+                if not self._is_note(name, data):
+                    return False
             for name, data in notes.items():
                 if data is None:
                     self.remote.delete(f"{_NOTES}/{name}")
@@ -246,18 +293,19 @@ class ObjectStore:
         return self.remote.size(path) is None if data is None else self._now(path, len(data)) == data
 
     def _listing(self, under: str = "") -> dict[tuple[str, ...], Info]:
-        """What the store tells of the files whose names are plain, by the parts of their path."""
+        """What the store tells of the files, by the parts of their path; those that might mean another are left out."""
         with self._reading("list the files"):
             listing = self.remote.listing(under)
         found = {tuple(path.split("/")): info for path, info in listing.items()}
-        return {parts: info for parts, info in found.items() if all(map(_is_plain, parts))}
+        return {parts: info for parts, info in found.items() if not _AMBIGUOUS & set(parts)}
 
     def _marks(self, listing: Mapping[tuple[str, ...], Info]) -> dict[str, str]:
         """The marks of the groups that have a marker."""
         told: dict[str, list[str]] = {parts[0]: [] for parts in listing if parts[1:] == (self.marker,)}
         for parts, info in sorted(listing.items()):
             if parts[0] in told:
-                told[parts[0]].append(f"{parts} {sorted((key, str(value)) for key, value in info.items())}")
+                telling = sorted((key, str(value)) for key, value in info.items() if key.lower() in _TELLING_KEYS)
+                told[parts[0]].append(f"{parts} {telling}")
         return {group: hashlib.sha256("\n".join(lines).encode()).hexdigest() for group, lines in told.items()}
 
     def _is_there(self, group: str) -> bool:
@@ -299,38 +347,47 @@ class ObjectStore:
         except FileNotFoundError:
             return None
 
-    def _is_put(self, path: str, data: bytes) -> bool:
-        """Whether a file holds this; large ones, which do not differ between writers, are told by their size."""
-        if len(data) > _SMALL_BYTES:
-            return self.remote.size(path) == len(data)
-        return self._now(path, len(data)) == data
-
-    def _settle(
-        self, group: str, marker: bytes, others: Mapping[str, bytes], *, created: bool, has_replaced: bool
-    ) -> bool:
-        """Bring marker and files together.
+    def _completed(self, group: str, given: Mapping[str, bytes]) -> dict[str, bytes] | None:
+        """Write the files of a group that are missing, or of which it cannot be made.
 
         Returns:
-            Whether this writer made the marker.
+            What is there now. None, and nothing replaced, where the group is visible, yet cannot be made of its files:
+            it was damaged, as its readers will tell, or belongs to a newer version of the zoo.
         """
-        path = f"{group}/{self.marker}"
+        there = {}
+        for name, data in given.items():
+            path = f"{group}/{name}"
+            found = self._created_or_found(path, data)
+            if found is None or (found != data and not self._fits(group, {**given, name: found})):
+                if self._is_there(group):
+                    return None
+                self.remote.replace(path, data)
+                found = data
+            there[name] = found
+        return there
+
+    def _created_or_found(self, path: str, data: bytes) -> bytes | None:
+        """What a file holds, after it has been created if it was missing; None where it is far longer."""
         for round_number in range(_ROUNDS):
             _pause(round_number)
-            found = self._now(path, len(marker))
-            if found is None and not self._is_there(group):
-                return created  # and removed again just now
-            if found != marker:
-                if not has_replaced:
-                    return False
-                self.remote.replace(path, marker)
-                created = True
-            astray = [name for name, data in others.items() if not self._is_put(f"{group}/{name}", data)]
-            if found == marker and not astray:
-                return created
-            for name in astray:
-                self.remote.replace(f"{group}/{name}", others[name])
-                has_replaced = True
-        raise self._busy(group)
+            info = self.remote.info(path)
+            if info is None:
+                if self.remote.create(path, data):
+                    return data
+            elif info["size"] > len(data) + _MORE_BYTES:
+                return None
+            elif _is_md5(info, data):
+                return data
+            elif (found := self._now(path, info["size"])) is not None:
+                return found
+        raise self._busy(path)
+
+    def _fits(self, group: str, files: Mapping[str, bytes]) -> bool:
+        try:
+            self.seal(group, files)
+        except ZooError:
+            return False
+        return True
 
     def _delete(self, files: Iterable[tuple[str, ...]]) -> None:
         for parts in files:
@@ -394,5 +451,10 @@ def _pause(round_number: int) -> None:
         time.sleep(_PAUSES.uniform(0, min(0.01 * 2**round_number, 1.0)))
 
 
+def _is_md5(info: Info, data: bytes) -> bool:
+    """Whether the store's tag tells that a file holds this: S3's is the MD5 of what was put at once and unencrypted."""
+    return str(info.get("ETag")).strip('"') == hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
 def _is_plain(name: str) -> bool:
-    return name not in ("", ".", "..") and "\\" not in name and name.isprintable()
+    return "\\" not in name and name.isprintable()

@@ -73,8 +73,16 @@ class RemoteFiles:
 
     def size(self, path: str) -> int | None:
         """The size of a file in bytes; None where there is no file."""
-        info = self._info(path)
-        return None if info is None or info["type"] != "file" else int(info["size"])
+        info = self.info(path)
+        return None if info is None else int(info["size"])
+
+    def info(self, path: str) -> Info | None:
+        """What the file system tells about a file, its size at least; None where there is no file."""
+        try:
+            info: Info = self._ask(lambda system, root: system.info(_join(root, path)))
+        except FileNotFoundError:
+            return None
+        return info if info["type"] == "file" else None
 
     def listing(self, under: str = "") -> dict[str, Info]:
         """What the file system tells about each file in or below a folder, by path; empty where there is none."""
@@ -162,13 +170,6 @@ class RemoteFiles:
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_opened": None}  # connections do not travel
-
-    def _info(self, path: str) -> Info | None:
-        try:
-            info: Info = self._ask(lambda system, root: system.info(_join(root, path)))
-        except FileNotFoundError:
-            return None
-        return info
 
     def _put(self, path: str, put: Callable[[Any, str], T]) -> T:
         """Write to a path, in a folder that is made if need be; a bucket is not."""
