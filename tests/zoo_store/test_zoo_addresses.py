@@ -39,15 +39,13 @@ def test_a_secret_in_an_address_is_refused_and_never_repeated(address: str) -> N
 
 
 @pytest.mark.parametrize("address", ["sftp://anna@host/zoo", "abfs://container@account/zoo", "s3://lab/me@home/zoo"])
-def test_an_at_sign_that_no_secret_stands_before_is_taken(address: str) -> None:
-    try:
-        assert Zoo(address).address == address
-    except ZooPathError as error:  # this machine need not have the package
-        assert "needs a package that is not installed" in str(error)
+def test_an_at_sign_that_no_secret_stands_before_is_taken(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPERNET_TL_OFFLINE", "1")  # so that no package is needed
+    assert Zoo(address).address == address
 
 
 @pytest.mark.parametrize(
-    "address", ["s3://lab//zoo", "s3:///lab/zoo", "s3://lab/zoo/../other", "memory://./zoo", "memory://a//"[:-1] + "/b"]
+    "address", ["s3://lab//zoo", "s3:///lab/zoo", "s3://lab/zoo/../other", "memory://./zoo", "memory://a//b"]
 )
 def test_a_url_with_an_empty_part_or_one_that_leads_elsewhere_is_refused(address: str) -> None:
     with pytest.raises(ZooPathError, match=r"a part between its slashes is empty, '\.' or '\.\.'"):
@@ -142,4 +140,4 @@ def test_storage_options_that_are_none_are_as_if_not_given() -> None:
 def test_a_folder_named_in_bytes_that_are_no_unicode_is_a_zoo_too(tmp_path: Path, make_entry: Any) -> None:
     entry: ZooEntry = make_entry()
     zoo = Zoo(tmp_path / os.fsdecode(b"\xff"))
-    assert list(zoo) == [] and zoo.add(entry) in zoo
+    assert zoo.add(entry) in zoo

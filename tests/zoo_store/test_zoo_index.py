@@ -23,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo_store import CorruptEntryError, EntryFilter, ListedEntry, Zoo, ZooEntry, ZooNotFoundError
+from zoo_store.environment import cache_dir
 from zoo_store.format.card import Card
 from zoo_store.format.stored_entry import StoredEntry
 from zoo_store.listing.index import Index

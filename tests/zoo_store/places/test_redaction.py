@@ -46,12 +46,7 @@ def test_a_secret_of_the_options_is_not_in_the_message_that_repeats_what_a_libra
 
 
 def test_an_endpoint_that_has_a_password_is_told_without_it() -> None:
-    options = {
-        "key": "any",
-        "secret": "any",
-        "endpoint_url": "http://u:hush@127.0.0.1:1",
-        "config_kwargs": {"connect_timeout": 1},
-    }
-    with pytest.raises(ZooReadError, match=r"http://\*\*\*@127\.0\.0\.1:1/") as refusal:
+    options = {"key": "any", "secret": "any", "endpoint_url": "http://u:hush@no host"}
+    with pytest.raises(ZooReadError, match=r"Invalid endpoint: http://\*\*\*@no host") as refusal:
         list(Zoo("s3://lab/zoo", storage_options=options))
     assert "hush" not in str(refusal.value)
