@@ -69,9 +69,11 @@ def open_place(
         if options:
             raise ZooPathError(f"the storage options {sorted(options)} mean nothing to a local folder; leave them out.")
         return LocalFolder(_checked_path(_path_of_url(rest) if separator else text), lock_timeout)
-    url = _checked_url(scheme, rest.rstrip("/"))
+    url = f"{scheme}://{rest.rstrip('/')}"
+    _refuse_secrets(url)
     if scheme == "hf":
         return HubRepository(HubAddress.parse(url), make_page=hub_page, **_checked_hub_options(options))
+    _refuse_malformed(url)
     if is_offline() and scheme != _IN_THIS_PROCESS:
         return OfflinePlace(url, MANIFEST_FILE, endpoint_of(scheme, options))
     return ObjectStore(url, marker=MANIFEST_FILE, is_group=is_full_id, storage_options=options)
@@ -114,32 +116,35 @@ def _path_of_url(rest: str) -> str:
     return decoded
 
 
-def _checked_url(scheme: str, rest: str) -> str:
-    """The one form of a URL of something else than a folder of this machine; what may be secret is never repeated."""
-    if "::" in f"{scheme}{rest}":
+def _refuse_secrets(url: str) -> None:
+    """Refuse a URL that may hold a secret, or more than one URL, repeating nothing of it."""
+    if "::" in url:
         raise ZooPathError(
             "the address is not that of a zoo: it has '::', which chains file systems of fsspec; expected "
             "SCHEME://BUCKET/PREFIX or SCHEME://NAME. Write an IPv6 address in full, without '::'."
         )
-    before_at = unquote(rest).rpartition("@")[0]
-    is_secret = ":" in before_at or ("@" in unquote(rest).partition("/")[0] and scheme not in _WITH_NAMES_IN_FRONT)
-    if is_secret:
+    scheme, _, rest = url.partition("://")
+    decoded = unquote(rest)
+    may_have_names = scheme in _WITH_NAMES_IN_FRONT or "@" not in decoded.partition("/")[0]
+    if ":" in decoded.rpartition("@")[0] or not may_have_names:
         raise ZooPathError(f"the address of the zoo has a name or a secret before its '@'. {_WHERE_SECRETS_BELONG}.")
     if "?" in rest:
         raise ZooPathError(
             f"the address of the zoo has a query, from its '?' on, which no zoo needs. {_WHERE_SECRETS_BELONG}."
         )
-    url = f"{scheme}://{rest}"
-    if not rest or not url.isprintable():
+
+
+def _refuse_malformed(url: str) -> None:
+    parts = url.partition("://")[2].split("/")
+    if parts == [""] or not url.isprintable():
         raise ZooPathError(
             f"{_shown(url)} is not the address of a zoo; expected SCHEME://BUCKET/PREFIX or SCHEME://NAME."
         )
-    if not {"", ".", ".."}.isdisjoint(rest.split("/")):
+    if not {"", ".", ".."}.isdisjoint(parts):
         raise ZooPathError(
             f"{url!r} is not the address of a zoo: a part between its slashes is empty, '.' or '..'; expected "
             "SCHEME://BUCKET/PREFIX or SCHEME://NAME."
         )
-    return url
 
 
 def _checked_options(options: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -253,6 +253,8 @@ class HubRepository:
                 return change
             operations = [*change.operations, *self._page(listing, change)]
             if self._connection.commit(operations, change.message, listing.commit):
+                with suppress(HubRefusal):
+                    self._view.ask()  # so that it is remembered for when the Hub cannot be asked
                 return change
             time.sleep(min(2.0, _PAUSE_SECONDS * 2**attempt))
         raise ZooBusyError(
