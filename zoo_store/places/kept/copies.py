@@ -75,7 +75,7 @@ class KeptCopies:
                     os.utime(path)  # it has been used
                 return data
             fault = "holds other bytes"
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (UnfitFileError, OSError) as error:
             fault = str(error)

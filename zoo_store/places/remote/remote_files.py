@@ -83,7 +83,9 @@ class RemoteFiles:
             except FileNotFoundError:
                 return {}
 
-        found = self._ask(find)
+        listed = self._ask(find)
+        # s3fs looks at the folder itself when it found nothing in it, and lists that if files have come meanwhile.
+        found = {name: info for name, info in listed.items() if info["type"] != "directory"}
         start = f"{self._open()[1].rstrip('/')}/"
         stray = next((name for name in found if not name.startswith(start)), None)
         if stray is not None:
