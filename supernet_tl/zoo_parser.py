@@ -126,9 +126,9 @@ def _rm(parser: Parser) -> None:
 
 def _gc(parser: Parser) -> None:
     parser.add_argument("zoo", type=str, nargs="?", metavar="ZOO", help=ZOO)
-    parser.add_argument("--cache", action="store_true", help="delete this machine's copies of files of remote zoos")
+    parser.add_argument("--cache", action="store_true", help="delete what this machine keeps of zoos")
     parser.add_argument(
-        "--older-than", type=float, default=0.0, metavar="DAYS", help="only copies not used for so long (default: 0)"
+        "--older-than", type=float, default=0.0, metavar="DAYS", help="only what was not used for so long (default: 0)"
     )
 
 

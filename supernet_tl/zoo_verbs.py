@@ -241,15 +241,15 @@ def _gc(options: Namespace) -> None:
     if options.zoo is None and not options.cache:
         raise SelectionError("nothing to clear was named; give a ZOO, --cache, or both.")
     cleared = [] if options.zoo is None else open_zoo(options.zoo, to_write=True).clear_leftovers()
-    copies = zoo_store.clear_copies(unused_days=options.older_than) if options.cache else []
-    num_bytes = sum(copy.num_bytes for copy in copies)
+    kept = zoo_store.clear_cache(unused_days=options.older_than) if options.cache else []
+    num_bytes = sum(file.num_bytes for file in kept)
     if options.json:
-        print_json({"leftovers": cleared, "num_copies": len(copies), "num_bytes": num_bytes})
+        print_json({"leftovers": cleared, "num_files": len(kept), "num_bytes": num_bytes})
         return
     if options.zoo is not None:
         OUT.print(f"{len(cleared)} leftovers of interrupted writers deleted")
     if options.cache:
-        OUT.print(f"{len(copies)} copies of files of remote zoos deleted ({_size(num_bytes)})")
+        OUT.print(f"{len(kept)} files that this machine kept of zoos deleted ({_size(num_bytes)})")
 
 
 def _copy(options: Namespace) -> None:

@@ -21,7 +21,7 @@ from zoo_store.errors import (
 from zoo_store.format.entry import ZooEntry, content_id
 from zoo_store.listing.filters import EntryFilter
 from zoo_store.listing.listed_entry import ListedEntry
-from zoo_store.places.kept.copies import clear_copies
+from zoo_store.places.kept.cache import clear_cache
 from zoo_store.problem import Problem
 from zoo_store.zoo import Zoo
 
@@ -47,6 +47,6 @@ __all__ = [
     "ZooPathError",
     "ZooReadError",
     "ZooWriteError",
-    "clear_copies",
+    "clear_cache",
     "content_id",
 ]

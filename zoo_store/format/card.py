@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from zoo_store.errors import CardError
 from zoo_store.format.migrations import CARD_SCHEMA, check_version
-from zoo_store.format.plain_json import Json, listed, pretty, shown, to_plain
+from zoo_store.format.plain_json import Json, is_count, is_text, is_whole, listed, pretty, shown, to_plain
 
 Card: TypeAlias = dict[str, Json]
 
@@ -88,32 +88,20 @@ def _card_error(faults: list[str]) -> CardError:
     return CardError(f"the card cannot be kept: {listed(faults)}. Correct the card and build the entry again.")
 
 
-def _is_text(value: Json) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_whole(value: Json) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_count(value: Json) -> bool:
-    return _is_whole(value) and value > 0
-
-
 def _is_object(value: Json) -> bool:
     return isinstance(value, dict)
 
 
 def _is_named(value: Json) -> bool:
-    return _is_text(value) or (_is_object(value) and _is_text(value.get("name")))
+    return is_text(value) or (_is_object(value) and is_text(value.get("name")))
 
 
 def _is_text_or_object(value: Json) -> bool:
-    return _is_text(value) or _is_object(value)
+    return is_text(value) or _is_object(value)
 
 
 def _is_size(value: Json) -> bool:
-    return _is_count(value) or (isinstance(value, list) and len(value) == 2 and all(map(_is_count, value)))
+    return is_count(value) or (isinstance(value, list) and len(value) == 2 and all(map(is_count, value)))
 
 
 def _are_classes(value: Json) -> bool:
@@ -121,7 +109,7 @@ def _are_classes(value: Json) -> bool:
 
 
 def _are_texts(value: Json) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
+    return isinstance(value, list) and all(map(is_text, value))
 
 
 def _are_data_cards(value: Json) -> bool:
@@ -141,17 +129,17 @@ def _is_time(value: Json) -> bool:
 
 KNOWN_KEYS: dict[str, tuple[str, Callable[[Json], bool]]] = {
     "kind": ("'single' or 'mixture'", _is_kind),
-    "name": ("a text for people", _is_text),
+    "name": ("a text for people", is_text),
     "space": ("the JSON object of a search space with its 'name', or that name", _is_named),
-    "channels": ("a whole number above 0", _is_count),
-    "num_cells": ("a whole number above 0", _is_count),
-    "num_classes": ("a whole number above 0", _is_count),
+    "channels": ("a whole number above 0", is_count),
+    "num_cells": ("a whole number above 0", is_count),
+    "num_classes": ("a whole number above 0", is_count),
     "classes": ("a list of class names, each a string", _are_classes),
     "image_size": ("a whole number of pixels above 0, or [height, width]", _is_size),
     "in_channels": ("1 or 3", lambda value: _is_count(value) and value in (1, 3)),
     "stem": ("'cifar' or 'imagenet'", lambda value: value in ("cifar", "imagenet")),
     "recipe": ("an object with the settings of the run, or a recipe's name", _is_text_or_object),
-    "seed": ("a whole number", _is_whole),
+    "seed": ("a whole number", is_whole),
     "metrics": ("an object of named numbers", _is_object),
     "data": ("a list of data cards, each an object", _are_data_cards),
     "tags": ("a list of texts for people to search by", _are_texts),

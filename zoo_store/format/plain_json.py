@@ -148,3 +148,18 @@ def _short_int(text: str) -> int:
     if len(text) > _LONGEST_INT:  # before Python spends its time on the digits
         raise ValueError(f"holds a whole number of {len(text)} digits; expected one of at most 64 bits")
     return int(text)
+
+
+def is_text(value: object) -> bool:
+    """Whether this is a text that says something."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def is_whole(value: object) -> bool:
+    """Whether this is a whole number; Python takes True for one."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_count(value: object) -> bool:
+    """Whether this is a whole number above 0."""
+    return isinstance(value, int) and is_whole(value) and value > 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo_store.errors import FilterError
 from zoo_store.format.card import KINDS, Card
-from zoo_store.format.plain_json import Json
+from zoo_store.format.plain_json import Json, is_count, is_text
 from zoo_store.listing.listed_entry import ListedEntry
 
 _MAX_VALUES_SHOWN = 8
@@ -138,28 +138,20 @@ def _is_like(text: str | None, pattern: str) -> bool:
     return text is not None and fnmatchcase(text.casefold(), pattern.casefold().replace("[", "[[]"))
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
 def _are_texts(value: object) -> bool:
-    return isinstance(value, tuple) and all(map(_is_text, value))
+    return isinstance(value, tuple) and all(map(is_text, value))
 
 
 _EXPECTED: dict[str, tuple[str, Callable[[object], bool]]] = {
-    "space": ("the name of a search space", _is_text),
-    "channels": ("a whole number above 0", _is_count),
-    "num_cells": ("a whole number above 0", _is_count),
-    "image_size": ("a whole number of pixels above 0", _is_count),
+    "space": ("the name of a search space", is_text),
+    "channels": ("a whole number above 0", is_count),
+    "num_cells": ("a whole number above 0", is_count),
+    "image_size": ("a whole number of pixels above 0", is_count),
     "kind": (f"one of {', '.join(KINDS)}", lambda value: value in KINDS),
-    "max_bytes": ("a whole number of bytes above 0", _is_count),
+    "max_bytes": ("a whole number of bytes above 0", is_count),
     "licences": ("a tuple of texts", _are_texts),
     "tags": ("a tuple of texts", _are_texts),
-    "name": ("a text", _is_text),
+    "name": ("a text", is_text),
 }
 
 

@@ -2,6 +2,8 @@
 
 A row is believed where the place still gives the entry the mark that it had when its card was held against manifest and
 id. All other entries are read, among them the damaged ones, and those altered so recently that the place gives no mark.
+An alteration that leaves the mark as it was goes unnoticed here, such as one of a local file through a memory map, for
+which the system need not change the file's times; `Zoo.get` and `Zoo.verify` notice it.
 """
 
 import hashlib
@@ -49,16 +51,8 @@ class Index:
 
     @property
     def path(self) -> Path:
-        """The file, which need not be there: in this machine's cache, since a zoo may be shared or read-only.
-
-        Raises:
-            IndexUnusableError: there is no folder for it.
-        """
-        try:
-            folder = cache_dir() / "indexes"
-        except RuntimeError as error:  # this user has no home
-            raise IndexUnusableError(str(error)) from error
-        return folder / f"{self._address_digest()}.sqlite"
+        """The file, which need not be there: in this machine's cache, since a zoo may be shared or read-only."""
+        return cache_dir() / "indexes" / f"{self._address_digest()}.sqlite"
 
     def find(self, wanted: EntryFilter | None) -> dict[str, ListedEntry]:
         """The entries that fit a filter, and all that are damaged, by id in sorted order."""

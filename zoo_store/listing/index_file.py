@@ -160,6 +160,8 @@ def _told_apart(path: Path | None) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # without its details
         kind = IndexUnusableError if code in _NOT_THE_FILES_FAULT else IndexDamagedError
         raise kind(f"{path}: {error}") from error
+    except ValueError as error:  # as where what SQLite says of the damage is no Unicode
+        raise IndexDamagedError(f"{path}: {error}") from error
 
 
 def _seal(*columns: object) -> str:

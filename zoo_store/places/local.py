@@ -15,10 +15,10 @@ from filelock import FileLock, Timeout
 
 from zoo_store.errors import ZooBusyError, ZooReadError, ZooWriteError
 from zoo_store.places.files import UnfitFileError, fill_folder, make_folder, read_file, sync_folder, write_file
+from zoo_store.places.layout import NOTES as _NOTES
+from zoo_store.places.layout import QUARANTINE as _QUARANTINE
 
 _INCOMING, _OUTGOING, _LOCK = ".incoming-", ".outgoing-", ".lock"
-_NOTES = "aliases"
-_QUARANTINE = "quarantine"
 _COARSEST_TIMES_NS = 2_000_000_000  # of all file systems, FAT keeps the coarsest times
 
 

@@ -346,7 +346,6 @@ def test_an_address_names_a_repository_its_kind_and_a_revision(text: str, expect
         "hf://me/zoo@../main",
         "hf://me/zoo@a b",
         "hf://me/z\\oo",
-        "hf://me:secret@host/zoo",
     ],
 )
 def test_what_is_no_repository_is_refused(text: str) -> None:

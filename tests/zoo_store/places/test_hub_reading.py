@@ -226,6 +226,15 @@ def test_offline_the_copies_answer_and_say_so(
     assert hub.requests == []
 
 
+def test_what_this_machine_has_just_added_is_known_offline(
+    hub: HubServer, make_entry: EntryMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = open_zoo(hub).add(make_entry())
+    monkeypatch.setenv("SUPERNET_TL_OFFLINE", "1")
+
+    assert list(open_zoo(hub)) == [added]
+
+
 def test_a_zoo_that_was_never_seen_cannot_be_had_offline(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUPERNET_TL_OFFLINE", "yes")
     zoo = open_zoo(hub)

@@ -187,6 +187,7 @@ def test_where_nothing_can_be_kept_reading_works_all_the_same_and_that_is_told(
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     assert "could not keep a copy at" in caplog.text
+    assert "was damaged" not in caplog.text
     assert copies.files() == []
 
 

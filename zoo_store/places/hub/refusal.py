@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from zoo_store.environment import OFFLINE_SWITCH, is_offline
 from zoo_store.errors import ZooReadError, ZooWriteError
 from zoo_store.places.hub.address import HubAddress
+from zoo_store.places.redaction import redacted
 
 _LOGIN = "log in with `hf auth login`, or set HF_TOKEN"
 
@@ -132,4 +133,4 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+    return f"{type(error).__name__}: {redacted((str(error).splitlines() or [''])[0])[:200]}"

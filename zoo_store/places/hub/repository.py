@@ -5,7 +5,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,6 +16,8 @@ from zoo_store.places.hub.copies import HubCopies
 from zoo_store.places.hub.listing import Listing
 from zoo_store.places.hub.refusal import HubRefusal, offline_switch
 from zoo_store.places.hub.view import HubView
+from zoo_store.places.layout import NOTES as _NOTES
+from zoo_store.places.layout import QUARANTINE as _QUARANTINE
 
 if TYPE_CHECKING:
     from zoo_store.places.hub.connection import Operation
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 ReadFile: TypeAlias = Callable[[str, str], bytes]
 PageMaker: TypeAlias = Callable[[str, bytes | None, Sequence[str], ReadFile], bytes | None]
 
-_NOTES = "aliases"
-_QUARANTINE = "quarantine"
 _PAGE = "README.md"
 _MAX_PAGE_BYTES = 4 * 2**20
 _ATTEMPTS = 10
@@ -270,6 +270,8 @@ class HubRepository:
                 return change
             operations = [*change.operations, *self._page(listing, change)]
             if self._connection.commit(operations, change.message, listing.commit):
+                with suppress(HubRefusal):
+                    self._view.ask()  # so that it is remembered for when the Hub cannot be asked
                 return change
             time.sleep(min(2.0, _PAUSE_SECONDS * 2**attempt))
         raise ZooBusyError(

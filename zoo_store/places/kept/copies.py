@@ -42,18 +42,6 @@ class KeptFile:
     is_partial: bool
 
 
-def clear_copies(*, unused_days: float = 0.0) -> list[KeptFile]:
-    """Delete this machine's copies of files of remote zoos; they can be fetched again.
-
-    Args:
-        unused_days: what was used within these last days stays.
-
-    Returns:
-        What was deleted.
-    """
-    return KeptCopies().clear(unused_days=unused_days)
-
-
 class KeptCopies:
     """Files by digest, shared by all zoos and processes.
 
@@ -87,7 +75,7 @@ class KeptCopies:
                     os.utime(path)  # it has been used
                 return data
             fault = "holds other bytes"
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (UnfitFileError, OSError) as error:
             fault = str(error)

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import uuid
+from collections.abc import Container
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,15 +19,18 @@ class KeptPages:
 
     Args:
         address: of the place.
+        endpoint: who answers for it, where others could answer for the same address.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, endpoint: str = "") -> None:
         self.address = address
+        self.endpoint = endpoint
 
     @property
     def folder(self) -> Path:
         """Where they are."""
-        return cache_dir() / "pages" / hashlib.sha256(self.address.encode()).hexdigest()[:32]
+        place = "\n".join((self.address, self.endpoint)).encode()
+        return cache_dir() / "pages" / hashlib.sha256(place).hexdigest()[:32]
 
     def keep(self, group: str, file: str, data: bytes) -> None:
         """Keep a file. What the disk refuses is logged."""
@@ -35,6 +39,7 @@ class KeptPages:
         try:
             with suppress(FileNotFoundError):
                 if path.read_bytes() == data:
+                    os.utime(path)  # it has been used
                     return
             path.parent.mkdir(parents=True, exist_ok=True)
             incoming.write_bytes(data)
@@ -49,6 +54,12 @@ class KeptPages:
         with suppress(OSError):
             (self.folder / group / file).unlink()
 
+    def forget_others(self, file: str, groups: Container[str]) -> None:
+        """Delete a file of every group but these."""
+        for group in self.groups(file):
+            if group not in groups:
+                self.forget(group, file)
+
     def read(self, group: str, file: str, max_bytes: int) -> bytes:
         """A kept file.
 
@@ -56,7 +67,10 @@ class KeptPages:
             FileNotFoundError: it is not there.
             UnfitFileError: it is too large.
         """
-        return read_file(self.folder / group / file, max_bytes)
+        data = read_file(self.folder / group / file, max_bytes)
+        with suppress(OSError):
+            os.utime(self.folder / group / file)  # it has been used
+        return data
 
     def groups(self, file: str) -> list[str]:
         """The sorted names of the groups of which a file is kept."""

@@ -16,10 +16,10 @@ from zoo_store.errors import ZooBusyError, ZooError, ZooReadError, ZooWriteError
 from zoo_store.places.files import UnfitFileError
 from zoo_store.places.kept.copies import Fetch, KeptCopies, download
 from zoo_store.places.kept.pages import KeptPages
-from zoo_store.places.remote.remote_files import Info, RemoteFiles, reason_of, remedy_of, shown_url
+from zoo_store.places.layout import NOTES as _NOTES
+from zoo_store.places.layout import QUARANTINE as _QUARANTINE
+from zoo_store.places.remote.remote_files import Info, RemoteFiles, reason_of, remedy_of
 
-_NOTES = "aliases"
-_QUARANTINE = "quarantine"
 _PROBE = ".probe-"
 _ROUNDS = 24
 _PAUSES = random.SystemRandom()
@@ -94,12 +94,12 @@ class ObjectStore:
         self.seal = seal
         self.grace = grace
         self.copies = KeptCopies()
-        self.pages = KeptPages(self.address)
+        self.pages = KeptPages(self.address, self.remote.endpoint)
 
     @property
     def address(self) -> str:
-        """The URL, without a password."""
-        return shown_url(self.remote.url)
+        """The URL."""
+        return self.remote.url
 
     @property
     def path(self) -> Path | None:
@@ -129,7 +129,9 @@ class ObjectStore:
 
     def marks(self, is_group: Callable[[str], bool]) -> dict[str, str]:
         """The marks of all groups, from one listing."""
-        return {group: mark for group, mark in self._marks(self._listing()).items() if is_group(group)}
+        marks = self._marks(self._listing())
+        self.pages.forget_others(self.marker, {_NOTES, *marks})
+        return {group: mark for group, mark in marks.items() if is_group(group)}
 
     def is_whole(self, group: str) -> bool:
         """True: there are no links."""
@@ -259,8 +261,11 @@ class ObjectStore:
 
     def notes(self) -> list[str]:
         """The sorted names of the files in ``aliases``; hidden ones, and those that are not plain, are left out."""
-        names = (parts[1] for parts in self._listing(_NOTES) if len(parts) == 2)
-        return sorted(name for name in names if _is_plain(name) and not name.startswith("."))
+        found = (parts[1] for parts in self._listing(_NOTES) if len(parts) == 2)
+        names = sorted(name for name in found if _is_plain(name) and not name.startswith("."))
+        for gone in set(self.pages.files(_NOTES)).difference(names):
+            self.pages.forget(_NOTES, gone)
+        return names
 
     def read_note(self, name: str, max_bytes: int) -> bytes | None:
         """A note; None where there is none."""
@@ -427,7 +432,7 @@ class ObjectStore:
         except Exception as error:  # file systems have no common ancestor of what they raise
             raise ZooReadError(
                 getattr(error, "errno", None) or errno.EIO,
-                f"could not {action} in the zoo {self.address!r}: {reason_of(error)}. "
+                f"could not {action} in the zoo {self.address!r}: {reason_of(error, self.remote.secrets)}. "
                 f"{remedy_of(error, self.remote.scheme)}, then try again.",
             ) from error
 
@@ -440,8 +445,8 @@ class ObjectStore:
         except Exception as error:  # file systems have no common ancestor of what they raise
             raise ZooWriteError(
                 getattr(error, "errno", None) or errno.EIO,
-                f"could not {action} in the zoo {self.address!r}: {reason_of(error)}. The other entries are untouched. "
-                f"{remedy_of(error, self.remote.scheme)}, then try again.",
+                f"could not {action} in the zoo {self.address!r}: {reason_of(error, self.remote.secrets)}. The other "
+                f"entries are untouched. {remedy_of(error, self.remote.scheme)}, then try again.",
             ) from error
 
 

@@ -11,8 +11,7 @@ from zoo_store.environment import OFFLINE_SWITCH
 from zoo_store.errors import ZooReadError, ZooWriteError
 from zoo_store.places.kept.copies import KeptCopies
 from zoo_store.places.kept.pages import KeptPages
-
-_NOTES = "aliases"
+from zoo_store.places.layout import NOTES
 
 _log = logging.getLogger("zoo_store")
 
@@ -25,13 +24,14 @@ class OfflinePlace:
     Args:
         address: of the place.
         marker: the file that makes a group visible.
+        endpoint: who would answer, where others could answer for the same address.
     """
 
-    def __init__(self, address: str, marker: str) -> None:
+    def __init__(self, address: str, marker: str, endpoint: str = "") -> None:
         self.address = address
         self.marker = marker
         self.copies = KeptCopies()
-        self.pages = KeptPages(address)
+        self.pages = KeptPages(address, endpoint)
         _log.warning(
             "offline (%s is set): the zoo %r is not asked; what was kept of it in %s is all there is.",
             OFFLINE_SWITCH,
@@ -110,7 +110,7 @@ class OfflinePlace:
         """Refused."""
         self._refuse_write(f"remove {group}")
 
-    def set_aside(self, group: str, *, mark: str | None = None) -> str | None:
+    def set_aside(self, group: str, *, mark: str | None = None) -> NoReturn:
         """Refused."""
         self._refuse_write(f"set {group} aside")
 
@@ -120,18 +120,18 @@ class OfflinePlace:
 
     def notes(self) -> list[str]:
         """The sorted names of the notes that are kept."""
-        return self.pages.files(_NOTES)
+        return self.pages.files(NOTES)
 
     def read_note(self, name: str, max_bytes: int) -> bytes | None:
         """A note that is kept."""
         try:
-            return self.pages.read(_NOTES, name, max_bytes)
+            return self.pages.read(NOTES, name, max_bytes)
         except FileNotFoundError:
             return None
 
     def write_notes(
         self, notes: Mapping[str, bytes | None], *, expected: Mapping[str, bytes | None] | None = None
-    ) -> bool:
+    ) -> NoReturn:
         """Refused."""
         self._refuse_write("write the aliases")
 

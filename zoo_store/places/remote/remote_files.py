@@ -2,15 +2,15 @@
 
 import errno
 import os
-import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from zoo_store.errors import ZooPathError
+from zoo_store.places.redaction import redacted, secrets_in
 
 T = TypeVar("T")
 Info = Mapping[str, Any]
@@ -27,7 +27,7 @@ _TRANSIENT_NAMES = frozenset(
     {"ConnectionError", "HTTPClientError", "ResponseParserError", "ClientConnectionError", "ClientPayloadError"}
     | {"ServerTimeoutError", "IncompleteRead", "SSHException"}
 )  # of botocore, aiohttp, urllib3 and paramiko, none of which need be installed
-_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
+_WHICH_SERVER = ("endpoint_url", "account_name", "account_host", "host", "port")
 
 
 class RemoteFiles:
@@ -40,22 +40,20 @@ class RemoteFiles:
     It can be sent to other processes, and forked: each opens its own connections.
 
     Args:
-        url: with a scheme that fsspec knows, and a bucket or name.
+        url: with a scheme, and a bucket or name.
         storage_options: passed on to fsspec; they win over the limits above.
 
     Raises:
-        ZooPathError: the scheme is not known, its package is not installed, or there is nothing but the scheme.
+        ZooPathError: the scheme is not known, its package is not installed, or the options cannot be.
     """
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
         self.url = url.rstrip("/")
-        self.scheme, _, rest = self.url.partition("://")
-        if not rest or "::" in self.url:
-            raise ZooPathError(
-                f"{url!r} is not the address of a zoo; expected SCHEME://BUCKET/PREFIX or SCHEME://NAME."
-            )
-        _require_file_system(self.scheme, shown_url(url))
+        self.scheme = self.url.partition("://")[0]
+        _require_file_system(self.scheme, self.url)
         self._options = _with_limits(self.scheme, dict(storage_options or {}))
+        self.endpoint = endpoint_of(self.scheme, storage_options or {})
+        self.secrets = frozenset(secrets_in(storage_options))
         self._opened: tuple[int, Any, str] | None = None
         self.creates_exclusively = self._puts_whole_files = self.scheme in _WITH_BUCKETS
 
@@ -93,9 +91,14 @@ class RemoteFiles:
             except FileNotFoundError:
                 return {}
 
-        found = self._ask(find)
+        listed = self._ask(find)
+        # s3fs looks at the folder itself when it found nothing in it, and lists that if files have come meanwhile.
+        found = {name: info for name, info in listed.items() if info["type"] != "directory"}
         start = f"{self._open()[1].rstrip('/')}/"
-        return {name[len(start) :]: info for name, info in found.items() if name.startswith(start)}
+        stray = next((name for name in found if not name.startswith(start)), None)
+        if stray is not None:
+            raise OSError(errno.EIO, f"the file system lists {stray!r} where all names should begin with {start!r}")
+        return {name[len(start) :]: info for name, info in found.items()}
 
     def read(self, path: str, start: int, end: int) -> bytes:
         """The bytes of a file from ``start`` up to ``end``, which its size must allow."""
@@ -227,16 +230,21 @@ class RemoteFiles:
         return self._opened[1:]
 
 
-def shown_url(url: str) -> str:
-    """A URL as it may be shown: without a password, and always the same for the same place."""
-    return _PASSWORD.sub(r"\1:***@", url.rstrip("/"))
+def endpoint_of(scheme: str, storage_options: Mapping[str, Any]) -> str:
+    """Which server answers for a URL that names none, as far as options and environment tell; a text to compare."""
+    nested = storage_options.get("client_kwargs")
+    given = (storage_options, nested if isinstance(nested, Mapping) else {})
+    told = [f"{key}={options[key]}" for options in given for key in _WHICH_SERVER if key in options]
+    if scheme in _S3 and not told:
+        told = [os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""]
+    return " ".join(told)
 
 
-def reason_of(error: Exception) -> str:
-    """What went wrong, as a clause."""
+def reason_of(error: Exception, secrets: Collection[str] = ()) -> str:
+    """What went wrong, as a clause in which no secrets are."""
     if isinstance(error, TimeoutError):
         return "there was no answer in time"
-    return str(getattr(error, "strerror", None) or error or type(error).__name__).rstrip(".")
+    return redacted(str(getattr(error, "strerror", None) or error or type(error).__name__).rstrip("."), secrets)
 
 
 def remedy_of(error: Exception, scheme: str) -> str:
@@ -277,7 +285,10 @@ def _require_file_system(scheme: str, address: str) -> None:
 def _with_limits(scheme: str, options: dict[str, Any]) -> dict[str, Any]:
     if scheme not in _S3:
         return options
-    return {"use_listings_cache": False} | options | {"config_kwargs": _S3_LIMITS | options.get("config_kwargs", {})}
+    config = options.get("config_kwargs") or {}
+    if not isinstance(config, Mapping):
+        raise ZooPathError(f"the storage option 'config_kwargs' is a {type(config).__name__}; expected a dictionary.")
+    return {"use_listings_cache": False} | options | {"config_kwargs": _S3_LIMITS | dict(config)}
 
 
 def _join(root: str, path: str) -> str:
