@@ -136,7 +136,7 @@ KNOWN_KEYS: dict[str, tuple[str, Callable[[Json], bool]]] = {
     "num_classes": ("a whole number above 0", is_count),
     "classes": ("a list of class names, each a string", _are_classes),
     "image_size": ("a whole number of pixels above 0, or [height, width]", _is_size),
-    "in_channels": ("1 or 3", lambda value: _is_count(value) and value in (1, 3)),
+    "in_channels": ("1 or 3", lambda value: is_count(value) and value in (1, 3)),
     "stem": ("'cifar' or 'imagenet'", lambda value: value in ("cifar", "imagenet")),
     "recipe": ("an object with the settings of the run, or a recipe's name", _is_text_or_object),
     "seed": ("a whole number", is_whole),

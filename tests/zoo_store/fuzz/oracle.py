@@ -35,7 +35,7 @@ def _tiny_entry(number: int) -> ZooEntry:
     state |= {"count": torch.tensor(number), "nothing": torch.zeros(0, 3)}
     sketch = {"features": values.to(torch.float32).reshape(2, 2), "labels": values % 2}
     card = {"name": f"tiny {number}", "channels": 8, "classes": ["a", "b\u00e9"], "num_classes": 2}
-    more = {"metrics": {"accuracy": 0.5}, "recipe": {"steps": [1, 2.5, None]}, "created": "2026-01-31T12:00:00"}
+    more = {"metrics": {"accuracy": 0.5}, "recipe": {"steps": [1, 2.5, None]}, "created": "2026-01-31T12:00:00+00:00"}
     return ZooEntry(state=state, sketch=sketch, card={**card, **more})
 
 
