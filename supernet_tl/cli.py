@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not _is_explained(error) or os.environ.get("SUPERNET_TL_TRACEBACK"):
             raise
-        print(f"error: {harmless(_sentence(error))}", file=sys.stderr)
+        print("error: " + "\n".join(map(harmless, _sentence(error).split("\n"))), file=sys.stderr)
         return 1
     return 0
 

@@ -269,12 +269,13 @@ def _copy(options: Namespace) -> None:
                 "added": copies.added,
                 "present": copies.present,
                 "damaged": copies.damaged,
+                "left_behind": dict(copies.left_behind),
                 "num_bytes": copies.num_bytes,
                 "aliases": copies.aliases,
                 "kept_aliases": copies.kept_aliases,
             }
         )
-        _refuse_damaged(target, copies.damaged)
+        _refuse_damaged(source, target, copies)
         return
     there = f"; there already: {len(copies.present)}" if copies.present else ""
     size = f" ({_size(copies.num_bytes)})" if copies.added else ""
@@ -285,15 +286,18 @@ def _copy(options: Namespace) -> None:
             f"supernet-tl zoo alias {shlex.quote(target.address)} {alias} ENTRY",
             soft_wrap=True,
         )
-    _refuse_damaged(target, copies.damaged)
+    _refuse_damaged(source, target, copies)
 
 
-def _refuse_damaged(target: zoo_store.Zoo, entry_ids: Sequence[str]) -> None:
-    if entry_ids:
-        raise ProblemsFoundError(
-            f"{target.address!r} held {', '.join(entry_ids)} already, damaged, which stays as it is: move it away with "
-            f"`supernet-tl zoo verify {shlex.quote(target.address)} --fix`, then copy again."
+def _refuse_damaged(source: zoo_store.Zoo, target: zoo_store.Zoo, copies: zoo_store.Copies) -> None:
+    told = [f"left behind: {reason}" for reason in copies.left_behind.values()]
+    if copies.damaged:
+        told.append(
+            f"{target.address!r} held {', '.join(copies.damaged)} already, damaged, which stays as it is: move it away "
+            f"with `supernet-tl zoo verify {shlex.quote(target.address)} --fix`, then copy again."
         )
+    if told:
+        raise ProblemsFoundError("\n".join(told))
 
 
 def show_cards(cards: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """A zoo of pretrained supernets that can be trusted: immutable, verifiable entries."""
 
+from zoo_store.copying import Copies
 from zoo_store.errors import (
     AliasError,
     AmbiguousIdError,
@@ -29,6 +30,7 @@ __all__ = [
     "AliasError",
     "AmbiguousIdError",
     "CardError",
+    "Copies",
     "CorruptEntryError",
     "EntryFilter",
     "EntryNotFoundError",

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,8 @@ class Zoo:
     Any number of processes may read and write at once. Names in the place that are not ids are ignored.
 
     As a container, a zoo is its ids in sorted order; one whose place does not exist yet has none. The methods that
-    read, remove or verify raise `ZooNotFoundError` instead, so that a mistyped path is not taken for an empty zoo.
+    read, remove or verify raise `ZooNotFoundError` instead, so that a mistyped path is not taken for an empty zoo
+    (on an object store only where the bucket is not there: a folder in it is no more than a part of names).
 
     Wherever an id is asked for, an alias or a prefix of at least 6 characters that fits one entry will do.
 
@@ -260,16 +262,15 @@ class Zoo:
             progress: is told how many entries of how many are in the target.
 
         Raises:
-            CorruptEntryError: an entry of this zoo is damaged; those before it have been copied.
             ZooReadError, ZooWriteError, ZooBusyError: as `get` and `add`.
         """
         self._require_place()
         wanted = self._wanted(entry_ids)
-        added, present, damaged, num_bytes = copy_entries(self._place, target._place, wanted, progress)
-        whole = {*added, *present}
+        copies = copy_entries(self._place, target._place, wanted, progress)
+        whole = {*copies.added, *copies.present}
         own = {alias: full_id for alias, full_id in self._aliases.all().items() if full_id in whole}
         new, kept = target._aliases.add(own) if own and with_aliases else ({}, {})
-        return Copies(tuple(added), tuple(present), tuple(damaged), num_bytes, new, kept)
+        return replace(copies, aliases=new, kept_aliases=kept)
 
     def get(self, entry_id: str) -> ZooEntry:
         """A whole entry, after every check there is.
@@ -439,8 +440,8 @@ class Zoo:
         while pointing := self._aliases.pointing_at({full_id}):
             if not with_aliases:
                 raise AliasError(
-                    f"the entry {full_id} has the alias{'' if len(pointing) == 1 else 'es'} {', '.join(pointing)}; let "
-                    "them point elsewhere with zoo.set_alias, or remove the entry with_aliases=True (zoo rm --aliases)."
+                    f"the entry {full_id} has the alias{'' if len(pointing) == 1 else 'es'} {_few(sorted(pointing))}; "
+                    "let them point elsewhere, or remove them too (zoo rm --aliases, with_aliases=True)."
                 )
             # First: a process that dies in between leaves no alias that points at nothing.
             self._aliases.delete_unchanged(pointing)
@@ -470,7 +471,8 @@ class Zoo:
         fitting = [full_id for full_id in self if full_id.startswith(entry_id)]
         if not fitting:
             raise EntryNotFoundError(
-                f"zoo {self.address!r} holds no entry {entry_id!r} among its {len(self)}: list(zoo) gives the ids."
+                f"zoo {self.address!r} holds no entry {entry_id!r} among its {len(self)}: "
+                f"`supernet-tl zoo list {shlex.quote(self.address)}` shows them."
             )
         if len(fitting) > 1:
             raise AmbiguousIdError(
@@ -539,7 +541,7 @@ class Zoo:
     def _no_id(self, text: object) -> InvalidIdError:
         return InvalidIdError(
             f"{text!r} is not the id of a zoo entry; expected 64 characters of 0-9 and a-f, the first 6 or more of "
-            f"them, or an alias of zoo {self.address!r}: list(zoo) gives the ids, zoo.aliases() the aliases."
+            f"them, or an alias: `supernet-tl zoo list {shlex.quote(self.address)}` shows ids and aliases."
         )
 
     def _wanted(self, entry_ids: Iterable[str] | None) -> list[str]:
@@ -572,3 +574,7 @@ def _telling(moved: Mapping[str, str]) -> Iterator[None]:
         for what, where in moved.items():
             _log.warning("set aside: %s is now %s", what, where)
         raise
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

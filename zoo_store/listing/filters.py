@@ -72,7 +72,7 @@ class EntryFilter:
             entries: all of the zoo, as `Zoo.find` lists them.
 
         Returns:
-            A line for people: of each thing that was asked for, how many entries fit it alone, and what they have.
+            A line for people: of each thing that not all entries fit, how many fit it alone, and what they have.
         """
         readable = [(entry.card, entry.num_bytes) for entry in entries.values() if entry.card is not None]
         if not readable:
@@ -81,6 +81,8 @@ class EntryFilter:
         for key, wanted in self.given.items():
             found = [_found(key, *entry) for entry in readable]
             num_fitting = sum(_fits(key, wanted, values) for values in found)
+            if num_fitting == len(readable):
+                continue
             others = {value for values in found for value in values if value is not None}
             clauses.append(f"{_asked(wanted)} as {key} fits {num_fitting} of {len(readable)}{_listed(others)}")
         return f"no entry fits: {'; '.join(clauses)}"

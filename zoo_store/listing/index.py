@@ -21,7 +21,14 @@ from zoo_store.format.migrations import CARD_SCHEMA, MANIFEST_FORMAT
 from zoo_store.format.plain_json import Json, canonical
 from zoo_store.format.stored_entry import StoredEntry
 from zoo_store.listing.filters import EntryFilter, what_filters_see
-from zoo_store.listing.index_file import IndexDamagedError, IndexFile, IndexUnusableError, Row, delete_index
+from zoo_store.listing.index_file import (
+    IndexDamagedError,
+    IndexFile,
+    IndexOutdatedError,
+    IndexUnusableError,
+    Row,
+    delete_index,
+)
 from zoo_store.listing.listed_entry import ListedEntry
 from zoo_store.places.place import Place
 
@@ -61,7 +68,8 @@ class Index:
             try:
                 return self._find_in(path, wanted)
             except IndexDamagedError as error:
-                _log.info("the index of zoo %s is damaged (%s); it is made again", self._place.address, error)
+                level = logging.DEBUG if isinstance(error, IndexOutdatedError) else logging.INFO
+                _log.log(level, "the index of zoo %s is damaged (%s); it is made again", self._place.address, error)
                 delete_index(path)
                 return self._find_in(path, wanted)
         except (IndexDamagedError, IndexUnusableError) as error:

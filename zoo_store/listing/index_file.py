@@ -30,6 +30,10 @@ class IndexDamagedError(Exception):
     """The file holds something else than the rows of this index."""
 
 
+class IndexOutdatedError(IndexDamagedError):
+    """The file is whole, but of no use: as after an upgrade."""
+
+
 class Row(NamedTuple):
     """What is kept of an entry.
 
@@ -124,7 +128,7 @@ class IndexFile:
                 )
         with _told_apart(self._path):
             if self._connection.execute("SELECT * FROM about").fetchall() != [("zoo", signature)]:
-                raise IndexDamagedError(f"{self._path}: made of another zoo, or by another supernet-tl")
+                raise IndexOutdatedError(f"{self._path}: made of another zoo, or by another supernet-tl")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
