@@ -34,7 +34,9 @@ def test_an_alias_can_move_and_be_deleted_while_the_entries_stay(
     zoo.delete_alias("best")
     assert zoo.aliases() == {"second": entry_id}
     assert sorted(zoo) == sorted([entry_id, other])
-    with pytest.raises(InvalidIdError, match=r"'best' is not the id of a zoo entry; .* or an alias: `supernet-tl zoo list"):
+    with pytest.raises(
+        InvalidIdError, match=r"'best' is not the id of a zoo entry; .* or an alias: `supernet-tl zoo list"
+    ):
         zoo.get("best")
     with pytest.raises(EntryNotFoundError, match=r"has no alias 'best': `supernet-tl zoo alias .*` lists them"):
         zoo.delete_alias("best")

@@ -234,7 +234,8 @@ def _retag(draw: Draw, record: Members, what: str) -> None:
             del pair[1][draw(st.integers(0, len(pair[1]) - 1))]
         elif what == "both offsets" and pair[0] == "data_offsets":
             by = draw(st.sampled_from(NUMBERS))
-            pair[1] = [offset + by for offset in pair[1] if isinstance(offset, int)]
+            offsets = pair[1] if isinstance(pair[1], list) else []  # another mutation has been here
+            pair[1] = [offset + by for offset in offsets if isinstance(offset, int)]
 
 
 def _tree(files: Files, name: str) -> Tree | None:
