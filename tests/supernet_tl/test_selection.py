@@ -104,8 +104,6 @@ def _with_card(zoo_path: Path, folder: Path, **changes: Any) -> zoo_store.Zoo:
         ({"space": None}, "its card does not tell space"),
         ({"image_size": [8, 8]}, r"its image_size is \[8, 8\]; only square images"),
         ({"space": "mine"}, "its space 'mine' is none of s1"),
-        ({"in_channels": 4}, "its in_channels is 4, neither 3 nor, for grey images, 1"),
-        ({"stem": "resnet"}, "its stem is 'resnet', none of cifar, imagenet"),
     ],
 )
 def test_entries_of_other_peoples_making_are_left_out_with_a_reason(
@@ -175,7 +173,7 @@ def test_an_entry_from_before_stems_and_grey_images_is_of_the_cifar_stem_and_col
     assert (net.stem_name, net.in_channels) == ("cifar", 3)
 
 
-@pytest.mark.parametrize(("changes", "reason"), [({"stem": "x"}, "its stem is 'x'"), ({"in_channels": 1}, "stem.0")])
+@pytest.mark.parametrize(("changes", "reason"), [({"stem": "imagenet"}, "stem.0"), ({"in_channels": 1}, "stem.0")])
 def test_a_card_that_does_not_agree_with_its_tensors_loads_no_supernet(
     changes: dict[str, Any], reason: str, zoo_path: Path, tmp_path: Path
 ) -> None:
