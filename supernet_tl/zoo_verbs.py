@@ -275,7 +275,7 @@ def _copy(options: Namespace) -> None:
                 "kept_aliases": copies.kept_aliases,
             }
         )
-        _refuse_damaged(source, target, copies)
+        _refuse_damaged(target, copies)
         return
     there = f"; there already: {len(copies.present)}" if copies.present else ""
     size = f" ({_size(copies.num_bytes)})" if copies.added else ""
@@ -286,10 +286,10 @@ def _copy(options: Namespace) -> None:
             f"supernet-tl zoo alias {shlex.quote(target.address)} {alias} ENTRY",
             soft_wrap=True,
         )
-    _refuse_damaged(source, target, copies)
+    _refuse_damaged(target, copies)
 
 
-def _refuse_damaged(source: zoo_store.Zoo, target: zoo_store.Zoo, copies: zoo_store.Copies) -> None:
+def _refuse_damaged(target: zoo_store.Zoo, copies: zoo_store.Copies) -> None:
     told = [f"left behind: {reason}" for reason in copies.left_behind.values()]
     if copies.damaged:
         told.append(

@@ -11,6 +11,7 @@ from zoo_store.errors import AliasError, EntryNotFoundError, NewerVersionError, 
 from zoo_store.format.identity import is_full_id
 from zoo_store.format.plain_json import parse, pretty, shown
 from zoo_store.places.files import UnfitFileError
+from zoo_store.places.layout import NOTES
 from zoo_store.places.place import Place
 from zoo_store.problem import Problem
 
@@ -19,7 +20,6 @@ ALIAS_FORMAT = 1
 _MAX_BYTES = 4096
 _MAX_SET_ASIDE_BYTES = 16 * 1024 * 1024
 _SET_ASIDE = ".quarantine"
-_FOLDER = "aliases"
 
 _ALIAS = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 _ID_LIKE = re.compile(r"[0-9a-f]{6,}")
@@ -125,9 +125,9 @@ class Aliases:
         try:
             names = self._names()
         except UnfitFileError as error:
-            return [Problem(None, _FOLDER, str(error))]
+            return [Problem(None, NOTES, str(error))]
         except ZooReadError as error:
-            return [Problem(None, _FOLDER, f"cannot be read: {error}".rstrip("."), damaged=False)]
+            return [Problem(None, NOTES, f"cannot be read: {error}".rstrip("."), damaged=False)]
         return [problem for alias in names if (problem := self._problem(alias)) is not None]
 
     def set_aside(self, file: str) -> str | None:
@@ -142,9 +142,9 @@ class Aliases:
             Where it is now; None when it stays, because it is good by now, gone, or has just been changed.
         """
         mark = self.place.mark(file)
-        if file == _FOLDER:
+        if file == NOTES:
             return self.place.set_aside(file, mark=mark) if any(p.file == file for p in self.problems()) else None
-        note = file.removeprefix(f"{_FOLDER}/")
+        note = file.removeprefix(f"{NOTES}/")
         alias = _alias_of(note)
         if alias is None:
             return None
@@ -158,7 +158,7 @@ class Aliases:
         aside = self._free_note(f"{note}{_SET_ASIDE}")
         if not self.place.write_notes({aside: data, note: None}, expected={aside: None, note: data}):
             return None
-        return f"{_FOLDER}/{aside}"
+        return f"{NOTES}/{aside}"
 
     def _taken(self) -> set[str]:
         """The names of all notes, where some are to be written."""
@@ -167,7 +167,7 @@ class Aliases:
         except UnfitFileError as error:
             raise ZooReadError(
                 errno.ENOTDIR,
-                f"what lies at {_FOLDER} in zoo {self.place.address!r} {error}. Move it away with "
+                f"what lies at {NOTES} in zoo {self.place.address!r} {error}. Move it away with "
                 f"`supernet-tl zoo verify --fix {shlex.quote(self.place.address)}`, then try again.",
             ) from None
 
@@ -179,7 +179,7 @@ class Aliases:
         try:
             names = self._names()
         except UnfitFileError as error:
-            _log.warning("what lies at %s in zoo %r %s; there are no aliases", _FOLDER, self.place.address, error)
+            _log.warning("what lies at %s in zoo %r %s; there are no aliases", NOTES, self.place.address, error)
             return {}
         found = {}
         for alias in names:
@@ -224,7 +224,7 @@ class Aliases:
 
 def file_of(alias: str) -> str:
     """The file of an alias, as a `Problem` names it."""
-    return f"{_FOLDER}/{_note(alias)}"
+    return f"{NOTES}/{_note(alias)}"
 
 
 def _note(alias: str) -> str:

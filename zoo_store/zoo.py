@@ -179,7 +179,7 @@ class Zoo:
             files[MANIFEST_FILE] = Manifest(content, records).to_bytes()
             if self._place.publish(entry_id, files):
                 return entry_id
-        StoredEntry(self._place, entry_id, use_copies=False).load()
+        self._check_in_place(entry_id)
         return entry_id
 
     def add_folder(self, folder: str | os.PathLike[str]) -> str:
@@ -209,7 +209,7 @@ class Zoo:
         except CorruptEntryError as error:
             raise CorruptEntryError(error.problem, None) from None  # the folder above is no zoo, to be fixed
         if not self._place.publish(stored.entry_id, files):
-            StoredEntry(self._place, stored.entry_id, use_copies=False).load()
+            self._check_in_place(stored.entry_id)
         return stored.entry_id
 
     def export(self, entry_id: str, folder: str | os.PathLike[str]) -> Path:
@@ -268,8 +268,9 @@ class Zoo:
         wanted = self._wanted(entry_ids)
         copies = copy_entries(self._place, target._place, wanted, progress)
         whole = {*copies.added, *copies.present}
-        own = {alias: full_id for alias, full_id in self._aliases.all().items() if full_id in whole}
-        new, kept = target._aliases.add(own) if own and with_aliases else ({}, {})
+        aliases = self._aliases.all() if with_aliases else {}
+        own = {alias: full_id for alias, full_id in aliases.items() if full_id in whole}
+        new, kept = target._aliases.add(own) if own else ({}, {})
         return replace(copies, aliases=new, kept_aliases=kept)
 
     def get(self, entry_id: str) -> ZooEntry:
@@ -555,6 +556,10 @@ class Zoo:
 
     def _stored(self, full_id: str) -> StoredEntry:
         return StoredEntry(self._place, full_id)
+
+    def _check_in_place(self, full_id: str) -> None:
+        """Refuse content that is there already, but damaged; what this machine keeps of it does not count."""
+        StoredEntry(self._place, full_id, use_copies=False).load()
 
     def _require_place(self) -> None:
         if not self._place.exists():

@@ -79,20 +79,20 @@ class Index:
     def _find_in(self, path: Path | None, wanted: EntryFilter | None) -> dict[str, ListedEntry]:
         with IndexFile(path, self._signature()) as file:
             marks = self._place.marks(self._is_entry_id)
-            unread = dict.fromkeys(self._place.groups(self._is_entry_id))
+            unread = dict.fromkeys(marks)
             found: dict[str, ListedEntry] = {}
-            known: list[tuple[str, int]] = []
+            known: list[tuple[str, str, int]] = []
             vanished: list[str] = []
             for entry_id, mark, facts in file.facts():
                 if entry_id not in unread:
                     vanished.append(entry_id)
-                elif marks.get(entry_id) == mark:
+                elif marks[entry_id] == mark:
                     num_bytes, seen = json.loads(facts)
                     del unread[entry_id]
                     if wanted is None or wanted.fits(seen, num_bytes):
-                        known.append((entry_id, num_bytes))
-            for entry_id, num_bytes in known:
-                card = file.card(entry_id, marks[entry_id])
+                        known.append((entry_id, mark, num_bytes))
+            for entry_id, mark, num_bytes in known:
+                card = file.card(entry_id, mark)
                 if card is None:
                     unread[entry_id] = None
                 else:
@@ -103,8 +103,8 @@ class Index:
                 for entry_id, listed in self._read(batch):
                     if listed.card is None or wanted is None or wanted.fits(listed.card, listed.num_bytes):
                         found[entry_id] = listed
-                    if listed.card is not None and entry_id in marks:
-                        rows.append(_row(entry_id, marks[entry_id], listed.card, listed.num_bytes))
+                    if listed.card is not None and (settled := marks[entry_id]) is not None:
+                        rows.append(_row(entry_id, settled, listed.card, listed.num_bytes))
                 if rows and writable:
                     writable = self._tried(file.put, rows)
         return dict(sorted(found.items()))

@@ -15,8 +15,7 @@ from filelock import FileLock, Timeout
 
 from zoo_store.errors import ZooBusyError, ZooReadError, ZooWriteError
 from zoo_store.places.files import UnfitFileError, fill_folder, make_folder, read_file, sync_folder, write_file
-from zoo_store.places.layout import NOTES as _NOTES
-from zoo_store.places.layout import QUARANTINE as _QUARANTINE
+from zoo_store.places.layout import NOTES, QUARANTINE
 
 _INCOMING, _OUTGOING, _LOCK = ".incoming-", ".outgoing-", ".lock"
 _COARSEST_TIMES_NS = 2_000_000_000  # of all file systems, FAT keeps the coarsest times
@@ -65,12 +64,13 @@ class LocalFolder:
         """Inode and times of the group's folder and of what is in it; None when it is not there."""
         return None if (statuses := self._statuses(group)) is None else _mark(statuses)
 
-    def marks(self, is_group: Callable[[str], bool]) -> dict[str, str]:
-        """The marks of all groups but those altered within the last two seconds, or later than this clock tells."""
+    def marks(self, is_group: Callable[[str], bool]) -> dict[str, str | None]:
+        """The marks of all groups; None for those altered within two seconds, or later than this clock tells."""
         settled = time_ns() - _COARSEST_TIMES_NS
-        found = {}
+        found: dict[str, str | None] = {}
         for group in self.groups(is_group):
             statuses = self._statuses(group)
+            found[group] = None
             if statuses and max(max(part.st_mtime_ns, part.st_ctime_ns) for part in statuses) <= settled:
                 found[group] = _mark(statuses)
         return found
@@ -154,7 +154,7 @@ class LocalFolder:
             with self._locked():
                 if (now := self.mark(group)) is None or mark not in (None, now):
                     return None
-                folder = self._own(_QUARANTINE)
+                folder = self._own(QUARANTINE)
                 make_folder(folder)
                 names = itertools.chain((path.name,), (f"{path.name}.{number}" for number in itertools.count(2)))
                 aside = next(free for name in names if not os.path.lexists(free := folder / name))
@@ -181,7 +181,7 @@ class LocalFolder:
         Raises:
             UnfitFileError: that is a link, or something else than a folder.
         """
-        folder = self.path / _NOTES
+        folder = self.path / NOTES
         try:
             with self._reading("its list of aliases"):
                 mode = os.lstat(folder).st_mode
@@ -194,8 +194,8 @@ class LocalFolder:
     def read_note(self, name: str, max_bytes: int) -> bytes | None:
         """The bytes of a note; None where there is none."""
         try:
-            with self._reading(f"{_NOTES}/{name}"):
-                return read_file(self._own(_NOTES) / name, max_bytes)
+            with self._reading(f"{NOTES}/{name}"):
+                return read_file(self._own(NOTES) / name, max_bytes)
         except FileNotFoundError:
             return None
 
@@ -212,7 +212,7 @@ class LocalFolder:
             ZooBusyError: another writer held the lock for too long.
         """
         with self._writing("write the aliases"):
-            folder = self._own(_NOTES)
+            folder = self._own(NOTES)
             make_folder(folder)
             with self._locked():
                 if not all(self._is_note(name, data) for name, data in (expected or {}).items()):
@@ -229,7 +229,7 @@ class LocalFolder:
 
     def _is_note(self, name: str, data: bytes | None) -> bool:
         """Whether a note holds these bytes; or, for None, whether there is nothing of that name."""
-        path = self.path / _NOTES / name
+        path = self.path / NOTES / name
         if data is None:
             return _status(path) is None
         try:

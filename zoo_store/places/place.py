@@ -45,10 +45,11 @@ class Place(Protocol):
         """A text that is another one when a group has been replaced or altered meanwhile; None when it is not there."""
         ...
 
-    def marks(self, is_group: Callable[[str], bool]) -> dict[str, str]:
-        """The marks of all groups, with as few questions to the underlying system as it allows.
+    def marks(self, is_group: Callable[[str], bool]) -> Mapping[str, str | None]:
+        """The marks of all groups that `groups` has, with as few questions to the underlying system as it allows.
 
-        Left out is a group that was altered so recently that, were it altered once more, its mark might stay the same.
+        None stands for that of a group altered so recently that, were it altered once more, its mark might stay the
+        same.
         """
         ...
 

@@ -16,8 +16,7 @@ from zoo_store.places.hub.copies import HubCopies
 from zoo_store.places.hub.listing import Listing
 from zoo_store.places.hub.refusal import HubRefusal, offline_switch
 from zoo_store.places.hub.view import HubView
-from zoo_store.places.layout import NOTES as _NOTES
-from zoo_store.places.layout import QUARANTINE as _QUARANTINE
+from zoo_store.places.layout import NOTES, QUARANTINE
 
 if TYPE_CHECKING:
     from zoo_store.places.hub.connection import Operation
@@ -199,9 +198,9 @@ class HubRepository:
             aside = None
             if group not in listing.groups or (mark is not None and listing.mark(group) != mark):
                 return _Change("", [])
-            taken = set(listing.names_in(_QUARANTINE))
+            taken = set(listing.names_in(QUARANTINE))
             names = (group, *(f"{group}.{number}" for number in range(2, len(taken) + 3)))
-            aside = f"{_QUARANTINE}/{next(name for name in names if name not in taken)}"
+            aside = f"{QUARANTINE}/{next(name for name in names if name not in taken)}"
             copies = [
                 CommitOperationCopy(_joined(group, rest), _joined(aside, rest), src_revision=listing.commit)
                 for rest in listing.groups[group]
@@ -219,12 +218,12 @@ class HubRepository:
     def notes(self) -> list[str]:
         """The sorted names of the notes."""
         listing = self._view.now()
-        return [] if listing is None else listing.names_in(_NOTES)
+        return [] if listing is None else listing.names_in(NOTES)
 
     def read_note(self, name: str, max_bytes: int) -> bytes | None:
         """The bytes of a note; None where there is none."""
         listing = self._view.now()
-        path = f"{_NOTES}/{name}"
+        path = f"{NOTES}/{name}"
         return None if listing is None or path not in listing.files else self._read(listing, path, max_bytes)
 
     def write_notes(
@@ -250,7 +249,7 @@ class HubRepository:
                 return _Change("", [])
             operations: list[Operation] = []
             for name, data in notes.items():
-                path = f"{_NOTES}/{name}"
+                path = f"{NOTES}/{name}"
                 if data is not None:
                     operations.append(CommitOperationAdd(path, data))
                 elif path in listing.files:
@@ -337,7 +336,7 @@ def _deletion(listing: Listing, group: str) -> "Operation":
 
 def _is_note(listing: Listing, name: str, data: bytes | None) -> bool:
     """Whether a note holds these bytes; or, for None, whether there is none."""
-    file = listing.files.get(f"{_NOTES}/{name}")
+    file = listing.files.get(f"{NOTES}/{name}")
     return file is None if data is None else file is not None and file.describes(data)
 
 

@@ -16,8 +16,7 @@ from zoo_store.errors import ZooBusyError, ZooError, ZooReadError, ZooWriteError
 from zoo_store.places.files import UnfitFileError
 from zoo_store.places.kept.copies import Fetch, KeptCopies, download
 from zoo_store.places.kept.pages import KeptPages
-from zoo_store.places.layout import NOTES as _NOTES
-from zoo_store.places.layout import QUARANTINE as _QUARANTINE
+from zoo_store.places.layout import NOTES, QUARANTINE
 from zoo_store.places.remote.remote_files import Info, RemoteFiles, reason_of, remedy_of
 
 _PROBE = ".probe-"
@@ -130,7 +129,7 @@ class ObjectStore:
     def marks(self, is_group: Callable[[str], bool]) -> dict[str, str]:
         """The marks of all groups, from one listing."""
         marks = self._marks(self._listing())
-        self.pages.forget_others(self.marker, {_NOTES, *marks})
+        self.pages.forget_others(self.marker, {NOTES, *marks})
         return {group: mark for group, mark in marks.items() if is_group(group)}
 
     def is_whole(self, group: str) -> bool:
@@ -223,9 +222,9 @@ class ObjectStore:
             before = self._marks(files).get(group)
             if before is None or (mark is not None and mark != before):
                 return None
-            taken = {parts[1] for parts in self._listing(_QUARANTINE) if parts[1:]}
+            taken = {parts[1] for parts in self._listing(QUARANTINE) if parts[1:]}
             names = itertools.chain((group,), (f"{group}.{number}" for number in itertools.count(2)))
-            aside = f"{_QUARANTINE}/{next(name for name in names if name not in taken)}"
+            aside = f"{QUARANTINE}/{next(name for name in names if name not in taken)}"
             try:
                 for parts in files:
                     self.remote.copy("/".join(parts), "/".join((aside, *parts[1:])))
@@ -261,16 +260,16 @@ class ObjectStore:
 
     def notes(self) -> list[str]:
         """The sorted names of the files in ``aliases``; hidden ones, and those that are not plain, are left out."""
-        found = (parts[1] for parts in self._listing(_NOTES) if len(parts) == 2)
+        found = (parts[1] for parts in self._listing(NOTES) if len(parts) == 2)
         names = sorted(name for name in found if _is_plain(name) and not name.startswith("."))
-        for gone in set(self.pages.files(_NOTES)).difference(names):
-            self.pages.forget(_NOTES, gone)
+        for gone in set(self.pages.files(NOTES)).difference(names):
+            self.pages.forget(NOTES, gone)
         return names
 
     def read_note(self, name: str, max_bytes: int) -> bytes | None:
         """A note; None where there is none."""
         try:
-            return self._read_page(_NOTES, name, self._fetch(f"{_NOTES}/{name}", max_bytes), max_bytes)
+            return self._read_page(NOTES, name, self._fetch(f"{NOTES}/{name}", max_bytes), max_bytes)
         except FileNotFoundError:
             return None
 
@@ -287,14 +286,14 @@ class ObjectStore:
                     return False
             for name, data in notes.items():
                 if data is None:
-                    self.remote.delete(f"{_NOTES}/{name}")
-                    self.pages.forget(_NOTES, name)
+                    self.remote.delete(f"{NOTES}/{name}")
+                    self.pages.forget(NOTES, name)
                 else:
-                    self.remote.replace(f"{_NOTES}/{name}", data)
+                    self.remote.replace(f"{NOTES}/{name}", data)
         return True
 
     def _is_note(self, name: str, data: bytes | None) -> bool:
-        path = f"{_NOTES}/{name}"
+        path = f"{NOTES}/{name}"
         return self.remote.size(path) is None if data is None else self._now(path, len(data)) == data
 
     def _listing(self, under: str = "") -> dict[tuple[str, ...], Info]:
@@ -430,11 +429,7 @@ class ObjectStore:
         except (FileNotFoundError, UnfitFileError, ZooError):
             raise
         except Exception as error:  # file systems have no common ancestor of what they raise
-            raise ZooReadError(
-                getattr(error, "errno", None) or errno.EIO,
-                f"could not {action} in the zoo {self.address!r}: {reason_of(error, self.remote.secrets)}. "
-                f"{remedy_of(error, self.remote.scheme)}, then try again.",
-            ) from error
+            raise ZooReadError(*self._told(action, error)) from error
 
     @contextmanager
     def _writing(self, action: str) -> Iterator[None]:
@@ -443,11 +438,15 @@ class ObjectStore:
         except ZooError:
             raise
         except Exception as error:  # file systems have no common ancestor of what they raise
-            raise ZooWriteError(
-                getattr(error, "errno", None) or errno.EIO,
-                f"could not {action} in the zoo {self.address!r}: {reason_of(error, self.remote.secrets)}. The other "
-                f"entries are untouched. {remedy_of(error, self.remote.scheme)}, then try again.",
-            ) from error
+            raise ZooWriteError(*self._told(action, error, "The other entries are untouched. ")) from error
+
+    def _told(self, action: str, error: Exception, more: str = "") -> tuple[int, str]:
+        """The code and the sentence for what a file system raised."""
+        return (
+            getattr(error, "errno", None) or errno.EIO,
+            f"could not {action} in the zoo {self.address!r}: {reason_of(error, self.remote.secrets)}. {more}"
+            f"{remedy_of(error, self.remote.scheme)}, then try again.",
+        )
 
 
 def _pause(round_number: int) -> None:
