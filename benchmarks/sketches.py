@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from benchmarks.machine import machine
 from ot_select import LabelledCloud, Sketch, otdd, sketch, sketch_gaussians
 from supernet_tl.adapters import embedder_for
-from supernet_tl.data.pocket import POCKET_NAMES, open_pocket
+from supernet_tl.data.sources.pocket import POCKET_NAMES, open_pocket
 from supernet_tl.demo import EMBEDDING
 
 Table = dict[tuple[str, str], float]

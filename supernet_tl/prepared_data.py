@@ -30,7 +30,7 @@ from supernet_tl.data import (
     make_splits,
     to_grey,
 )
-from supernet_tl.data.batches import FullBatches
+from supernet_tl.data.batches.image_tensors import FullBatches
 from supernet_tl.errors import RecipeError
 from supernet_tl.quiet import quiet_lightning
 from supernet_tl.recipe import Recipe

@@ -9,16 +9,21 @@ from tempfile import TemporaryDirectory
 _log = logging.getLogger("zoo_store")
 
 
-def cache_dir() -> Path:
-    """``$SUPERNET_TL_CACHE/zoos``, or ``~/.cache/supernet-tl/zoos`` where the variable is not set.
+def cache_root() -> Path:
+    """``$SUPERNET_TL_CACHE``, or ``~/.cache/supernet-tl`` where the variable is not set.
 
     Where this user has no home folder, it is a temporary one of this process, and a warning says so.
     """
     root = os.environ.get("SUPERNET_TL_CACHE") or "~/.cache/supernet-tl"
     try:
-        return Path(root).expanduser().absolute() / "zoos"
+        return Path(root).expanduser().absolute()
     except RuntimeError as error:
-        return Path(_temporary_root(root, str(error)).name) / "zoos"
+        return Path(_temporary_root(root, str(error)).name)
+
+
+def cache_dir() -> Path:
+    """The folder ``zoos`` of :func:`cache_root`."""
+    return cache_root() / "zoos"
 
 
 OFFLINE_SWITCH = "SUPERNET_TL_OFFLINE"

@@ -1,7 +1,9 @@
 """Labelled image sets: where they come from, how they are split, how batches are made of them."""
 
-from supernet_tl.data.augment import Augmentation
-from supernet_tl.data.batches import ImageTensors, Normalisation, batch_loader, identity, loader
+from supernet_tl.data.batches.augment import Augmentation
+from supernet_tl.data.batches.image_tensors import ImageTensors, Normalisation, batch_loader, identity, loader
+from supernet_tl.data.batches.samplers import BalancedSourceSampler, EpochSampler, ShuffledSampler
+from supernet_tl.data.batches.sharding import WHOLE, EvaluationBatches, Shard, ShardedSampler
 from supernet_tl.data.card import DataCard
 from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS, check_classes, check_images
 from supernet_tl.data.errors import (
@@ -19,14 +21,12 @@ from supernet_tl.data.errors import (
     SplitError,
     TooFewClassesError,
 )
-from supernet_tl.data.grey import to_grey
 from supernet_tl.data.image_set import ImageSet, Progress
-from supernet_tl.data.pocket import POCKET_NAMES, open_pocket
+from supernet_tl.data.pixels.grey import to_grey
+from supernet_tl.data.pixels.stores import ArrayStore, FileStore, ImageStore
 from supernet_tl.data.resolve import open_image_set
-from supernet_tl.data.samplers import BalancedSourceSampler, EpochSampler, ShuffledSampler
-from supernet_tl.data.sharding import WHOLE, EvaluationBatches, Shard, ShardedSampler
-from supernet_tl.data.splits import Splits, make_splits
-from supernet_tl.data.stores import ArrayStore, FileStore, ImageStore
+from supernet_tl.data.sources.pocket import POCKET_NAMES, open_pocket
+from supernet_tl.data.splitting.splits import Splits, make_splits
 
 __all__ = [
     "MIN_IMAGES_PER_CLASS",

@@ -16,9 +16,9 @@ from PIL import Image
 from torch import Tensor
 
 from supernet_tl.data.card import DataCard
-from supernet_tl.data.decode import to_square
 from supernet_tl.data.errors import DataError, ImageProblem
-from supernet_tl.data.stores import ImageStore
+from supernet_tl.data.pixels.decode import to_square
+from supernet_tl.data.pixels.stores import ImageStore
 
 Progress = Callable[[int, int], None]
 """Called after each image with how many are done and how many there are."""
@@ -36,6 +36,7 @@ class ImageSet:
         card: provenance.
         official_test: shape (n,), bool: the images that belong to the test split by the set's own definition; None if
             the set defines no test split.
+        official_validation: likewise of the validation split.
         skipped: images left out because they cannot be decoded.
         dropped_classes: classes left out for want of images, with the number of images they had.
         ignored: what was found beside the images and not used.
@@ -47,6 +48,7 @@ class ImageSet:
     store: ImageStore
     card: DataCard
     official_test: NDArray[np.bool_] | None = None
+    official_validation: NDArray[np.bool_] | None = None
     skipped: tuple[ImageProblem, ...] = ()
     dropped_classes: tuple[tuple[str, int], ...] = ()
     ignored: tuple[str, ...] = ()
@@ -67,15 +69,21 @@ class ImageSet:
             raise DataError(f"image set {self.name!r} names a class twice: {self.class_names}; give each its own name.")
         labels.setflags(write=False)
         object.__setattr__(self, "labels", labels)
-        if self.official_test is not None:
-            official_test = np.array(self.official_test, dtype=np.bool_)
-            if official_test.shape != labels.shape:
-                raise DataError(
-                    f"image set {self.name!r} has official_test of shape {official_test.shape} for {len(labels)} "
-                    f"images; give one truth value an image."
-                )
-            official_test.setflags(write=False)
-            object.__setattr__(self, "official_test", official_test)
+        for name in ("official_test", "official_validation"):
+            self._freeze_mask(name)
+
+    def _freeze_mask(self, name: str) -> None:
+        given = getattr(self, name)
+        if given is None:
+            return
+        mask = np.array(given, dtype=np.bool_)
+        if mask.shape != self.labels.shape:
+            raise DataError(
+                f"image set {self.name!r} has {name} of shape {mask.shape} for {len(self.labels)} images; give one "
+                f"truth value an image."
+            )
+        mask.setflags(write=False)
+        object.__setattr__(self, name, mask)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -132,9 +140,14 @@ class ImageSet:
     def _fingerprint(self) -> str:
         digest = hashlib.sha256(json.dumps(self.class_names).encode())
         digest.update(self.labels.astype("<i8").tobytes())
-        for index in range(len(self)):
-            digest.update(self.store.digest(index))
+        digest.update(self.digests.tobytes())
         return digest.hexdigest()
+
+    @cached_property
+    def digests(self) -> NDArray[np.uint8]:
+        """SHA-256 of the content of every image (of files: their bytes), shape (n, 32); computed once."""
+        digests = b"".join(self.store.digest(index) for index in range(len(self)))
+        return np.frombuffer(digests, dtype=np.uint8).reshape(len(self), -1)
 
     def take(self, indices: Sequence[int]) -> ImageSet:
         """The set of these images, in this order, with the same classes."""
@@ -145,6 +158,7 @@ class ImageSet:
             store=self.store.take(rows.tolist()),
             card=dataclasses.replace(self.card, num_images=len(rows)),
             official_test=None if self.official_test is None else self.official_test[rows],
+            official_validation=None if self.official_validation is None else self.official_validation[rows],
         )
 
     def keep_classes(self, class_names: Sequence[str]) -> ImageSet:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS, check_classes, check_images
 from supernet_tl.data.errors import LayoutError, SourceNotFoundError, TooFewClassesError, listing
-from supernet_tl.data.folders import EXPECTED_LAYOUT, open_class_folders
 from supernet_tl.data.image_set import ImageSet, Progress
-from supernet_tl.data.meta_album import is_meta_album, open_meta_album
-from supernet_tl.data.pocket import POCKET_NAMES, open_pocket
+from supernet_tl.data.sources.class_folders import EXPECTED_LAYOUT, open_class_folders
+from supernet_tl.data.sources.meta_album_folder import is_meta_album, open_meta_album
+from supernet_tl.data.sources.pocket import POCKET_NAMES, open_pocket
 
 POCKET_PREFIX = "pocket:"
 _ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst"})

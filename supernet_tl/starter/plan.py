@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from supernet_tl.data.pocket.album import POCKET_NAMES
+from supernet_tl.data.sources.pocket.album import POCKET_NAMES
 
 SHARED: Mapping[str, Any] = MappingProxyType(
     {

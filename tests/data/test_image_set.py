@@ -20,7 +20,7 @@ from supernet_tl.data import (
     TooFewClassesError,
     open_image_set,
 )
-from supernet_tl.data.decode import to_square
+from supernet_tl.data.pixels.decode import to_square
 
 MakeFolders = Callable[[Mapping[str, int]], Path]
 

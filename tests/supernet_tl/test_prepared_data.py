@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from supernet_tl.data import ImageSet, Shard
-from supernet_tl.data.decode import to_square
+from supernet_tl.data.pixels.decode import to_square
 from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import evaluation_loader, mix, prepare, refuse_unshared
 from supernet_tl.recipe import Recipe

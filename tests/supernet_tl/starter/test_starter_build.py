@@ -10,7 +10,7 @@ import yaml
 
 import zoo_store
 from supernet_tl.control import Control
-from supernet_tl.data.pocket.album import POCKET_NAMES
+from supernet_tl.data.sources.pocket.album import POCKET_NAMES
 from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe
 from supernet_tl.starter.build import build
 from supernet_tl.starter.plan import PLAN, SHARED, PlannedEntry

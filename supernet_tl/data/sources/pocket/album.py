@@ -7,10 +7,10 @@ from functools import partial
 
 from supernet_tl.data.errors import SourceNotFoundError
 from supernet_tl.data.image_set import ImageSet
-from supernet_tl.data.pocket.faces import faces
-from supernet_tl.data.pocket.glyphs import SCRIPTS, glyphs
-from supernet_tl.data.pocket.handwriting import digits, mnist5k
-from supernet_tl.data.pocket.photographs import photos, textures
+from supernet_tl.data.sources.pocket.faces import faces
+from supernet_tl.data.sources.pocket.glyphs import SCRIPTS, glyphs
+from supernet_tl.data.sources.pocket.handwriting import digits, mnist5k
+from supernet_tl.data.sources.pocket.photographs import photos, textures
 
 _ALBUM: dict[str, Callable[[], ImageSet]] = {
     "digits": digits,

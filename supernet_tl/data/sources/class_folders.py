@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +11,11 @@ import numpy as np
 from supernet_tl.data.card import DataCard
 from supernet_tl.data.errors import EmptySourceError, LayoutError, listing
 from supernet_tl.data.image_set import ImageSet
-from supernet_tl.data.stores import FileStore
+from supernet_tl.data.pixels.stores import FileStore
+from supernet_tl.data.sources.names import IMAGE_SUFFIXES, is_clutter, is_image_name, readable
 
-IMAGE_SUFFIXES = frozenset(
-    ".png .jpg .jpeg .jpe .jfif .bmp .dib .gif .tif .tiff .webp .ppm .pgm .pbm .pnm".split()
-)  # compared in lower case
 EXPECTED_LAYOUT = "one sub-folder for each class, root/<class>/*.png|jpg|..."
 
-_CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # written by desktops, never by the user
 _SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 
 
@@ -89,16 +84,6 @@ def open_class_folders(root: Path) -> ImageSet:
     )
 
 
-def is_image_name(name: str) -> bool:
-    """Whether a file of this name is taken for an image; the case of the ending does not matter."""
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
-
-
-def is_clutter(name: str) -> bool:
-    """Whether a name is hidden or left behind by a desktop, and so none of the user's data."""
-    return name.startswith(".") or name.lower() in _CLUTTER
-
-
 def _first_level(root: Path) -> tuple[Scan, list[Path]]:
     """Files that lie directly in the root, and its sub-folders, sorted."""
     scan, folders = Scan(), []
@@ -162,16 +147,6 @@ def _class_names(root: Path, folders: list[Path]) -> list[str]:
             f"each class. Rename or join them."
         )
     return names
-
-
-def readable(name: str) -> str:
-    """A folder's name as text: UTF-8, or Latin-1 where it is not UTF-8; accents composed, whichever system wrote it."""
-    raw = os.fsencode(name)
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    return unicodedata.normalize("NFC", text)
 
 
 def _refuse_ready_splits(root: Path, class_names: list[str]) -> None:

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from supernet_tl.data.card import DataCard
 from supernet_tl.data.image_set import ImageSet
-from supernet_tl.data.pocket.packages import package_file
-from supernet_tl.data.stores import ArrayStore
+from supernet_tl.data.pixels.stores import ArrayStore
+from supernet_tl.data.sources.pocket.packages import package_file
 
 
 def digits() -> ImageSet:

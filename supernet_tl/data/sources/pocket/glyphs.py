@@ -16,8 +16,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from supernet_tl.data.card import DataCard
 from supernet_tl.data.errors import DataError, MissingPackageError
 from supernet_tl.data.image_set import ImageSet
-from supernet_tl.data.pocket.packages import package_file
-from supernet_tl.data.stores import ArrayStore
+from supernet_tl.data.pixels.stores import ArrayStore
+from supernet_tl.data.sources.pocket.packages import package_file
 
 SCRIPTS: dict[str, str] = {
     "latin": "abcdefghijklmnopqrstuvwxyz",

@@ -18,9 +18,9 @@ import numpy as np
 
 from supernet_tl.data.card import DataCard
 from supernet_tl.data.errors import EmptySourceError, LayoutError, MissingFilesError, listing
-from supernet_tl.data.folders import is_clutter
 from supernet_tl.data.image_set import ImageSet
-from supernet_tl.data.stores import FileStore
+from supernet_tl.data.pixels.stores import FileStore
+from supernet_tl.data.sources.names import is_clutter
 
 _STRING_OR_TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
 

@@ -10,8 +10,8 @@ from itertools import islice
 import numpy as np
 from torch.utils.data import Sampler
 
+from supernet_tl.data.batches.samplers import EpochSampler
 from supernet_tl.data.errors import BatchError
-from supernet_tl.data.samplers import EpochSampler
 
 
 @dataclass(frozen=True)

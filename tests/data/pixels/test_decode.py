@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from supernet_tl.data import DecodeError
-from supernet_tl.data.decode import read_rgb, to_rgb, to_square
+from supernet_tl.data.pixels.decode import read_rgb, to_rgb, to_square
 
 
 def only_colour(image: Image.Image) -> tuple[int, ...]:

@@ -6,8 +6,8 @@ import numpy as np
 
 from supernet_tl.data.card import DataCard
 from supernet_tl.data.image_set import ImageSet
-from supernet_tl.data.pocket.packages import package_file
-from supernet_tl.data.stores import ArrayStore
+from supernet_tl.data.pixels.stores import ArrayStore
+from supernet_tl.data.sources.pocket.packages import package_file
 
 _NUM_FACES = 100  # the file holds the faces first, then as many pieces of background
 

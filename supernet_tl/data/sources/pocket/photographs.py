@@ -12,8 +12,8 @@ from PIL import Image
 
 from supernet_tl.data.card import DataCard
 from supernet_tl.data.image_set import ImageSet
-from supernet_tl.data.pocket.packages import package_file
-from supernet_tl.data.stores import ArrayStore
+from supernet_tl.data.pixels.stores import ArrayStore
+from supernet_tl.data.sources.pocket.packages import package_file
 
 _TEXTURES = {"brick": "brick.png", "grass": "grass.png", "gravel": "gravel.png"}
 _TEXTURE_EDGE = 64  # pixels; 8 x 8 tiles of a photograph of 512 x 512

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from supernet_tl.data.decode import read_rgb
+from supernet_tl.data.pixels.decode import read_rgb
 
 
 class ImageStore(Protocol):

@@ -20,8 +20,8 @@ from supernet_tl.data import (
     open_image_set,
     open_pocket,
 )
-from supernet_tl.data.pocket.glyphs import _TEST_FONTS, _TRAIN_FONTS, SCRIPTS, _covering
-from supernet_tl.data.pocket.packages import package_file
+from supernet_tl.data.sources.pocket.glyphs import _TEST_FONTS, _TRAIN_FONTS, SCRIPTS, _covering
+from supernet_tl.data.sources.pocket.packages import package_file
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Meta-Album: a table of its sets, and their images from OpenML."""

@@ -1,0 +1,1 @@
+"""What should be known of an image set before anything is trained on it."""
