@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import urllib.request
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 from xml.etree.ElementTree import ParseError
 
@@ -64,7 +64,7 @@ def connection(url: str, link: Link) -> PoolManager:
     import certifi
     import urllib3
 
-    options = {
+    options: dict[str, Any] = {
         "timeout": urllib3.Timeout(connect=link.timeout, read=link.timeout),
         "retries": urllib3.Retry(total=_REDIRECTS, redirect=_REDIRECTS, connect=0, read=0, status=0, other=0),
         "cert_reqs": "CERT_REQUIRED",
@@ -88,7 +88,7 @@ def _list(parquet_url: str, bucket: str, prefix: str, link: Link) -> tuple[Store
         endpoint=parts.netloc, secure=parts.scheme == "https", http_client=connection(parquet_url, link)
     )
     try:
-        found = list(client.list_objects(bucket, prefix=f"{prefix}/"))
+        found = list(client.list_objects(bucket, prefix=f"{prefix}/", recursive=True))
     except minio.S3Error as error:
         if error.code in ("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout"):
             raise PassingError(f"{host} answered {error.code} ({error.message})") from error
@@ -97,20 +97,20 @@ def _list(parquet_url: str, bucket: str, prefix: str, link: Link) -> tuple[Store
             f"that everybody may read. The files may have moved: try again later, or tell OpenML."
         ) from error
     except minio.error.MinioException as error:
-        raise PassingError(f"{host} answered something else than a listing ({_one_line(error)})") from error
+        raise PassingError(f"{host} answered something else than a listing ({one_line(error)})") from error
     except (ParseError, ValueError) as error:
-        raise PassingError(f"{host} answered something that is no listing ({_one_line(error)})") from error
+        raise PassingError(f"{host} answered something that is no listing ({one_line(error)})") from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise PassingError(f"{host} could not be asked for its files ({_one_line(error)})") from error
+        raise PassingError(f"{host} could not be asked for its files ({one_line(error)})") from error
     files = []
     for item in found:
         key = item.object_name or ""
-        if item.is_dir or not key.startswith(f"{prefix}/") or key.endswith("/"):
-            continue
-        url = base + quote(key)
-        files.append(StoredFile(key.rpartition("/")[2], url, int(item.size or 0), (item.etag or "").strip('"')))
+        folder, _, name = key.rpartition("/")
+        if folder == prefix and name:
+            files.append(StoredFile(name, base + quote(key), int(item.size or 0), (item.etag or "").strip('"')))
     return tuple(sorted(files, key=lambda file: file.name))
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """What an error says, short enough to stand in a sentence."""
     return " ".join(str(error).split())[:300]

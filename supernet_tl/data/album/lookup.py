@@ -28,7 +28,7 @@ def find(text: str) -> AlbumVersion:
         SourceNotFoundError: it names none; the sentence has those that are written almost alike.
     """
     words = text.strip()
-    if words.isdigit():
+    if words.isdecimal():
         return _by_id(int(words))
     tag, version = _parts(words)
     album_set = next((known for known in album_sets() if _plain(known.tag) == tag), None)
@@ -107,8 +107,8 @@ def _by_id(openml_id: int) -> AlbumVersion:
         )
     ids = [version.openml_id for version in album_versions()]
     raise SourceNotFoundError(
-        f"{openml_id} is none of Meta-Album's numbers, which lie between {min(ids)} and {max(ids)}; expected {_NAMING}. "
-        f"`supernet-tl data list` shows them all."
+        f"{openml_id} is none of Meta-Album's numbers, which lie between {min(ids)} and {max(ids)}; expected "
+        f"{_NAMING}. `supernet-tl data list` shows them all."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import site
 import subprocess
 import sys
 import tempfile
@@ -95,7 +96,8 @@ def _environment(folder: str) -> dict[str, str]:
     """Whatever the package keeps goes to ``folder``; its configuration is read if there is one, but not created."""
     environment = {**os.environ, "OPENML_CACHE_DIR": folder, "PYTHONIOENCODING": "utf-8"}
     if not any(path.is_file() for path in _configurations()):
-        environment |= {"XDG_CONFIG_HOME": folder, "HOME": folder, "USERPROFILE": folder}
+        user_base = site.getuserbase()  # follows HOME, and may hold the package
+        environment |= {"XDG_CONFIG_HOME": folder, "HOME": folder, "USERPROFILE": folder, "PYTHONUSERBASE": user_base}
     return environment
 
 

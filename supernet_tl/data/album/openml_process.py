@@ -1,8 +1,8 @@
 """Run as a script in a process of its own: asks OpenML, through its package, for the description of one dataset.
 
-A process of its own, since the package asks without any time-out, makes folders in the home folder when it is imported (and
-cannot be imported where that fails), sets up the root logger, and takes its settings from global variables. None of that
-reaches the process that starts this one. It imports nothing of supernet_tl.
+A process of its own, since the package asks without any time-out, makes folders in the home folder when it is imported
+(and cannot be imported where that fails), sets up the root logger, and takes its settings from global variables. None
+of that reaches the process that starts this one. It imports nothing of supernet_tl.
 """
 
 import json

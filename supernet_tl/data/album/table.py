@@ -1,7 +1,7 @@
 """Meta-Album as it was released: 30 sets in up to three versions, each a dataset of OpenML.
 
-Source: Ullah et al. 2022, "Meta-Album: Multi-domain Meta-Dataset for Few-Shot Image Classification"; the numbers are those
-of its web site. Where its sources disagree the table says None. The fourth set of ten was announced and has no ids.
+Source: Ullah et al. 2022, "Meta-Album: Multi-domain Meta-Dataset for Few-Shot Image Classification"; the numbers are
+those of its web site. Where its sources disagree the table says None. A fourth set of ten was announced; it has no ids.
 """
 
 from __future__ import annotations
