@@ -1,5 +1,6 @@
 """Labelled image sets: where they come from, how they are split, how batches are made of them."""
 
+from supernet_tl.data.album.fetching import Fetching
 from supernet_tl.data.batches.augment import Augmentation
 from supernet_tl.data.batches.image_tensors import ImageTensors, Normalisation, batch_loader, identity, loader
 from supernet_tl.data.batches.samplers import BalancedSourceSampler, EpochSampler, ShuffledSampler
@@ -11,11 +12,13 @@ from supernet_tl.data.errors import (
     CorruptImagesError,
     DataError,
     DecodeError,
+    DownloadError,
     EmptySourceError,
     ImageProblem,
     LayoutError,
     MissingFilesError,
     MissingPackageError,
+    OfflineError,
     SmallClassesError,
     SourceNotFoundError,
     SplitError,
@@ -40,9 +43,11 @@ __all__ = [
     "DataCard",
     "DataError",
     "DecodeError",
+    "DownloadError",
     "EmptySourceError",
     "EpochSampler",
     "EvaluationBatches",
+    "Fetching",
     "FileStore",
     "ImageProblem",
     "ImageSet",
@@ -52,6 +57,7 @@ __all__ = [
     "MissingFilesError",
     "MissingPackageError",
     "Normalisation",
+    "OfflineError",
     "Progress",
     "Shard",
     "ShardedSampler",
