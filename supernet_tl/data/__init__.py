@@ -3,7 +3,7 @@
 from supernet_tl.data.album.fetching import Fetching
 from supernet_tl.data.batches.augment import Augmentation
 from supernet_tl.data.batches.image_tensors import ImageTensors, Normalisation, batch_loader, identity, loader
-from supernet_tl.data.batches.samplers import BalancedSourceSampler, EpochSampler, ShuffledSampler
+from supernet_tl.data.batches.samplers import BalancedSampler, EpochSampler, ShuffledSampler
 from supernet_tl.data.batches.sharding import WHOLE, EvaluationBatches, Shard, ShardedSampler
 from supernet_tl.data.card import DataCard
 from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS, check_classes, check_images
@@ -30,6 +30,7 @@ from supernet_tl.data.pixels.stores import ArrayStore, FileStore, ImageStore
 from supernet_tl.data.resolve import open_image_set
 from supernet_tl.data.sources.pocket import POCKET_NAMES, open_pocket
 from supernet_tl.data.splitting.splits import Splits, make_splits
+from supernet_tl.data.splitting.stored import StoredSplits
 
 __all__ = [
     "MIN_IMAGES_PER_CLASS",
@@ -37,7 +38,7 @@ __all__ = [
     "WHOLE",
     "ArrayStore",
     "Augmentation",
-    "BalancedSourceSampler",
+    "BalancedSampler",
     "BatchError",
     "CorruptImagesError",
     "DataCard",
@@ -66,6 +67,7 @@ __all__ = [
     "SourceNotFoundError",
     "SplitError",
     "Splits",
+    "StoredSplits",
     "TooFewClassesError",
     "batch_loader",
     "check_classes",
