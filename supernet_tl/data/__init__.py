@@ -1,7 +1,11 @@
 """Labelled image sets: where they come from, how they are split, how batches are made of them."""
 
 from supernet_tl.data.batches.augment import Augmentation
-from supernet_tl.data.batches.image_tensors import ImageTensors, Normalisation, batch_loader, identity, loader
+from supernet_tl.data.batches.image_batch import Batch, ImageBatch, augmented
+from supernet_tl.data.batches.image_tensors import ImageTensors
+from supernet_tl.data.batches.loaders import batch_loader, identity, loader
+from supernet_tl.data.batches.loading import Loading
+from supernet_tl.data.batches.normalisation import Normalisation
 from supernet_tl.data.batches.samplers import BalancedSourceSampler, EpochSampler, ShuffledSampler
 from supernet_tl.data.batches.sharding import WHOLE, EvaluationBatches, Shard, ShardedSampler
 from supernet_tl.data.card import DataCard
@@ -35,6 +39,7 @@ __all__ = [
     "ArrayStore",
     "Augmentation",
     "BalancedSourceSampler",
+    "Batch",
     "BatchError",
     "CorruptImagesError",
     "DataCard",
@@ -44,11 +49,13 @@ __all__ = [
     "EpochSampler",
     "EvaluationBatches",
     "FileStore",
+    "ImageBatch",
     "ImageProblem",
     "ImageSet",
     "ImageStore",
     "ImageTensors",
     "LayoutError",
+    "Loading",
     "MissingFilesError",
     "MissingPackageError",
     "Normalisation",
@@ -61,6 +68,7 @@ __all__ = [
     "SplitError",
     "Splits",
     "TooFewClassesError",
+    "augmented",
     "batch_loader",
     "check_classes",
     "check_images",
