@@ -13,7 +13,7 @@ from torchmetrics.aggregation import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from supernet_tl.checkpoints import ORIGIN, require_same_origin
-from supernet_tl.data import Augmentation
+from supernet_tl.data import Augmentation, Batch, augmented
 from supernet_tl.divergence import require_finite_state
 from supernet_tl.seeds import epoch_seed
 
@@ -84,24 +84,22 @@ class ClassificationModule(LightningModule):
         if self.trainer.is_last_batch:
             require_finite_state(self, batch_idx)
 
-    def augmented(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def augmented(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """A training batch as the network is to see it."""
-        images, labels = batch
         if self.augmentation is not None:
-            images = self.augmentation(images, self.generator)
+            batch = augmented(batch, self.augmentation, self.generator)
+        images, labels = batch
         return images.contiguous(memory_format=torch.channels_last), labels
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss and accuracy on the validation split."""
         self._evaluate(batch, "validation", self.validation_loss, self.validation_accuracy)
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss and accuracy on the test split."""
         self._evaluate(batch, "test", self.test_loss, self.test_accuracy)
 
-    def _evaluate(
-        self, batch: tuple[Tensor, Tensor], split: str, loss: MeanMetric, accuracy: MulticlassAccuracy
-    ) -> None:
+    def _evaluate(self, batch: Batch, split: str, loss: MeanMetric, accuracy: MulticlassAccuracy) -> None:
         images, labels = batch
         logits = self(images)
         loss(F.cross_entropy(logits, labels), weight=len(labels))

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, SequentialSampler
 
 from supernet_tl.data import (
     WHOLE,
     Augmentation,
     BalancedSampler,
+    Batch,
     EpochSampler,
     EvaluationBatches,
     ImageSet,
@@ -31,7 +30,7 @@ from supernet_tl.data import (
     make_splits,
     to_grey,
 )
-from supernet_tl.data.batches.image_tensors import FullBatches
+from supernet_tl.data.batches.loaders import FullBatches
 from supernet_tl.errors import RecipeError
 from supernet_tl.quiet import quiet_lightning
 from supernet_tl.recipe import Recipe
@@ -39,7 +38,7 @@ from supernet_tl.recipe import Recipe
 if TYPE_CHECKING:
     from lightning.pytorch.utilities import CombinedLoader
 
-Loader = DataLoader[tuple[Tensor, Tensor]]
+Loader = DataLoader[Batch]
 
 
 @dataclass(frozen=True)
@@ -74,19 +73,12 @@ class PreparedData:
     @property
     def in_channels(self) -> int:
         """Channels of the images: 3, or 1 for grey."""
-        return self.weight.images.shape[1]
+        return self.weight.pixels.shape[1]
 
     @property
     def search(self) -> ImageTensors:
         """Weight and architecture images together: what the final network is trained on."""
-        weight, architecture = self.weight, self.architecture
-        return ImageTensors(
-            images=torch.cat([weight.images, architecture.images]),
-            labels=torch.cat([weight.labels, architecture.labels]),
-            source=torch.cat([weight.source, architecture.source]),
-            mean=weight.mean,
-            std=weight.std,
-        )
+        return ImageTensors.joined([self.weight, self.architecture])
 
     def augmentation(self, recipe: Recipe) -> Augmentation:
         """The recipe's augmentation for these images; a mixture is mirrored only if all its sources may be."""
