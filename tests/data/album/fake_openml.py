@@ -42,6 +42,7 @@ class Fault:
         body: sent instead of the right one.
         content_type: of ``body``.
         cut_after: send the right answer, but close the connection after this many bytes of it.
+        stall_after: send the right answer, but wait after this many bytes until ``go_on`` is set.
         trickle: send the right answer, a byte at a time with this many seconds in between.
         hang: accept and send nothing.
         ignore_range: send the whole file though a part was asked for.
@@ -51,6 +52,7 @@ class Fault:
     body: bytes | None = None
     content_type: str = "text/html"
     cut_after: int | None = None
+    stall_after: int | None = None
     trickle: float | None = None
     hang: bool = False
     ignore_range: bool = False
@@ -93,7 +95,7 @@ class FakeOpenML(ThreadingHTTPServer):
         self.always: dict[str, Fault] = {}
         self.zipped = True
         self.released = threading.Event()
-        self.on_request = lambda request: None
+        self.go_on = threading.Event()
 
     @property
     def host(self) -> str:
@@ -119,6 +121,7 @@ def serving() -> Iterator[FakeOpenML]:
             yield server
         finally:
             server.released.set()
+            server.go_on.set()
             server.shutdown()
             thread.join()
 
@@ -145,7 +148,6 @@ class _Handler(BaseHTTPRequestHandler):
     def _next_fault(self, kind: str) -> Fault | None:
         request = Request(kind, self.path, self.headers.get("Range"), self.headers.get("If-Match"))
         self.server.log.append(request)
-        self.server.on_request(request)
         planned = self.server.faults.get(kind)
         fault = planned.pop(0) if planned else self.server.always.get(kind)
         if fault is not None and fault.hang:
@@ -239,6 +241,11 @@ class _Handler(BaseHTTPRequestHandler):
             if fault is not None and fault.cut_after is not None:
                 self.wfile.write(body[: fault.cut_after])
                 self.close_connection = True
+            elif fault is not None and fault.stall_after is not None:
+                self.wfile.write(body[: fault.stall_after])
+                self.wfile.flush()
+                self.server.go_on.wait(30)
+                self.wfile.write(body[fault.stall_after :])
             elif fault is not None and fault.trickle is not None:
                 for value in body:
                     self.wfile.write(bytes([value]))
