@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from supernet_tl.console import counted, say
-from supernet_tl.data import ImageSet, Splits, StoredSplits, open_image_set
+from supernet_tl.data import Fetching, ImageSet, Splits, StoredSplits, open_image_set
 from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS
 from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import PreparedData, prepare, split
@@ -17,7 +17,7 @@ from supernet_tl.recipe import Recipe
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 Source = str | os.PathLike[str] | ImageSet
-"""A folder, a Meta-Album folder, ``pocket:NAME``, or an image set."""
+"""A folder, a Meta-Album folder, ``pocket:NAME``, ``openml:TAG/VERSION``, or an image set."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,17 @@ class Control:
 
     def open(self, source: Source, *, to_split: bool = True) -> ImageSet:
         """Open and check an image set, and say what was left out; unless it is to be split, one image a class does."""
-        with counted(f"checking {source}", quiet=self.quiet) as progress:
+        with (
+            counted(f"downloading {source}", quiet=self.quiet, in_bytes=True) as fetched,
+            counted(f"checking {source}", quiet=self.quiet) as progress,
+        ):
             images = open_image_set(
                 source,
                 skip_corrupt=self.skip_corrupt,
                 drop_small_classes=self.drop_small_classes,
                 min_images=MIN_IMAGES_PER_CLASS if to_split or self.drop_small_classes else 1,
                 progress=progress,
+                fetching=Fetching(notify=self.say, progress=fetched),
             )
         if images.skipped:
             self.say(

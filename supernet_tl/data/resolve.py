@@ -34,7 +34,8 @@ def open_image_set(
     """Open and check an image set.
 
     Args:
-        spec: ``pocket:NAME``; ``openml:TAG/VERSION`` of Meta-Album, or ``openml:ID``; a folder ``root/<class>/*.png|jpg|...``; a Meta-Album folder; or an image set.
+        spec: ``pocket:NAME``; ``openml:TAG/VERSION`` of Meta-Album, or ``openml:ID``; a folder
+            ``root/<class>/*.png|jpg|...``; a Meta-Album folder; or an image set.
         skip_corrupt: leave images that cannot be decoded out, listed in ``skipped``, instead of refusing the set.
         drop_small_classes: leave classes with fewer than four images out, listed in ``dropped_classes``.
         min_images: of each class; fewer than four where nothing is split.

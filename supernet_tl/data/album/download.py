@@ -23,6 +23,7 @@ from supernet_tl.data.album.openml_client import Description, describe
 from supernet_tl.data.album.table import AlbumVersion, table_version
 from supernet_tl.data.album.transfer import ChangedError, fetch, sha256_of
 from supernet_tl.data.errors import DataError, DownloadError, LayoutError, OfflineError, listing
+from supernet_tl.data.places import OFFLINE_SWITCH
 
 _LISTINGS = 3  # a file that changes more often while it is downloaded is given up
 
@@ -52,8 +53,8 @@ def get(wanted: AlbumVersion | int, fetching: Fetching | None = None, *, thoroug
     if fetching.is_offline:
         state = f"damaged ({fault})" if fault else "not kept"
         raise OfflineError(
-            f"{name} is {state} in {openml_dir()}, and this run is offline; expected a dataset that was downloaded. Fetch it once without --offline and "
-            f"SUPERNET_TL_OFFLINE, or set SUPERNET_TL_CACHE to where it is."
+            f"{name} is {state} in {openml_dir()}, and this run is offline; expected a dataset that was "
+            f"downloaded. Fetch it once without --offline and {OFFLINE_SWITCH}, or set SUPERNET_TL_CACHE to where it is."
         )
     try:
         with _alone(openml_id, name, fetching.notify):
