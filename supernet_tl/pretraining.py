@@ -152,7 +152,7 @@ def _pretrain_one(
         with counted(f"embedding {name}", quiet=control.quiet) as progress:
             sketch = adapters.sketch_of(data.image_sets, data.splits, recipe, control.device, progress)
         searched = search_supernet(run, data, recipe, control, title=f"pretraining {name}")
-        metrics: dict[str, float | None] = searched.accuracies(data, control.device)
+        metrics: dict[str, float | None] = searched.scores(data, control.device)
         if (stopped := searched.stopped_early(recipe)) is not None:
             metrics["epochs"] = stopped["epoch"]
         entry = adapters.entry_of(

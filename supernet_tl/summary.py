@@ -57,13 +57,13 @@ def summarise(
         "genotype": network.genotype.to_dict(),
         "num_skip_connections": network.genotype.count("skip_connect"),
         "supernet": {
-            **searched.accuracies(data, device),
+            **searched.scores(data, device),
             "best_validation_accuracy": best,
             "num_parameters": sum(parameter.numel() for parameter in supernet.weight_parameters()),
             "macs": darts.count_macs(supernet, image_shape),
         },
         "network": {
-            **trained.accuracies(data, device),
+            **trained.scores(data, device),
             "final": recipe.final,
             "channels": network.channels,
             "num_cells": network.num_cells,

@@ -27,6 +27,7 @@ from supernet_tl.report.run_record import (
 
 SUMMARY_SCHEMA = 1
 RANKING_SCHEMA = 1
+_NEWER_SCORES = ("validation_balanced_accuracy", "validation_macro_f1", "test_balanced_accuracy", "test_macro_f1")
 
 
 def read_run(path: Path) -> RunRecord:
@@ -151,6 +152,7 @@ def _network_numbers(numbers: Fields) -> NetworkNumbers:
         test_accuracy=numbers.number("test_accuracy"),
         num_parameters=numbers.integer("num_parameters"),
         macs=numbers.integer("macs"),
+        **{name: numbers.number_or_none(name) if name in numbers.values else None for name in _NEWER_SCORES},
     )
 
 

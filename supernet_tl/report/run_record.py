@@ -92,12 +92,21 @@ class NetworkNumbers:
         test_accuracy: after the last epoch, a fraction.
         num_parameters: weights, without alphas.
         macs: multiply-accumulates for one image.
+        validation_balanced_accuracy: mean recall of the classes; None in runs from before it was measured, like those
+            that follow.
+        validation_macro_f1: mean F1 of the classes.
+        test_balanced_accuracy: as of validation.
+        test_macro_f1: as of validation.
     """
 
     validation_accuracy: float | None
     test_accuracy: float
     num_parameters: int
     macs: int
+    validation_balanced_accuracy: float | None = None
+    validation_macro_f1: float | None = None
+    test_balanced_accuracy: float | None = None
+    test_macro_f1: float | None = None
 
 
 @dataclass(frozen=True)
