@@ -62,6 +62,8 @@ class Control:
                 min_images=MIN_IMAGES_PER_CLASS if to_split or self.drop_small_classes else 1,
                 progress=progress,
             )
+        for note in images.notes:
+            self.say(f"{images.name}: {note}")
         if images.skipped:
             self.say(
                 f"{images.name}: {len(images.skipped)} unreadable images skipped, the first {images.skipped[0].path} "
