@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
 from supernet_tl.output import harmless
@@ -29,12 +31,14 @@ class StageProgress:
         title: names the stage.
         quiet: show nothing.
         transient: leave no line behind when the stage is done.
+        in_bytes: the steps are bytes.
     """
 
-    def __init__(self, title: str, *, quiet: bool = False, transient: bool = False) -> None:
+    def __init__(self, title: str, *, quiet: bool = False, transient: bool = False, in_bytes: bool = False) -> None:
         self.title = title
         self.quiet = quiet
         self.transient = transient
+        self.in_bytes = in_bytes
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
@@ -45,7 +49,7 @@ class StageProgress:
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=16),
-            MofNCompleteColumn(),
+            *((DownloadColumn(), TransferSpeedColumn()) if self.in_bytes else (MofNCompleteColumn(),)),
             TextColumn("left"),
             TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[status]}", markup=False),
@@ -80,14 +84,15 @@ class StageProgress:
 
 
 @contextmanager
-def counted(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+def counted(title: str, *, quiet: bool = False, in_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
     """A bar for work that reports how many things of how many are done; it goes when all are, so that others may come.
 
     Args:
         title: names the work.
         quiet: show nothing.
+        in_bytes: the things are bytes.
     """
-    bar = StageProgress(title, quiet=quiet, transient=True)
+    bar = StageProgress(title, quiet=quiet, transient=True, in_bytes=in_bytes)
     showing = False
 
     def report(done: int, total: int) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 
 from supernet_tl.console import counted, say
-from supernet_tl.data import ImageSet, Splits, open_image_set
+from supernet_tl.data import ImageSet, Splits, StoredSplits, open_image_set
 from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS
 from supernet_tl.errors import RecipeError
-from supernet_tl.prepared_data import PreparedData, prepare
+from supernet_tl.prepared_data import PreparedData, prepare, split
 from supernet_tl.recipe import Recipe
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -74,8 +74,16 @@ class Control:
             self.say(f"{images.name}: classes with too few images dropped: {dropped}")
         return images
 
+    def split(self, images: ImageSet, recipe: Recipe, stored: StoredSplits | None = None) -> Splits:
+        """Split an image set, and say what a person should know of it."""
+        splits = split(images, recipe, stored)
+        for note in splits.notes:
+            self.say(note)
+        return splits
+
     def prepare(self, images: ImageSet, recipe: Recipe, splits: Splits | None = None) -> PreparedData:
         """Split, decode and normalise an image set."""
+        splits = self.split(images, recipe) if splits is None else splits
         with counted(f"reading {images.name}", quiet=self.quiet) as progress:
             return prepare(images, recipe, splits, progress)
 

@@ -10,8 +10,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from supernet_tl.checkpoints import ORIGIN, require_same_origin
 from supernet_tl.control import Control
 from supernet_tl.data import WHOLE, Shard
-from supernet_tl.prepared_data import Loader, PreparedData, evaluation_loader
-from supernet_tl.recipe import Recipe, Stem
+from supernet_tl.prepared_data import Loader, PreparedData, evaluation_loader, pinned
+from supernet_tl.recipe import Balance, Recipe, Stem
 
 
 class SearchData(LightningDataModule):
@@ -26,7 +26,11 @@ class SearchData(LightningDataModule):
         seed: of splits and batches.
         test_frac: share of the images for the test split.
         validation_frac: share of the images for the validation split.
+        splits: ``splits.json`` of another run, or that run's folder: images that it knows stay in the split they were
+            in, new ones are drawn by their content.
         max_search_images: cap on the images of the weight and architecture splits together.
+        shots: so many images of each class in them, in place of ``max_search_images``.
+        balance: ``class`` draws batches evenly over classes; else over images.
         skip_corrupt: leave unreadable images out instead of refusing the set.
         drop_small_classes: leave classes with fewer than four images out instead of refusing the set.
     """
@@ -41,12 +45,15 @@ class SearchData(LightningDataModule):
         seed: int = 0,
         test_frac: float = 0.2,
         validation_frac: float = 0.2,
+        splits: str | None = None,
         max_search_images: int | None = None,
+        shots: int | None = None,
+        balance: Balance = "source",
         skip_corrupt: bool = False,
         drop_small_classes: bool = False,
     ) -> None:
         super().__init__()
-        self.recipe = Recipe(
+        recipe = Recipe(
             image_size=image_size,
             in_channels=in_channels,
             stem=stem,
@@ -54,8 +61,12 @@ class SearchData(LightningDataModule):
             seed=seed,
             test_frac=test_frac,
             validation_frac=validation_frac,
+            splits=splits,
             max_search_images=max_search_images,
+            shots=shots,
+            balance=balance,
         )
+        self.recipe, self._stored = pinned(recipe)
         first_process = getattr(rank_zero_only, "rank", 0) == 0
         control = Control(quiet=not first_process, skip_corrupt=skip_corrupt, drop_small_classes=drop_small_classes)
         self.image_set = control.open(target)
@@ -68,7 +79,8 @@ class SearchData(LightningDataModule):
     def data(self) -> PreparedData:
         """The images, decoded when first asked for."""
         if self._data is None:
-            self._data = self._control.prepare(self.image_set, self.recipe)
+            splits = self._control.split(self.image_set, self.recipe, self._stored)
+            self._data = self._control.prepare(self.image_set, self.recipe, splits)
         return self._data
 
     @property
@@ -96,7 +108,9 @@ class SearchData(LightningDataModule):
             "data.seed": recipe.seed,
             "data.test_frac": recipe.test_frac,
             "data.validation_frac": recipe.validation_frac,
+            "data.splits": recipe.splits,
             "data.max_search_images": recipe.max_search_images,
+            "data.shots": recipe.shots,
             "data.in_channels": recipe.in_channels,
         }
 

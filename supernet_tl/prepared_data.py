@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, SequentialSampler
 from supernet_tl.data import (
     WHOLE,
     Augmentation,
-    BalancedSourceSampler,
+    BalancedSampler,
     EpochSampler,
     EvaluationBatches,
     ImageSet,
@@ -25,6 +25,7 @@ from supernet_tl.data import (
     ShardedSampler,
     ShuffledSampler,
     Splits,
+    StoredSplits,
     batch_loader,
     loader,
     make_splits,
@@ -118,9 +119,11 @@ class PreparedData:
         return loader(images, self._sampler(images, 2 * recipe.seed, recipe), batch_size, drop_last=True)
 
     def _sampler(self, images: ImageTensors, seed: int, recipe: Recipe) -> EpochSampler:
-        if len(self.image_sets) == 1:
+        groups = [images.source] if len(self.image_sets) > 1 else []
+        groups += [images.labels] if recipe.balance == "class" else []
+        if recipe.balance == "image" or not groups:
             return ShuffledSampler(len(images), seed)
-        return BalancedSourceSampler(images.source, seed, by_image=recipe.balance == "image")
+        return BalancedSampler(groups, seed)
 
 
 def evaluation_loader(images: ImageTensors, batch_size: int = 256, shard: Shard = WHOLE) -> Loader:
@@ -155,15 +158,35 @@ def refuse_unshared(loaders: Any, shard: Shard) -> None:
             )
 
 
-def split(images: ImageSet, recipe: Recipe) -> Splits:
-    """The four splits that the recipe draws of an image set; no image is read."""
+def pinned(recipe: Recipe) -> tuple[Recipe, StoredSplits | None]:
+    """Read the recipe's stored splits, and put the digest of their file in the place of its path.
+
+    Raises:
+        SplitError: there are none.
+    """
+    if recipe.splits is None:
+        return recipe, None
+    stored = StoredSplits.read(recipe.splits)
+    return recipe.replace(splits=f"sha256:{stored.sha256}"), stored
+
+
+def split(images: ImageSet, recipe: Recipe, stored: StoredSplits | None = None) -> Splits:
+    """The four splits that the recipe draws of an image set; no image is decoded.
+
+    Args:
+        images: the set.
+        recipe: gives seed, fractions, cap and shots.
+        stored: the recipe's stored splits, where they are read already.
+    """
+    stored = pinned(recipe)[1] if stored is None else stored
     return make_splits(
-        images.labels,
+        images,
         recipe.seed,
-        official_test=images.official_test,
         test_frac=recipe.test_frac,
         validation_frac=recipe.validation_frac,
         max_search_images=recipe.max_search_images,
+        shots=recipe.shots,
+        stored=None if stored is None else stored.of(images),
     )
 
 

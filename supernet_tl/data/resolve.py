@@ -8,6 +8,8 @@ import os
 import zipfile
 from pathlib import Path
 
+from supernet_tl.data.album.fetching import Fetching
+from supernet_tl.data.album.source import OPENML_PREFIX, open_openml
 from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS, check_classes, check_images
 from supernet_tl.data.errors import LayoutError, SourceNotFoundError, TooFewClassesError, listing
 from supernet_tl.data.image_set import ImageSet, Progress
@@ -32,19 +34,22 @@ def open_image_set(
     min_images: int = MIN_IMAGES_PER_CLASS,
     mirror_safe: bool | None = None,
     progress: Progress | None = None,
+    fetching: Fetching | None = None,
 ) -> ImageSet:
     """Open and check an image set.
 
     Args:
-        spec: ``pocket:NAME``; a folder ``root/<class>/*.png|jpg|...``; a folder ``root/train/<class>/...`` with
-            validation, test or both beside it; a table of paths and classes, or a folder that holds one beside its
-            images; a Meta-Album folder; or an image set.
+        spec: ``pocket:NAME``; ``openml:TAG/VERSION`` of Meta-Album, or ``openml:ID``; a folder
+            ``root/<class>/*.png|jpg|...``; a folder ``root/train/<class>/...`` with validation, test or both beside it;
+            a table of paths and classes, or a folder that holds one beside its images; a Meta-Album folder; or an
+            image set.
         skip_corrupt: leave images that cannot be decoded out, listed in ``skipped``, instead of refusing the set.
         drop_small_classes: leave classes with fewer than four images out, listed in ``dropped_classes``.
         min_images: of each class; fewer than four where nothing is split.
         mirror_safe: whether a left-right mirrored image keeps its class; None keeps what the set's card says, which for
             folders is no.
         progress: called after each image that has been checked.
+        fetching: who is told of a download, and whether there may be one; by default it is logged.
 
     Returns:
         At least two classes with at least ``min_images`` images each, every image decodable.
@@ -52,7 +57,7 @@ def open_image_set(
     Raises:
         DataError: of the kind that fits, with a sentence that says what to do.
     """
-    found = spec if isinstance(spec, ImageSet) else _find(spec)
+    found = spec if isinstance(spec, ImageSet) else _find(spec, fetching)
     if mirror_safe is not None:
         found = dataclasses.replace(found, card=dataclasses.replace(found.card, mirror_safe=mirror_safe))
     # Counting is cheap and decoding is not: complain about classes first, and again once unreadable images are gone.
@@ -61,10 +66,12 @@ def open_image_set(
     return note_shared_images(check_classes(checked, drop_small_classes=drop_small_classes, min_images=min_images))
 
 
-def _find(spec: str | os.PathLike[str]) -> ImageSet:
+def _find(spec: str | os.PathLike[str], fetching: Fetching | None) -> ImageSet:
     text = os.fspath(spec)
     if text.startswith(POCKET_PREFIX):
         return open_pocket(text.removeprefix(POCKET_PREFIX))
+    if text.startswith(OPENML_PREFIX):
+        return open_openml(text.removeprefix(OPENML_PREFIX), fetching)
     if not text.strip():
         raise SourceNotFoundError(f"an empty name was given for an image set; expected {_expected()}.")
     root = Path(text).expanduser()
@@ -89,7 +96,10 @@ def _find(spec: str | os.PathLike[str]) -> ImageSet:
 
 
 def _expected() -> str:
-    return f"a folder ({EXPECTED_LAYOUT}), {EXPECTED_TABLE}, a Meta-Album folder, or {POCKET_PREFIX}NAME"
+    return (
+        f"a folder ({EXPECTED_LAYOUT}), {EXPECTED_TABLE}, a Meta-Album folder, {POCKET_PREFIX}NAME, or "
+        f"{OPENML_PREFIX}TAG/VERSION"
+    )
 
 
 def _not_found(text: str, root: Path) -> str:
