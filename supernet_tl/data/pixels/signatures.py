@@ -56,7 +56,7 @@ def describe(head: bytes) -> str:
         return "an archive and not an image; unpack it"
     for magic, kind in _KNOWN:
         if head.startswith(magic):
-            return f"a {kind} file that is damaged, or of a variety that is not read here; convert it to 8-bit RGB"
+            return f"a {kind} file that is damaged or of a variety that is not read here; if it is whole, save it as 8-bit RGB"
     return _describe_text(head) or "not an image, or damaged from its first bytes on"
 
 
