@@ -66,6 +66,8 @@ class Control:
                 progress=progress,
                 fetching=Fetching(notify=self.say, progress=fetched),
             )
+        for note in images.notes:
+            self.say(f"{images.name}: {note}")
         if images.skipped:
             self.say(
                 f"{images.name}: {len(images.skipped)} unreadable images skipped, the first {images.skipped[0].path} "

@@ -165,7 +165,7 @@ def _pretrain_one(
             tags=tags,
         )
         entry_id = zoo_store.content_id(entry) if zoo is None else zoo.add(entry)
-        run.write_json("summary.json", pretraining_summary(entry_id, entry, recipe, searched))
+        run.write_json("summary.json", pretraining_summary(entry_id, entry, data, recipe, searched))
         if zoo is not None:
             control.say(f"{name}: added to the zoo as {entry_id[:12]}")
         run.finish()

@@ -12,6 +12,7 @@ import zoo_store
 from supernet_tl import adapters
 from supernet_tl.adapt import Searched, Trained
 from supernet_tl.history import best_validation_accuracy, time_to_accuracy
+from supernet_tl.left_out import left_out
 from supernet_tl.prepared_data import PreparedData
 from supernet_tl.recipe import Recipe
 from supernet_tl.selection import Selection
@@ -46,8 +47,7 @@ def summarise(
         "target": {
             **adapters.data_cards(data)[0],
             "class_names": list(data.class_names),
-            "skipped_images": [str(problem) for problem in images.skipped],
-            "ignored_files": len(images.ignored),
+            **left_out(images),
         },
         "source": None if selection is None else selection.source_dict(),
         "selection": None if selection is None else selection.decision(),
@@ -81,13 +81,16 @@ def summarise(
     }
 
 
-def pretraining_summary(entry_id: str, entry: zoo_store.ZooEntry, recipe: Recipe, searched: Searched) -> dict[str, Any]:
-    """A pretraining in plain JSON values: the entry's id and card, and when its accuracies were reached."""
+def pretraining_summary(
+    entry_id: str, entry: zoo_store.ZooEntry, data: PreparedData, recipe: Recipe, searched: Searched
+) -> dict[str, Any]:
+    """A pretraining in plain JSON values: the entry's id and card, its sources, and when accuracies were reached."""
     return {
         "schema_version": SCHEMA,
         "verb": "pretrain",
         "entry": entry_id,
         "card": dict(entry.card),
+        "sources": [{"name": images.name, **left_out(images)} for images in data.image_sets],
         "stopped_early": searched.stopped_early(recipe),
         "time_to_accuracy": _times(searched),
     }

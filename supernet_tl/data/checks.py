@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+
 from supernet_tl.data.errors import (
     CorruptImagesError,
     DecodeError,
@@ -31,18 +33,18 @@ def check_classes(
         SmallClassesError: classes with too few images, by name.
         TooFewClassesError: fewer than two classes (are left).
     """
-    small = {name: count for name, count in image_set.class_counts().items() if count < min_images}
+    small, least = _small_classes(image_set, min_images)
     if len(image_set.class_names) < 2:
         raise TooFewClassesError(
             f"image set {image_set.name!r} has too few classes: {listing(image_set.class_names) or 'none'}; "
-            f"expected at least 2. Give the folder that holds one sub-folder for each class."
+            f"expected at least 2. Give the folder that holds one sub-folder for each class.{_told(image_set)}"
         )
     if small and not drop_small_classes:
         named = [f"{name!r} ({count})" for name, count in small.items()]
         raise SmallClassesError(
             f"image set {image_set.name!r} has {len(small)} of {len(image_set.class_names)} classes with fewer than "
-            f"{min_images} images: {listing(named)}; expected at least one for each of the four splits. "
-            f"Add images, or leave these classes out with --drop-small-classes.",
+            f"{least}: {listing(named)}; expected at least one for each split that is drawn. "
+            f"Add images, or leave these classes out with --drop-small-classes.{_told(image_set)}",
             small,
         )
     if not small:
@@ -51,9 +53,30 @@ def check_classes(
     if len(kept.class_names) < 2:
         raise TooFewClassesError(
             f"image set {image_set.name!r} has too few classes left, {listing(kept.class_names) or 'none'}, after "
-            f"leaving out {len(small)} with fewer than {min_images} images; expected at least 2. Add images."
+            f"leaving out {len(small)} with fewer than {least}; expected at least 2. Add images.{_told(image_set)}"
         )
     return kept
+
+
+def _small_classes(image_set: ImageSet, min_images: int) -> tuple[dict[str, int], str]:
+    """Images of each class that has too few, and how many are needed, in words.
+
+    Where images are to be split, a split that the set itself defines needs none of the others.
+    """
+    official = [mask for mask in (image_set.official_test, image_set.official_validation) if mask is not None]
+    if not official or min_images < MIN_IMAGES_PER_CLASS:
+        counts, needed, where = image_set.class_counts(), min_images, ""
+    else:
+        drawn = ~np.any(official, axis=0)
+        numbers = np.bincount(image_set.labels[drawn], minlength=len(image_set.class_names)).tolist()
+        counts = dict(zip(image_set.class_names, numbers, strict=True))
+        needed, where = min_images - len(official), " outside the splits that it defines"
+    return {name: count for name, count in counts.items() if count < needed}, f"{needed} images{where}"
+
+
+def _told(image_set: ImageSet) -> str:
+    """What was noted while the set was read, for it may be the cause."""
+    return "".join(f" Noted: {note}." for note in image_set.notes)
 
 
 def check_images(image_set: ImageSet, *, skip_corrupt: bool = False, progress: Progress | None = None) -> ImageSet:
@@ -86,4 +109,5 @@ def check_images(image_set: ImageSet, *, skip_corrupt: bool = False, progress: P
             list(problems.values()),
         )
     readable = image_set.take([index for index in range(len(image_set)) if index not in problems])
-    return dataclasses.replace(readable, skipped=image_set.skipped + tuple(problems.values()))
+    left_out = tuple(ImageProblem(image_set.store.name(index), found.reason) for index, found in problems.items())
+    return dataclasses.replace(readable, skipped=image_set.skipped + left_out)

@@ -40,6 +40,7 @@ class ImageSet:
         skipped: images left out because they cannot be decoded.
         dropped_classes: classes left out for want of images, with the number of images they had.
         ignored: what was found beside the images and not used.
+        notes: what the person should hear of how the set was read, in sentences without a full stop.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ImageSet:
     skipped: tuple[ImageProblem, ...] = ()
     dropped_classes: tuple[tuple[str, int], ...] = ()
     ignored: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         labels = np.array(self.labels, dtype=np.int64)

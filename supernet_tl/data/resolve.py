@@ -13,12 +13,17 @@ from supernet_tl.data.album.source import OPENML_PREFIX, open_openml
 from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS, check_classes, check_images
 from supernet_tl.data.errors import LayoutError, SourceNotFoundError, TooFewClassesError, listing
 from supernet_tl.data.image_set import ImageSet, Progress
+from supernet_tl.data.leaks import note_shared_images
 from supernet_tl.data.sources.class_folders import EXPECTED_LAYOUT, open_class_folders
 from supernet_tl.data.sources.meta_album_folder import is_meta_album, open_meta_album
 from supernet_tl.data.sources.pocket import POCKET_NAMES, open_pocket
+from supernet_tl.data.sources.ready_splits import find_ready_splits, open_ready_splits
+from supernet_tl.data.sources.table_reading import TABLE_SUFFIXES
+from supernet_tl.data.sources.tables import EXPECTED_TABLE, open_table, table_in
 
 POCKET_PREFIX = "pocket:"
 _ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst"})
+_SHEET_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".json", ".jsonl", ".txt", ".feather", ".arrow"})
 
 
 def open_image_set(
@@ -35,7 +40,9 @@ def open_image_set(
 
     Args:
         spec: ``pocket:NAME``; ``openml:TAG/VERSION`` of Meta-Album, or ``openml:ID``; a folder
-            ``root/<class>/*.png|jpg|...``; a Meta-Album folder; or an image set.
+            ``root/<class>/*.png|jpg|...``; a folder ``root/train/<class>/...`` with validation, test or both beside it;
+            a table of paths and classes, or a folder that holds one beside its images; a Meta-Album folder; or an
+            image set.
         skip_corrupt: leave images that cannot be decoded out, listed in ``skipped``, instead of refusing the set.
         drop_small_classes: leave classes with fewer than four images out, listed in ``dropped_classes``.
         min_images: of each class; fewer than four where nothing is split.
@@ -56,7 +63,7 @@ def open_image_set(
     # Counting is cheap and decoding is not: complain about classes first, and again once unreadable images are gone.
     checked = check_classes(found, drop_small_classes=drop_small_classes, min_images=min_images)
     checked = check_images(checked, skip_corrupt=skip_corrupt, progress=progress)
-    return check_classes(checked, drop_small_classes=drop_small_classes, min_images=min_images)
+    return note_shared_images(check_classes(checked, drop_small_classes=drop_small_classes, min_images=min_images))
 
 
 def _find(spec: str | os.PathLike[str], fetching: Fetching | None) -> ImageSet:
@@ -71,9 +78,17 @@ def _find(spec: str | os.PathLike[str], fetching: Fetching | None) -> ImageSet:
     if not root.exists():
         raise SourceNotFoundError(_not_found(text, root))
     if not root.is_dir():
+        if root.suffix.lower() in TABLE_SUFFIXES:
+            return open_table(root)
         raise LayoutError(_not_a_folder(root))
     if is_meta_album(root):
         return open_meta_album(root)
+    parts = find_ready_splits(root)
+    if parts is not None:
+        return open_ready_splits(root, parts)
+    table = table_in(root)
+    if table is not None:
+        return open_table(table)
     opened = open_class_folders(root)
     if len(opened.class_names) == 1:
         _refuse_one_folder_too_high(root, opened.class_names[0])
@@ -81,7 +96,10 @@ def _find(spec: str | os.PathLike[str], fetching: Fetching | None) -> ImageSet:
 
 
 def _expected() -> str:
-    return f"a folder ({EXPECTED_LAYOUT}), a Meta-Album folder, {POCKET_PREFIX}NAME, or {OPENML_PREFIX}TAG/VERSION"
+    return (
+        f"a folder ({EXPECTED_LAYOUT}), {EXPECTED_TABLE}, a Meta-Album folder, {POCKET_PREFIX}NAME, or "
+        f"{OPENML_PREFIX}TAG/VERSION"
+    )
 
 
 def _not_found(text: str, root: Path) -> str:
@@ -108,6 +126,8 @@ def _near_names(root: Path) -> list[str]:
 
 
 def _not_a_folder(root: Path) -> str:
+    if root.suffix.lower() in _SHEET_SUFFIXES:
+        return f"{root} is a spreadsheet or a table of another kind; expected {_expected()}. Save it as CSV."
     if root.suffix.lower() in _ARCHIVE_SUFFIXES or zipfile.is_zipfile(root):
         return f"{root} is an archive; expected {_expected()}. Unpack it, and give the folder that comes out."
     return f"{root} is a file; expected {_expected()}. Give the folder that holds the images."

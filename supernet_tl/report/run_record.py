@@ -189,7 +189,9 @@ class RunRecord:
         fingerprint: of the target's images and labels.
         class_names: of the target.
         skipped_images: what was wrong with images left out.
-        num_ignored: files of the target that are no images.
+        num_ignored: files of the target that are not used.
+        first_ignored: names of the first of them; empty in runs of older versions.
+        notes: what was told while the target was read.
         source: what the run started from; None from scratch, by choice or for want of a zoo.
         warm_start: None from scratch.
         recipe: the settings.
@@ -218,6 +220,8 @@ class RunRecord:
     class_names: tuple[str, ...]
     skipped_images: tuple[str, ...]
     num_ignored: int
+    first_ignored: tuple[str, ...]
+    notes: tuple[str, ...]
     source: Source | None
     warm_start: WarmStart | None
     recipe: Mapping[str, Any]
