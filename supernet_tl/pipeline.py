@@ -177,7 +177,7 @@ def search(
     """The baseline: the same search, discretization and fine-tuning from random weights. Arguments as ``transfer``."""
     control = control or Control()
     recipe = Recipe.from_options(dict(options, epochs=epochs, finetune_epochs=finetune_epochs, final=final, seed=seed))
-    images = control.open(target)
+    images = control.open(target, image_size=recipe.size_of_all_images)
     settings = {"recipe": recipe.to_dict(), "target": images.fingerprint()}
     with run_folder(_path(output), "search", settings, overwrite=control.overwrite) as run:
         _say_continued(run, control)
