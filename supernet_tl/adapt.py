@@ -124,10 +124,11 @@ def search_supernet(
             for product in (marker, metrics):
                 product.unlink(missing_ok=True)
             return search_supernet(run, data, recipe, control, source=source, title=title)
+    near = data.near(adapters.torch_device(control.device), control.workers)
     history = run_stage(
         module,
-        data.search_loader(recipe),
-        evaluation_loader(data.validation),
+        near.search_loader(recipe),
+        evaluation_loader(near.validation),
         stage="search",
         num_epochs=recipe.epochs,
         folder=run.path,
@@ -167,10 +168,11 @@ def train_final(
     network = _untrained_network(data, recipe, supernet, genotype)
     final_rows: Sequence[EpochRow] = ()
     if recipe.finetune_epochs:
+        near = data.near(adapters.torch_device(control.device), control.workers)
         final_rows = run_stage(
             _train_module(network, data, recipe),
-            data.train_loader(recipe),
-            evaluation_loader(data.validation),
+            near.train_loader(recipe),
+            evaluation_loader(near.validation),
             stage=stage,
             num_epochs=recipe.finetune_epochs,
             folder=run.path,

@@ -181,7 +181,7 @@ def search(
     control = control or Control()
     recipe = Recipe.from_options(dict(options, epochs=epochs, finetune_epochs=finetune_epochs, final=final, seed=seed))
     recipe, stored = pinned(recipe)
-    images = control.open(target)
+    images = control.open(target, image_size=recipe.size_of_all_images)
     settings = {"recipe": _settings(recipe), "target": images.fingerprint()}
     with run_folder(_path(output), "search", settings, overwrite=control.overwrite) as run:
         _say_continued(run, control)

@@ -82,7 +82,7 @@ def pretrain(
     if mixture and len(listed) < 2:
         raise RecipeError("a mixture of one source was asked for; give two or more sources, or leave --mixture out.")
     tags = _checked_tags(tags)
-    opened = [control.open(source) for source in listed]
+    opened = [control.open(source, image_size=recipe.size_of_all_images) for source in listed]
     if mixture:
         _refuse_repeated(opened)
     runs = Path(output) if output is not None else None if store is None else folder_of_runs(store, has_output=False)

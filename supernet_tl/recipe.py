@@ -177,6 +177,11 @@ class Recipe:
             raise RecipeError(f"unknown settings {', '.join(hints)}; known are {', '.join(sorted(known))}.")
         return cls(**{name: value for name, value in options.items() if value is not None})
 
+    @property
+    def size_of_all_images(self) -> int | None:
+        """``image_size``, where all images of a set are wanted in it; None where some are left out."""
+        return self.image_size if self.max_search_images is None else None
+
     def replace(self, **changes: Any) -> Recipe:
         """The same recipe with some settings changed."""
         return dataclasses.replace(self, **changes)

@@ -28,8 +28,8 @@ def remove(wanted: AlbumVersion | int) -> tuple[Path, int]:
     folders = [folder for folder in (target, openml_dir() / ".incoming" / str(openml_id)) if folder.is_dir()]
     if not folders:
         raise SourceNotFoundError(
-            f"openml:{name} is not kept in {openml_dir()}, so there is nothing to delete; `supernet-tl data list --kept` "
-            f"shows what is."
+            f"openml:{name} is not kept in {openml_dir()}, so there is nothing to delete; `supernet-tl data list "
+            f"--kept` shows what is."
         )
     num_bytes = 0
     for folder in folders:

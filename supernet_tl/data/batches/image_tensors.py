@@ -157,8 +157,8 @@ class ImageTensors(Dataset[Batch]):
 
     def to(self, device: torch.device | str) -> ImageTensors:
         """The same dataset on another device."""
-        tensors = (self.labels, self.source, self.mean, self.std)
-        return ImageTensors(self.pixels.to(device), *(tensor.to(device) for tensor in tensors), self.loading)
+        labels, source, mean, std = (part.to(device) for part in (self.labels, self.source, self.mean, self.std))
+        return ImageTensors(self.pixels.to(device), labels, source, mean, std, self.loading)
 
     def loaded(self, loading: Loading) -> ImageTensors:
         """The same dataset, whose loaders work in another way."""

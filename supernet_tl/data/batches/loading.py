@@ -9,6 +9,7 @@ import torch
 
 from supernet_tl.data.errors import BatchError
 from supernet_tl.data.pixels.pixel_rows import PixelRows
+from supernet_tl.data.pixels.threads import num_processors
 
 _MOST_WORKERS = 8
 _SHARE_OF_GPU = 1 / 4
@@ -62,11 +63,6 @@ def fits_beside(num_bytes: int, device: torch.device | str) -> bool:
         return False
     free, _ = torch.cuda.mem_get_info(device)
     return num_bytes <= free * _SHARE_OF_GPU
-
-
-def num_processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory_bytes() -> int:

@@ -22,7 +22,7 @@ class Block:
 
     Args:
         pixels: the images.
-        file: the ``.npy`` file that ``pixels`` is mapped from; another process maps it anew instead of being sent it.
+        file: that ``pixels`` is mapped from; another process maps it anew instead of being sent the pixels.
     """
 
     def __init__(self, pixels: Tensor, file: Path | None = None) -> None:
@@ -30,13 +30,13 @@ class Block:
         self.pixels, self.file = pixels, file
 
     @classmethod
-    def mapped(cls, file: Path) -> Block:
-        """The images of a ``.npy`` file, read when they are looked at."""
+    def mapped(cls, file: Path, shape: tuple[int, ...]) -> Block:
+        """The images of a file of nothing but pixels, read when they are looked at."""
         # "c" maps pages that would be copied if written to, which torch asks for; nobody writes, so all are shared.
-        return cls(torch.from_numpy(np.load(file, mmap_mode="c", allow_pickle=False)), file)
+        return cls(torch.from_numpy(np.memmap(file, np.uint8, mode="c", shape=shape)), file)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (Block, (self.pixels,)) if self.file is None else (Block.mapped, (self.file,))
+        return (Block, (self.pixels,)) if self.file is None else (Block.mapped, (self.file, tuple(self.pixels.shape)))
 
 
 class PixelRows:
@@ -121,7 +121,7 @@ class PixelRows:
             return self.blocks[0].pixels.index_select(0, rows)
         numbers = self.block if indices is None else self.block[indices]
         found = torch.empty((len(rows), *self.shape[1:]), dtype=torch.uint8, device=self.device)
-        for number in numbers.unique().tolist():
+        for number in torch.unique(numbers).tolist():
             of_block = (numbers == number).nonzero()[:, 0]
             found.index_copy_(0, of_block, self.blocks[number].pixels.index_select(0, rows[of_block]))
         return found
@@ -130,7 +130,7 @@ class PixelRows:
         """The pixels of all images in order, a part of them at a time."""
         step = max(1, _PART_BYTES // int(np.prod(self.shape[1:])))
         everything = torch.arange(len(self), device=self.device)
-        return (self.gather(part) for part in everything.split(step) if len(part))
+        return (self.gather(part) for part in torch.split(everything, step) if len(part))
 
     def to(self, device: torch.device | str) -> PixelRows:
         """The same images on a device, in one block that holds no other images."""
