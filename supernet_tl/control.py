@@ -30,6 +30,7 @@ class Control:
         overwrite: replace a run that the output folder holds.
         skip_corrupt: leave unreadable images out instead of refusing the set.
         drop_small_classes: leave classes with fewer than four images out instead of refusing the set.
+        health: examine images before anything is trained on them: copies across parts, label conflicts and the like.
 
     Raises:
         RecipeError: a device that is unknown or that this machine does not have.
@@ -40,6 +41,7 @@ class Control:
     overwrite: bool = False
     skip_corrupt: bool = False
     drop_small_classes: bool = False
+    health: bool = True
 
     def __post_init__(self) -> None:
         kind, _, index = self.device.partition(":")
