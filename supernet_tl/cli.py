@@ -134,6 +134,7 @@ def _pretrain_parser() -> Parser:
     parser.add_argument("--output", type=str, metavar="DIR", help="folder of the runs (default: ZOO/.runs)")
     parser.add_argument("--tag", action="append", type=str, metavar="TAG", help="to find the entries by; repeatable")
     own = {name: f"the zoo's own, else {default}" for name, default in _EMBEDDING.items()}
+    _add_health(parser)
     return _with_recipe(parser, {**PRETRAIN_DEFAULTS, **own})
 
 
@@ -211,6 +212,7 @@ def _transfer_parser() -> Parser:
     _add_target(parser)
     _add_zoo(parser)
     _add_output(parser)
+    _add_health(parser)
     parser.add_argument(
         "--with-scratch", action="store_true", help="also search from scratch, in DIR/scratch, to compare with"
     )
@@ -221,6 +223,7 @@ def _search_parser() -> Parser:
     parser = _verb("Search from scratch, discretize, fine-tune: the baseline of a transfer.")
     _add_target(parser)
     _add_output(parser)
+    _add_health(parser)
     return _with_recipe(parser)
 
 
@@ -285,6 +288,12 @@ def _add_zoo(parser: Parser) -> None:
 def _add_output(parser: Parser) -> None:
     parser.add_argument("--output", type=str, required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--overwrite", action="store_true", help="replace a run that DIR holds")
+
+
+def _add_health(parser: Parser) -> None:
+    parser.add_argument(
+        "--no-health", action="store_true", help="do not look for copies, wrong labels and the like before training"
+    )
 
 
 def _with_behaviour(parser: Parser) -> Parser:

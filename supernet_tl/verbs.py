@@ -32,6 +32,7 @@ def _control(config: Namespace) -> Control:
         overwrite=bool(config.get("overwrite")),
         skip_corrupt=bool(config.skip_corrupt),
         drop_small_classes=bool(config.get("drop_small_classes")),
+        health=not config.get("no_health"),
     )
 
 

@@ -14,16 +14,15 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from supernet_tl.data.health.perceptual_hash import distance
-
 RADIUS = 7
 """Bits in which the hashes of a pair may differ."""
 
 _NUM_BANDS = 4
 _NUM_KEYS = 2**16
 _MASKS = np.array([0, *(1 << bit for bit in range(16))], dtype=np.int64)
-_PAIRS_AT_ONCE = 2_000_000
+_PAIRS_AT_ONCE = 2**18  # their hashes fit a cache
 
+_U = np.uint64
 Rows = NDArray[np.int64]
 
 
@@ -40,17 +39,27 @@ def near_pairs(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> Iterator[
     left_bands, right_bands = _bands(left), _bands(right)
     for band in range(_NUM_BANDS):
         order = np.argsort(right_bands[:, band], kind="stable")
+        in_order = right[order]
         counts = np.bincount(right_bands[:, band], minlength=_NUM_KEYS)
         starts = np.cumsum(counts) - counts
         for mask in _MASKS:
             keys = left_bands[:, band] ^ mask
             for rows in _portions(counts[keys]):
-                i, j = _expand(rows, starts[keys[rows]], counts[keys[rows]])
-                j = order[j]
-                near = distance(left[i], right[j]) <= RADIUS
-                i, j = i[near], j[near]
-                new = _found_first_in(band, left[i] ^ right[j])
-                yield i[new], j[new]
+                i, places = _expand(rows, starts[keys[rows]], counts[keys[rows]])
+                different = left[i] ^ in_order[places]
+                near = np.flatnonzero(num_ones(different) <= RADIUS)
+                near = near[_found_first_in(band, different[near])]
+                yield i[near], order[places[near]]
+
+
+def num_ones(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Bits that are set in each value, shape as given."""
+    # NumPy counts bits only from version 2 on. Source: Warren, "Hacker's Delight", 2nd edition, section 5-1.
+    pairs = values - ((values >> _U(1)) & _U(0x5555555555555555))
+    fours = (pairs & _U(0x3333333333333333)) + ((pairs >> _U(2)) & _U(0x3333333333333333))
+    bytes_ = (fours + (fours >> _U(4))) & _U(0x0F0F0F0F0F0F0F0F)
+    ones: NDArray[np.uint64] = (bytes_ * _U(0x0101010101010101)) >> _U(56)
+    return ones
 
 
 def num_comparisons(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> int:

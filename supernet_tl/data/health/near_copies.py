@@ -45,14 +45,15 @@ def near_copies(first: Rows, squares: Squares, parts: Parts, max_comparisons: in
     """
     kept, stands_for, shown = _distinct(first, squares, parts)
     found, spent, complete = _Found(parts), 0, True
-    for view, margin in enumerate(MARGINS):
+    for view in range(len(MARGINS)):
         whole, inner = squares.hashes[kept, 0], squares.hashes[kept, view]
         spent += num_comparisons(whole, inner)
         if spent > max_comparisons:
             complete = False
             break
         for i, j in near_pairs(whole, inner):
-            _confirm(kept[i], kept[j], margin, first, squares, found)
+            once = i < j if view == 0 else i != j  # two wholes meet twice
+            _confirm(kept[i[once]], kept[j[once]], view, first, squares, found)
     flags = np.zeros(len(first), dtype=np.uint8)
     flags[shown] = found.flags[kept[stands_for]]
     return found.copies(flags, complete)
@@ -118,7 +119,7 @@ def _distinct(first: Rows, squares: Squares, parts: Parts) -> tuple[Rows, Rows, 
     return shown[kept], stands_for.reshape(-1), shown
 
 
-def _confirm(i: Rows, j: Rows, margin: float, first: Rows, squares: Squares, found: _Found) -> None:
+def _confirm(i: Rows, j: Rows, view: int, first: Rows, squares: Squares, found: _Found) -> None:
     """Of candidate pairs, note those that are copies."""
     other = first[i] != first[j]
     i, j = i[other], j[other]
@@ -126,7 +127,8 @@ def _confirm(i: Rows, j: Rows, margin: float, first: Rows, squares: Squares, fou
         a, b = i[start : start + _PAIRS_AT_ONCE], j[start : start + _PAIRS_AT_ONCE]
         alike = np.flatnonzero(found.unknown(a, b))
         alike = alike[_same_colour(squares.colour[a[alike]], squares.colour[b[alike]])]
-        alike = alike[similarity(squares.grey[a[alike]], squares.grey[b[alike]], margin) > MIN_SIMILARITY]
+        whole, inner = squares.descriptors[a[alike], 0], squares.descriptors[b[alike], view]
+        alike = alike[similarity(whole, inner) > MIN_SIMILARITY]
         found.add(a[alike], b[alike])
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,19 @@ class Parts:
         """An image as examples name it."""
         images = self.images
         part = PARTS[self.of_image[index]] if self.known else ""
-        return Sighting(int(index), _name(images, index), images.class_names[images.labels[index]], part)
+        return Sighting(int(index), self._name(index), images.class_names[images.labels[index]], part)
+
+    def _name(self, index: int) -> str:
+        """A file's path from the folder that holds all files of the set; never a path of this machine."""
+        if not isinstance(self.images.store, FileStore):
+            return f"image {index}"
+        below = os.path.relpath(self.images.store.paths[index], self._root)
+        return "/".join(readable(name) for name in Path(below).parts[-_DEEPEST_NAME:])
+
+    @cached_property
+    def _root(self) -> str:
+        paths = self.images.store.paths if isinstance(self.images.store, FileStore) else ()
+        return os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])
 
 
 def parts_of(images: ImageSet, splits: Splits | None) -> Parts:
@@ -55,16 +68,3 @@ def parts_of(images: ImageSet, splits: Splits | None) -> Parts:
     for part, mask in defined:
         of_image[mask] = part
     return Parts(images, of_image, known=bool(defined))
-
-
-def _name(images: ImageSet, index: int) -> str:
-    """A file's path from the folder that holds all files of the set; never a path of this machine."""
-    if not isinstance(images.store, FileStore):
-        return f"image {index}"
-    path = images.store.paths[index].absolute()
-    parts = path.relative_to(_root(images.store)).parts
-    return "/".join(readable(part) for part in parts[-_DEEPEST_NAME:])
-
-
-def _root(store: FileStore) -> PurePath:
-    return Path(os.path.commonpath([path.absolute().parent for path in store.paths]))

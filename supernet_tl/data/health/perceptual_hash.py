@@ -19,9 +19,10 @@ SIZE = 32
 """Pixels a side of the squares that are hashed."""
 MARGINS = (0.0, 0.02, 0.04, 0.06)
 """What each hash leaves out on every side, as a fraction of the side."""
+DESCRIPTOR_SIZE = 16
+"""Fields a side of the pictures that are compared."""
 
 _NUM_BITS = 64
-_DESCRIPTOR_SIZE = 16  # pixels a side
 _NUM_FREQUENCIES = 11  # in each direction: so many that the 64 lowest are among them
 
 Floats = NDArray[np.float32]
@@ -39,46 +40,53 @@ def hashes(grey: NDArray[np.uint8]) -> NDArray[np.uint64]:
     down, across = _lowest_frequencies()
     found = []
     for margin in MARGINS:
-        transform = _cosines() @ _inner(margin)
-        coefficients = transform @ grey.astype(np.float32) @ transform.T
+        coefficients = _on_both_sides(_cosines() @ _inner(margin), grey)
         packed = np.packbits(coefficients[:, down, across] > 0, axis=1)
         found.append(np.ascontiguousarray(packed).view(np.uint64)[:, 0])
     return np.stack(found, axis=1)
 
 
-def distance(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """Number of bits in which hashes differ, of any shapes that fit each other."""
-    different = np.ascontiguousarray(a ^ b)
-    ones: NDArray[np.uint8] = _ones_of_16_bits()[different.view(np.uint16).reshape(*different.shape, 4)].sum(
-        axis=-1, dtype=np.uint8
-    )
-    return ones
-
-
-def similarity(whole: NDArray[np.uint8], other: NDArray[np.uint8], margin: float) -> Floats:
-    """Correlation of squares, averaged to 16 x 16 pixels, with the inner part of others.
+def descriptors(grey: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """Squares and their inner parts as averages over 16 x 16 fields, without brightness and contrast.
 
     Args:
-        whole: shape (n, 32, 32), grey.
-        other: likewise; compared pair by pair.
-        margin: left out of ``other`` on every side, as a fraction of the side.
+        grey: shape (n, 32, 32).
 
     Returns:
-        Shape (n,), from -1 to 1; 1 for squares that are equal up to brightness and contrast.
+        Shape (n, 4, 256), one row for each of ``MARGINS``: differences from the mean, the largest of them 127.
     """
-    a, b = _descriptors(whole, 0.0), _descriptors(other, margin)
-    products: Floats = (a * b).sum(axis=1)
-    return products
+    found = np.empty((len(grey), len(MARGINS), DESCRIPTOR_SIZE**2), dtype=np.int8)
+    for view, margin in enumerate(MARGINS):
+        fields = _on_both_sides(_averages(DESCRIPTOR_SIZE, SIZE, 0.0) @ _inner(margin), grey)
+        values = fields.reshape(len(grey), DESCRIPTOR_SIZE**2)
+        values = values - values.mean(axis=1, keepdims=True)
+        largest = np.abs(values).max(axis=1, keepdims=True)
+        found[:, view] = np.rint(values * (127 / np.maximum(largest, np.float32(1e-3))))
+    return found
 
 
-def _descriptors(grey: NDArray[np.uint8], margin: float) -> Floats:
-    """Shape (n, 256), of mean 0 and length 1."""
-    average = _averages(_DESCRIPTOR_SIZE, SIZE, 0.0) @ _inner(margin)
-    values = (average @ grey.astype(np.float32) @ average.T).reshape(len(grey), _DESCRIPTOR_SIZE**2)
-    values -= values.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    scaled: Floats = np.divide(values, lengths, out=np.zeros_like(values), where=lengths > 0)
-    return scaled
+def similarity(a: NDArray[np.int8], b: NDArray[np.int8]) -> Floats:
+    """Correlation of descriptors, pair by pair.
+
+    Args:
+        a: shape (n, 256).
+        b: likewise.
+
+    Returns:
+        Shape (n,), from -1 to 1: 1 for pictures that are equal up to brightness and contrast; 0 for flat ones.
+    """
+    x, y = a.astype(np.float32), b.astype(np.float32)
+    lengths = np.sqrt(np.einsum("nd,nd->n", x, x) * np.einsum("nd,nd->n", y, y))
+    found: Floats = np.einsum("nd,nd->n", x, y) / np.maximum(lengths, 1)
+    return found
+
+
+def _on_both_sides(transform: Floats, grey: NDArray[np.uint8]) -> Floats:
+    """``transform @ square @ transform.T`` of each square, as two large products: shape (n, k, k)."""
+    once = grey.astype(np.float32).reshape(-1, SIZE) @ transform.T
+    turned = np.ascontiguousarray(once.reshape(len(grey), SIZE, -1).transpose(0, 2, 1))
+    twice: Floats = (turned.reshape(-1, SIZE) @ transform.T).reshape(len(grey), len(transform), len(transform))
+    return twice.transpose(0, 2, 1)
 
 
 def _inner(margin: float) -> Floats:
@@ -110,10 +118,3 @@ def _lowest_frequencies() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     down, across = np.divmod(np.arange(_NUM_FREQUENCIES**2), _NUM_FREQUENCIES)
     order = np.lexsort((down, down + across))[1 : _NUM_BITS + 1]
     return down[order], across[order]
-
-
-@cache
-def _ones_of_16_bits() -> NDArray[np.uint8]:
-    values = np.arange(2**16, dtype=np.uint16)
-    bits: NDArray[np.uint8] = np.unpackbits(values.view(np.uint8).reshape(-1, 2), axis=1).sum(axis=1, dtype=np.uint8)
-    return bits

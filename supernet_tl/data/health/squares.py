@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from supernet_tl.data.health.perceptual_hash import SIZE, hashes
+from supernet_tl.data.health.perceptual_hash import DESCRIPTOR_SIZE, MARGINS, SIZE, descriptors, hashes
 from supernet_tl.data.image_set import ImageSet, Progress
 from supernet_tl.data.pixels.grey import to_grey
 
@@ -24,16 +24,16 @@ class Squares:
 
     Args:
         keys: shape (n,), bytes: equal for equal squares.
-        grey: shape (n, 32, 32), uint8.
-        hashes: shape (n, 4), perceptual hashes.
+        hashes: shape (n, 4), perceptual hashes of the whole and of inner parts.
+        descriptors: shape (n, 4, 256), int8, likewise.
         colour: shape (n, 32), int8: how far red and blue are from green in 4 x 4 fields, halved.
         deviation: shape (n,), standard deviation in grey levels, of the channel that has most.
         colourless: shape (n,), bool.
     """
 
     keys: NDArray[np.void]
-    grey: NDArray[np.uint8]
     hashes: NDArray[np.uint64]
+    descriptors: NDArray[np.int8]
     colour: NDArray[np.int8]
     deviation: NDArray[np.float32]
     colourless: NDArray[np.bool_]
@@ -48,8 +48,8 @@ def read_squares(images: ImageSet, progress: Progress | None = None) -> Squares:
     total = len(images)
     squares = Squares(
         keys=np.empty(total, dtype=f"V{_KEY_BYTES}"),
-        grey=np.empty((total, SIZE, SIZE), dtype=np.uint8),
-        hashes=np.empty((total, 4), dtype=np.uint64),
+        hashes=np.empty((total, len(MARGINS)), dtype=np.uint64),
+        descriptors=np.empty((total, len(MARGINS), DESCRIPTOR_SIZE**2), dtype=np.int8),
         colour=np.empty((total, 2 * _COLOUR_EDGE**2), dtype=np.int8),
         deviation=np.empty(total, dtype=np.float32),
         colourless=np.empty(total, dtype=np.bool_),
@@ -59,8 +59,8 @@ def read_squares(images: ImageSet, progress: Progress | None = None) -> Squares:
         part, pixels = slice(start, stop), images.pixels(SIZE, range(start, stop))
         rows = pixels.numpy()
         squares.keys[part] = [hashlib.blake2b(row, digest_size=_KEY_BYTES).digest() for row in rows]
-        squares.grey[part] = to_grey(pixels)[:, 0].numpy()
-        squares.hashes[part] = hashes(squares.grey[part])
+        grey = to_grey(pixels)[:, 0].numpy()
+        squares.hashes[part], squares.descriptors[part] = hashes(grey), descriptors(grey)
         from_green = rows[:, [0, 2]].astype(np.int16) - rows[:, [1]]
         field = SIZE // _COLOUR_EDGE
         fields = from_green.reshape(len(rows), 2, _COLOUR_EDGE, field, _COLOUR_EDGE, field).mean(axis=(3, 5))
