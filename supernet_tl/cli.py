@@ -155,7 +155,7 @@ def _pretrain_parser() -> Parser:
     parser.add_argument("--output", type=str, metavar="DIR", help="folder of the runs (default: ZOO/.runs)")
     parser.add_argument("--tag", action="append", type=str, metavar="TAG", help="to find the entries by; repeatable")
     own = {name: f"the zoo's own, else {default}" for name, default in _EMBEDDING.items()}
-    _add_workers(parser)
+    _add_training(parser)
     return _with_recipe(parser, {**PRETRAIN_DEFAULTS, **own})
 
 
@@ -230,10 +230,10 @@ def _transfer_parser() -> Parser:
     _add_target(parser)
     _add_zoo(parser)
     _add_output(parser)
+    _add_training(parser)
     parser.add_argument(
         "--with-scratch", action="store_true", help="also search from scratch, in DIR/scratch, to compare with"
     )
-    _add_workers(parser)
     return _with_recipe(parser, _THE_ZOOS_OWN)
 
 
@@ -241,7 +241,7 @@ def _search_parser() -> Parser:
     parser = _verb("Search from scratch, discretize, fine-tune: the baseline of a transfer.")
     _add_target(parser)
     _add_output(parser)
-    _add_workers(parser)
+    _add_training(parser)
     return _with_recipe(parser)
 
 
@@ -308,7 +308,10 @@ def _add_output(parser: Parser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a run that DIR holds")
 
 
-def _add_workers(parser: Parser) -> None:
+def _add_training(parser: Parser) -> None:
+    parser.add_argument(
+        "--no-health", action="store_true", help="do not look for copies, wrong labels and the like before training"
+    )
     parser.add_argument(
         "--workers",
         type=int,

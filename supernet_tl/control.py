@@ -31,6 +31,7 @@ class Control:
         skip_corrupt: leave unreadable images out instead of refusing the set.
         drop_small_classes: leave classes with fewer than four images out instead of refusing the set.
         workers: processes that make batches; as many as pay when absent, which is none unless a GPU waits for the disk.
+        health: examine images before anything is trained on them: copies across parts, label conflicts and the like.
 
     Raises:
         RecipeError: a device that is unknown or that this machine does not have.
@@ -42,6 +43,7 @@ class Control:
     skip_corrupt: bool = False
     drop_small_classes: bool = False
     workers: int | None = None
+    health: bool = True
 
     def __post_init__(self) -> None:
         kind, _, index = self.device.partition(":")

@@ -138,6 +138,7 @@ def _gc(options: Namespace) -> None:
 def _health(options: Namespace) -> None:
     from supernet_tl.control import Control
     from supernet_tl.data.health import examine
+    from supernet_tl.health_tables import health_tables
     from supernet_tl.prepared_data import split
     from supernet_tl.recipe import Recipe
 
@@ -152,7 +153,8 @@ def _health(options: Namespace) -> None:
     if options.json:
         print_json(health.to_dict())
         return
-    show_health(health)
+    for table in health_tables(health):
+        OUT.print(table)
 
 
 def _wanted(names: Sequence[str]) -> list[AlbumVersion | int]:

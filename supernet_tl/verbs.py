@@ -33,6 +33,7 @@ def _control(config: Namespace) -> Control:
         skip_corrupt=bool(config.skip_corrupt),
         drop_small_classes=bool(config.get("drop_small_classes")),
         workers=config.get("workers"),
+        health=not config.get("no_health"),
     )
 
 
