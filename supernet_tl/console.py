@@ -33,9 +33,7 @@ class StageProgress:
         in_bytes: its steps are bytes.
     """
 
-    def __init__(
-        self, title: str, *, quiet: bool = False, transient: bool = False, in_bytes: bool = False
-    ) -> None:
+    def __init__(self, title: str, *, quiet: bool = False, transient: bool = False, in_bytes: bool = False) -> None:
         self.title = title
         self.quiet = quiet
         self.transient = transient

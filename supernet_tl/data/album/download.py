@@ -53,8 +53,9 @@ def get(wanted: AlbumVersion | int, fetching: Fetching | None = None, *, thoroug
     if fetching.is_offline:
         state = f"damaged ({fault})" if fault else "not kept"
         raise OfflineError(
-            f"{name} is {state} in {openml_dir()}, and this run is offline; expected a dataset that was "
-            f"downloaded. Fetch it once without --offline and {OFFLINE_SWITCH}, or set SUPERNET_TL_CACHE to where it is."
+            f"{name} is {state} in {openml_dir()}, and this run is offline; expected a dataset "
+            f"that was downloaded. Fetch it once without --offline and {OFFLINE_SWITCH}, or set SUPERNET_TL_CACHE to "
+            f"where it is."
         )
     try:
         with _alone(openml_id, name, fetching.notify):

@@ -1,4 +1,4 @@
-"""OpenML and its file store on loopback: the requests that the openml package and S3 clients make, and their failures."""
+"""OpenML and its file store on loopback: what the openml package and S3 clients ask for, and failures."""
 
 from __future__ import annotations
 

@@ -33,7 +33,10 @@ def test_a_listing_names_sizes_and_states_of_the_files_of_one_dataset(
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        (Fault(404, NO_BUCKET, "application/xml"), r"does not list datasets/0004/44241: NoSuchBucket \(gone\); expected"),
+        (
+            Fault(404, NO_BUCKET, "application/xml"),
+            r"does not list datasets/0004/44241: NoSuchBucket \(gone\); expected",
+        ),
         (Fault(200, b"<html>maintenance</html"), r"answered something that is no listing"),
         (Fault(500, b"<html>oops</html>"), r"answered something else than a listing"),
     ],
