@@ -90,7 +90,7 @@ def test_offline_what_is_kept_serves_and_what_is_not_gets_a_sentence(
     openml.log.clear()
     monkeypatch.setenv("SUPERNET_TL_OFFLINE", "1")
     assert get(BRD, fetching).card.num_rows == 40
-    with pytest.raises(OfflineError, match=r"openml:44285 is not kept"):
+    with pytest.raises(OfflineError, match=r"openml:BRD/Mini is not kept"):
         get(44285, fetching)
     assert openml.log == []
 
@@ -245,7 +245,9 @@ def test_a_cache_that_cannot_be_written_to_serves_what_it_has_and_refuses_the_re
     shutil.rmtree(cache / "datasets/openml/.locks")
     (cache / "datasets/openml/.locks").write_text("")  # no lock can be had, as on a read-only disk
     assert get(BRD, fetching).card.num_rows == 40
-    with pytest.raises(DownloadError, match=r"openml:44285 cannot be kept in .* \(.*\); expected a folder that can be"):
+    with pytest.raises(
+        DownloadError, match=r"openml:BRD/Mini cannot be kept in .* \(.*\); expected a folder that can be"
+    ):
         get(44285, fetching)
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SUPERNET_TL_CACHE", str(tmp_path / "file"))
