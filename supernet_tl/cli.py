@@ -13,12 +13,15 @@ from typing import Any, get_type_hints
 
 from jsonargparse import Namespace
 
+from supernet_tl import data_parser, zoo_parser
 from supernet_tl.conflicts import refuse_conflicting_packages
 from supernet_tl.console import show_notices
+from supernet_tl.data_parser import SOURCE, add_data_actions
 from supernet_tl.output import harmless
-from supernet_tl.parser import Parser
+from supernet_tl.parser import Parser, positionals_first
 from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe
-from supernet_tl.zoo_parser import ZOO, add_zoo_actions, positionals_first
+from supernet_tl.zoo_parser import ZOO, add_zoo_actions
+from zoo_store.environment import OFFLINE_SWITCH
 
 _LIGHTNING_VERBS = {
     "fit": "a plain Lightning run of the search, from recipes (LightningCLI)",
@@ -37,6 +40,8 @@ _COMMON = (
     "seed",
 )
 _INTERRUPTED = 130
+_FLAGS = {"zoo": zoo_parser.FLAGS, "data": data_parser.FLAGS}
+"""Of the verbs that have actions: switches that take no value."""
 _EMBEDDING = {
     field.name: field.default for field in fields(Recipe) if field.name in ("embedder", "embed_size", "embed_precision")
 }
@@ -54,14 +59,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lightning_cli.main(given)
             return 0
         parser = build_parser()
-        if given[:1] == ["zoo"]:
-            given = ["zoo", *positionals_first(given[1:])]
+        if given and given[0] in _FLAGS:
+            given = [given[0], *positionals_first(given[1:], _FLAGS[given[0]])]
         config = parser.parse_args(given)
-        show_notices(quiet=bool(config[config.verb].get("quiet")))
+        options = _options(config)
+        show_notices(quiet=bool(options.get("quiet")))
+        if options.get("offline"):
+            os.environ[OFFLINE_SWITCH] = "1"  # for all that this process does
         if config.verb == "zoo":  # needs nothing of what the others load
             from supernet_tl import zoo_verbs
 
             zoo_verbs.run(config.zoo)
+        elif config.verb == "data":
+            from supernet_tl import data_verbs
+
+            data_verbs.run(config.data)
         else:
             _check_zoo(config)
             from supernet_tl import verbs
@@ -79,6 +91,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("error: " + "\n".join(map(harmless, _sentence(error).split("\n"))), file=sys.stderr)
         return 1
     return 0
+
+
+def _options(config: Namespace) -> Namespace:
+    """What was given to the verb, or to its action."""
+    options: Namespace = config[config.verb]
+    return options[options.action] if "action" in options else options
 
 
 def _check_zoo(config: Namespace) -> None:
@@ -116,6 +134,9 @@ def build_parser() -> Parser:
     zoo = Parser(description="Look after a zoo of pretrained supernets.")
     verbs.add_subcommand("zoo", zoo, help="look after a zoo: list, show, verify, copy, push, pull, …")
     add_zoo_actions(zoo)  # a second level is added after the first is in place
+    data = Parser(description="Look after datasets: Meta-Album from OpenML, and what is known of any image set.")
+    verbs.add_subcommand("data", data, help="look after datasets: list, get, verify, health, …")
+    add_data_actions(data)
     return parser
 
 
@@ -127,14 +148,14 @@ def _pretrain_parser() -> Parser:
         type=str,
         required=True,
         metavar="SRC",
-        help="root/<class>/*.png|jpg|…, a Meta-Album folder, or pocket:NAME; repeatable",
+        help=f"{SOURCE}; repeatable",
     )
     parser.add_argument("--zoo", type=str, required=True, metavar="ZOO", help=f"made when missing: {ZOO}")
     parser.add_argument("--mixture", action="store_true", help="one supernet for all sources together (algorithm 3)")
     parser.add_argument("--output", type=str, metavar="DIR", help="folder of the runs (default: ZOO/.runs)")
     parser.add_argument("--tag", action="append", type=str, metavar="TAG", help="to find the entries by; repeatable")
     own = {name: f"the zoo's own, else {default}" for name, default in _EMBEDDING.items()}
-    _add_health(parser)
+    _add_training(parser)
     return _with_recipe(parser, {**PRETRAIN_DEFAULTS, **own})
 
 
@@ -148,8 +169,7 @@ def _distance_parser() -> Parser:
         type=str,
         nargs="*",
         metavar="DATASET",
-        help="root/<class>/*.png|jpg|…, a Meta-Album folder, pocket:NAME, a file that `embed` wrote, or with --zoo an "
-        "entry's alias, name or id",
+        help=f"{SOURCE}, a file that `embed` wrote, or with --zoo an entry's alias, name or id",
     )
     parser.add_argument(
         "--zoo",
@@ -179,9 +199,7 @@ def _distance_parser() -> Parser:
 
 def _embed_parser() -> Parser:
     parser = _verb("Embed the images of a set and write the features, float32, with labels, class names and paths.")
-    parser.add_argument(
-        "source", type=str, metavar="SRC", help="root/<class>/*.png|jpg|…, a Meta-Album folder, or pocket:NAME"
-    )
+    parser.add_argument("source", type=str, metavar="SRC", help=SOURCE)
     parser.add_argument("--output", type=str, required=True, metavar="FILE", help="a name ending in .safetensors")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE")
     parser.add_argument(
@@ -212,7 +230,7 @@ def _transfer_parser() -> Parser:
     _add_target(parser)
     _add_zoo(parser)
     _add_output(parser)
-    _add_health(parser)
+    _add_training(parser)
     parser.add_argument(
         "--with-scratch", action="store_true", help="also search from scratch, in DIR/scratch, to compare with"
     )
@@ -223,7 +241,7 @@ def _search_parser() -> Parser:
     parser = _verb("Search from scratch, discretize, fine-tune: the baseline of a transfer.")
     _add_target(parser)
     _add_output(parser)
-    _add_health(parser)
+    _add_training(parser)
     return _with_recipe(parser)
 
 
@@ -262,7 +280,7 @@ def _add_target(parser: Parser) -> None:
         type=str,
         required=True,
         metavar="TGT",
-        help="root/<class>/*.png|jpg|…, a Meta-Album folder, or pocket:NAME",
+        help=SOURCE,
     )
 
 
@@ -290,15 +308,22 @@ def _add_output(parser: Parser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a run that DIR holds")
 
 
-def _add_health(parser: Parser) -> None:
+def _add_training(parser: Parser) -> None:
     parser.add_argument(
         "--no-health", action="store_true", help="do not look for copies, wrong labels and the like before training"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that make batches (default: none, unless a GPU trains on more images than fit into memory)",
     )
 
 
 def _with_behaviour(parser: Parser) -> Parser:
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument("--skip-corrupt", action="store_true", help="leave unreadable images out, and count them")
+    parser.add_argument("--offline", action="store_true", help="ask no network, as SUPERNET_TL_OFFLINE=1 does")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
     return parser

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
 from supernet_tl.output import harmless
@@ -29,12 +31,14 @@ class StageProgress:
         title: names the stage.
         quiet: show nothing.
         transient: leave no line behind when the stage is done.
+        in_bytes: the steps are bytes.
     """
 
-    def __init__(self, title: str, *, quiet: bool = False, transient: bool = False) -> None:
+    def __init__(self, title: str, *, quiet: bool = False, transient: bool = False, in_bytes: bool = False) -> None:
         self.title = title
         self.quiet = quiet
         self.transient = transient
+        self.in_bytes = in_bytes
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
@@ -45,7 +49,7 @@ class StageProgress:
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=16),
-            MofNCompleteColumn(),
+            *((DownloadColumn(), TransferSpeedColumn()) if self.in_bytes else (MofNCompleteColumn(),)),
             TextColumn("left"),
             TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[status]}", markup=False),
@@ -80,14 +84,15 @@ class StageProgress:
 
 
 @contextmanager
-def counted(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+def counted(title: str, *, quiet: bool = False, in_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
     """A bar for work that reports how many things of how many are done; it goes when all are, so that others may come.
 
     Args:
         title: names the work.
         quiet: show nothing.
+        in_bytes: the things are bytes.
     """
-    bar = StageProgress(title, quiet=quiet, transient=True)
+    bar = StageProgress(title, quiet=quiet, transient=True, in_bytes=in_bytes)
     showing = False
 
     def report(done: int, total: int) -> None:
@@ -113,7 +118,7 @@ def say(text: str, *, quiet: bool = False) -> None:
 
 
 class _Notices(logging.Handler):
-    """Shows what the zoo logs, each sentence once."""
+    """Shows what is logged, each sentence once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,11 +132,12 @@ class _Notices(logging.Handler):
 
 
 def show_notices(*, quiet: bool = False) -> None:
-    """Let the person see what the zoo has to say, such as that it is offline; when quiet, only warnings."""
+    """Let the person see what zoo and data have to say, such as that it is offline; when quiet, only warnings."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # the verbs show their own
-    logger = logging.getLogger("zoo_store")
-    for handler in [handler for handler in logger.handlers if isinstance(handler, _Notices)]:
-        logger.removeHandler(handler)
-    logger.addHandler(_Notices())
-    logger.setLevel(logging.WARNING if quiet else logging.INFO)
-    logger.propagate = False
+    notices = _Notices()
+    for logger in map(logging.getLogger, ("zoo_store", "supernet_tl.data")):
+        for handler in [handler for handler in logger.handlers if isinstance(handler, _Notices)]:
+            logger.removeHandler(handler)
+        logger.addHandler(notices)
+        logger.setLevel(logging.WARNING if quiet else logging.INFO)
+        logger.propagate = False

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_only
 
 from supernet_tl.checkpoints import ORIGIN, require_same_origin
 from supernet_tl.control import Control
 from supernet_tl.data import WHOLE, Shard
-from supernet_tl.prepared_data import Loader, PreparedData, evaluation_loader
-from supernet_tl.recipe import Recipe, Stem
+from supernet_tl.prepared_data import Loader, PreparedData, evaluation_loader, pinned
+from supernet_tl.recipe import Balance, Recipe, Stem
 
 
 class SearchData(LightningDataModule):
@@ -26,9 +27,14 @@ class SearchData(LightningDataModule):
         seed: of splits and batches.
         test_frac: share of the images for the test split.
         validation_frac: share of the images for the validation split.
+        splits: ``splits.json`` of another run, or that run's folder: images that it knows stay in the split they were
+            in, new ones are drawn by their content.
         max_search_images: cap on the images of the weight and architecture splits together.
+        shots: so many images of each class in them, in place of ``max_search_images``.
+        balance: ``class`` draws batches evenly over classes; else over images.
         skip_corrupt: leave unreadable images out instead of refusing the set.
         drop_small_classes: leave classes with fewer than four images out instead of refusing the set.
+        workers: processes that make batches; as many as pay when absent, which is none unless a GPU waits for the disk.
     """
 
     def __init__(
@@ -41,12 +47,16 @@ class SearchData(LightningDataModule):
         seed: int = 0,
         test_frac: float = 0.2,
         validation_frac: float = 0.2,
+        splits: str | None = None,
         max_search_images: int | None = None,
+        shots: int | None = None,
+        balance: Balance = "source",
         skip_corrupt: bool = False,
         drop_small_classes: bool = False,
+        workers: int | None = None,
     ) -> None:
         super().__init__()
-        self.recipe = Recipe(
+        recipe = Recipe(
             image_size=image_size,
             in_channels=in_channels,
             stem=stem,
@@ -54,11 +64,20 @@ class SearchData(LightningDataModule):
             seed=seed,
             test_frac=test_frac,
             validation_frac=validation_frac,
+            splits=splits,
             max_search_images=max_search_images,
+            shots=shots,
+            balance=balance,
         )
+        self.recipe, self._stored = pinned(recipe)
         first_process = getattr(rank_zero_only, "rank", 0) == 0
-        control = Control(quiet=not first_process, skip_corrupt=skip_corrupt, drop_small_classes=drop_small_classes)
-        self.image_set = control.open(target)
+        control = Control(
+            quiet=not first_process,
+            skip_corrupt=skip_corrupt,
+            drop_small_classes=drop_small_classes,
+            workers=workers,
+        )
+        self.image_set = control.open(target, image_size=self.recipe.size_of_all_images)
         self.num_classes = len(self.image_set.class_names)
         self.in_channels = in_channels
         self._control = control
@@ -68,7 +87,10 @@ class SearchData(LightningDataModule):
     def data(self) -> PreparedData:
         """The images, decoded when first asked for."""
         if self._data is None:
-            self._data = self._control.prepare(self.image_set, self.recipe)
+            splits = self._control.split(self.image_set, self.recipe, self._stored)
+            data = self._control.prepare(self.image_set, self.recipe, splits)
+            trains = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+            self._data = data.near(trains, self._control.workers)
         return self._data
 
     @property
@@ -96,7 +118,9 @@ class SearchData(LightningDataModule):
             "data.seed": recipe.seed,
             "data.test_frac": recipe.test_frac,
             "data.validation_frac": recipe.validation_frac,
+            "data.splits": recipe.splits,
             "data.max_search_images": recipe.max_search_images,
+            "data.shots": recipe.shots,
             "data.in_channels": recipe.in_channels,
         }
 

@@ -26,7 +26,7 @@ class StarterZooError(SupernetTLError):
 
 
 class ProblemsFoundError(SupernetTLError):
-    """A zoo that does not verify."""
+    """A zoo, or datasets kept here, that do not verify."""
 
 
 class ComparisonError(SupernetTLError):

@@ -32,7 +32,23 @@ class _Cells(Table):
 
 OUT = _Output(highlight=False, markup=False)  # names may hold brackets
 
-_WHOLE = frozenset({"entry", "net", "classes", "size", "test", "validation", "parameters", "distance", "probability"})
+_WHOLE = frozenset(
+    {
+        "entry",
+        "set",
+        "id",
+        "images",
+        "kept",
+        "net",
+        "classes",
+        "size",
+        "test",
+        "validation",
+        "parameters",
+        "distance",
+        "probability",
+    }
+)
 
 
 def table_of(*columns: str, title: str | None = None) -> Table:
@@ -52,3 +68,11 @@ def table_of(*columns: str, title: str | None = None) -> Table:
 def print_json(values: Any) -> None:
     """JSON that a person can read too."""
     print(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def size_in_words(num_bytes: int) -> str:
+    """Bytes in the unit that fits, with three digits."""
+    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if num_bytes >= 0.9995 * factor:  # what rounds to 1000 of a unit is 1 of the next
+            return f"{num_bytes / factor:.3g} {unit}"
+    return f"{num_bytes} B"

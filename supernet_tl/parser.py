@@ -6,6 +6,7 @@ import difflib
 import re
 import sys
 from argparse import HelpFormatter
+from collections.abc import Sequence, Set
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
@@ -26,6 +27,28 @@ class Parser(ArgumentParser):
             super().error(message, ex)
         print(f"error: {sentence}", file=sys.stderr)
         sys.exit(2)
+
+
+def positionals_first(arguments: Sequence[str], flags: Set[str]) -> list[str]:
+    """The arguments of an action, switches last: people mix them with others, and argparse must not.
+
+    Args:
+        arguments: as they were typed, the action's name first.
+        flags: switches that take no value.
+    """
+    if "--" in arguments:
+        return list(arguments)
+    positionals: list[str] = []
+    switches: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if not argument.startswith("-"):
+            positionals.append(argument)
+            continue
+        switches.append(argument)
+        if argument not in flags and "=" not in argument:
+            switches += [value for value in (next(rest, None),) if value is not None]
+    return positionals + switches
 
 
 def _missing(message: str) -> str | None:

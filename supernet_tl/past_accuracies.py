@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from math import isfinite
@@ -51,13 +52,27 @@ def read_past_accuracies(
     return found
 
 
-def _table(path: str) -> dict[str, Any]:
+def digest_of(path: str) -> str:
+    """SHA-256, in hexadecimal, of the file's content.
+
+    Raises:
+        SelectionError: it cannot be read.
+    """
+    return hashlib.sha256(_content(path)).hexdigest()
+
+
+def _content(path: str) -> bytes:
     try:
-        table = json.loads(Path(path).read_text(encoding="utf-8"))
+        return Path(path).read_bytes()
     except OSError as error:
         raise SelectionError(
             f"{path} cannot be read as --past-accuracies ({error.strerror}); {_EXPECTED} numbers, as JSON."
         ) from error
+
+
+def _table(path: str) -> dict[str, Any]:
+    try:
+        table = json.loads(_content(path).decode())
     except ValueError as error:
         raise SelectionError(f"{path} is no JSON ({error}); {_EXPECTED} numbers as --past-accuracies.") from error
     numbers = isinstance(table, dict) and all(

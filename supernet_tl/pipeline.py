@@ -22,12 +22,14 @@ from supernet_tl.adapt import SAMPLES_FILE, search_supernet, train_final
 from supernet_tl.choosing import select_entry
 from supernet_tl.console import counted
 from supernet_tl.control import Control, Source
-from supernet_tl.data import ImageSet, Splits
+from supernet_tl.data import ImageSet, Splits, StoredSplits
 from supernet_tl.data.health import DataHealth
+from supernet_tl.data.splitting.stored import FILE_NAME as SPLITS_FILE
 from supernet_tl.data_health import copy_health, examine_target
 from supernet_tl.files import write_whole
 from supernet_tl.network_file import Classifier
-from supernet_tl.prepared_data import PreparedData, split
+from supernet_tl.past_accuracies import digest_of
+from supernet_tl.prepared_data import PreparedData, pinned
 from supernet_tl.probing import Prober
 from supernet_tl.recipe import Recipe
 from supernet_tl.run_folder import RunFolder, is_finished, run_folder
@@ -84,7 +86,7 @@ def select(
     control, store = control or Control(), open_zoo(zoo)
     recipe, required = _transfer_recipe(store, options)
     images = control.open(target)
-    chosen = _select(store, images, split(images, recipe), select, recipe, required, control)
+    chosen = _select(store, images, control.split(images, recipe), select, recipe, required, control)
     _say_seen(chosen, control)
     return chosen
 
@@ -136,11 +138,12 @@ def transfer(
     control, store = control or Control(), open_zoo(zoo)
     given = dict(options, epochs=epochs, finetune_epochs=finetune_epochs, final=final, embedder=embedder, seed=seed)
     recipe, required = _transfer_recipe(store, given)
+    recipe, stored = pinned(recipe)
     images = control.open(target)
-    settings = {"recipe": recipe.to_dict(), "required": required, "select": select, "target": images.fingerprint()}
+    settings = {"recipe": _settings(recipe), "required": required, "select": select, "target": images.fingerprint()}
     with run_folder(_path(output), "transfer", settings, overwrite=control.overwrite) as run:
         _say_continued(run, control)
-        splits = _stored_splits(run, images) or split(images, recipe)
+        splits = _splits(run, images, recipe, stored, control)
         health = examine_target(run, images, splits, control, required.get("image_size"))
         started = time.perf_counter()
         prober = Prober(run, store, images, splits, recipe, control)
@@ -190,11 +193,12 @@ def search(
     """The baseline: the same search, discretization and fine-tuning from random weights. Arguments as ``transfer``."""
     control = control or Control()
     recipe = Recipe.from_options(dict(options, epochs=epochs, finetune_epochs=finetune_epochs, final=final, seed=seed))
-    images = control.open(target)
-    settings = {"recipe": recipe.to_dict(), "target": images.fingerprint()}
+    recipe, stored = pinned(recipe)
+    images = control.open(target, image_size=recipe.size_of_all_images)
+    settings = {"recipe": _settings(recipe), "target": images.fingerprint()}
     with run_folder(_path(output), "search", settings, overwrite=control.overwrite) as run:
         _say_continued(run, control)
-        splits = _stored_splits(run, images) or split(images, recipe)
+        splits = _splits(run, images, recipe, stored, control)
         health = examine_target(run, images, splits, control, recipe.image_size)
         data = control.prepare(images, recipe, splits)
         return _adapt(run, data, recipe, control, None, None, {}, health, keep=output is not None)
@@ -214,7 +218,7 @@ def _adapt(
     with_scratch: bool = False,
 ) -> TransferResult:
     """Search on the target, train the final network, evaluate, and leave the evidence."""
-    run.write_json("splits.json", data.splits[0].to_dict())
+    run.write_json(SPLITS_FILE, data.splits[0].to_dict(data.image_sets[0]))
     _write_samples(run, data, source)
     searched = search_supernet(run, data, recipe, control, source=source)
     trained = train_final(run, data, recipe, control, searched.supernet)
@@ -243,7 +247,7 @@ def _scratch_beside(
 ) -> Path:
     """The same search from random weights, in a folder of its own within the run's; not repeated once finished."""
     path = run.path / "scratch"
-    settings = {"recipe": recipe.to_dict(), "target": data.image_sets[0].fingerprint()}
+    settings = {"recipe": _settings(recipe), "target": data.image_sets[0].fingerprint()}
     if not is_finished(path):
         control.say("the same from scratch, to compare with")
         with run_folder(path, "search", settings) as scratch:
@@ -281,8 +285,17 @@ def _transfer_recipe(zoo: zoo_store.Zoo, options: Mapping[str, Any]) -> tuple[Re
     return Recipe.from_options(given), required
 
 
-def _stored_splits(run: RunFolder, images: ImageSet) -> Splits | None:
-    return Splits.from_dict(run.read_json("splits.json"), images.labels) if run.has("splits.json") else None
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as a run is recognised by: files that it was given count by their content."""
+    past = recipe.past_accuracies
+    return {**recipe.to_dict(), "past_accuracies": None if past is None else f"sha256:{digest_of(past)}"}
+
+
+def _splits(run: RunFolder, images: ImageSet, recipe: Recipe, stored: StoredSplits | None, control: Control) -> Splits:
+    """Those that the run began with; drawn for one that begins."""
+    if run.has(SPLITS_FILE):
+        return Splits.from_dict(run.read_json(SPLITS_FILE), images)
+    return control.split(images, recipe, stored)
 
 
 def _write_samples(run: RunFolder, data: PreparedData, source: zoo_store.ZooEntry | None) -> None:

@@ -16,10 +16,10 @@ from supernet_tl.adapt import search_supernet
 from supernet_tl.cards import data_of, embedder_of
 from supernet_tl.console import counted
 from supernet_tl.control import Control, Source
-from supernet_tl.data import ImageSet
+from supernet_tl.data import ImageSet, StoredSplits
 from supernet_tl.data_health import examine_sources
 from supernet_tl.errors import RecipeError
-from supernet_tl.prepared_data import mix
+from supernet_tl.prepared_data import mix, pinned
 from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe, digest
 from supernet_tl.run_folder import is_finished, run_folder
 from supernet_tl.summary import pretraining_summary
@@ -76,21 +76,21 @@ def pretrain(
     store = None if zoo is None else open_zoo(zoo, to_write=True)
     settings = dict(space=space, channels=channels, num_cells=num_cells, epochs=epochs, seed=seed, **given)
     embedding = _zoos_own(store, control) if embedder is None else {"embedder": embedder}
-    recipe = Recipe.from_options({**PRETRAIN_DEFAULTS, **embedding, **settings})
+    recipe, stored = pinned(Recipe.from_options({**PRETRAIN_DEFAULTS, **embedding, **settings}))
     listed = [sources] if isinstance(sources, str | os.PathLike | ImageSet) else list(sources)
     if not listed:
         raise RecipeError("no sources were given; expected at least one folder, pocket:NAME or image set.")
     if mixture and len(listed) < 2:
         raise RecipeError("a mixture of one source was asked for; give two or more sources, or leave --mixture out.")
     tags = _checked_tags(tags)
-    opened = [control.open(source) for source in listed]
+    opened = [control.open(source, image_size=recipe.size_of_all_images) for source in listed]
     if mixture:
         _refuse_repeated(opened)
     runs = Path(output) if output is not None else None if store is None else folder_of_runs(store, has_output=False)
     # That one of several sources cannot be embedded must be known before hours of training on another.
     adapters.embedder_of(recipe, control.device)
     groups = [opened] if mixture else [[images] for images in opened]
-    entries = [_pretrain_one(group, store, recipe, runs, control, tags) for group in groups]
+    entries = [_pretrain_one(group, store, recipe, stored, runs, control, tags) for group in groups]
     return entries[0] if len(entries) == 1 else entries
 
 
@@ -124,6 +124,7 @@ def _pretrain_one(
     group: Sequence[ImageSet],
     zoo: zoo_store.Zoo | None,
     recipe: Recipe,
+    stored: StoredSplits | None,
     runs: Path | None,
     control: Control,
     tags: Sequence[str],
@@ -145,15 +146,15 @@ def _pretrain_one(
     with run_folder(folder, "pretraining", settings, overwrite=control.overwrite, replace_finished=True) as run:
         if run.continued:
             control.say(f"{name}: continuing the unfinished pretraining in {run.path}")
-        parts = [control.prepare(images, recipe) for images in group]
+        parts = [control.prepare(images, recipe, control.split(images, recipe, stored)) for images in group]
         data = parts[0] if len(parts) == 1 else mix(parts)
-        run.write_json("splits.json", [splits.to_dict() for splits in data.splits])
+        run.write_json("splits.json", [one.to_dict(images) for one, images in zip(data.splits, group, strict=True)])
         health = examine_sources(data.image_sets, data.splits, control, recipe.image_size)
         # A source that cannot be sketched is not worth hours of training.
         with counted(f"embedding {name}", quiet=control.quiet) as progress:
             sketch = adapters.sketch_of(data.image_sets, data.splits, recipe, control.device, progress)
         searched = search_supernet(run, data, recipe, control, title=f"pretraining {name}")
-        metrics: dict[str, float | None] = searched.accuracies(data, control.device)
+        metrics: dict[str, float | None] = searched.scores(data, control.device)
         if (stopped := searched.stopped_early(recipe)) is not None:
             metrics["epochs"] = stopped["epoch"]
         entry = adapters.entry_of(
@@ -166,7 +167,7 @@ def _pretrain_one(
             tags=tags,
         )
         entry_id = zoo_store.content_id(entry) if zoo is None else zoo.add(entry)
-        run.write_json("summary.json", pretraining_summary(entry_id, entry, recipe, searched, health))
+        run.write_json("summary.json", pretraining_summary(entry_id, entry, data, recipe, searched, health))
         if zoo is not None:
             control.say(f"{name}: added to the zoo as {entry_id[:12]}")
         run.finish()

@@ -20,6 +20,7 @@ Stem = Literal["cifar", "imagenet"]
 Terms = Literal["rows", "self_distances"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Sketching = Literal["rows", "gaussians"]
+Balance = Literal["source", "class", "image"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +63,13 @@ class Recipe:
         crop_padding: furthest random shift in pixels; an eighth of the image when absent.
         test_frac: share of the images for the test split, where the data has no test part of its own.
         validation_frac: share of the images for the validation split.
+        splits: ``splits.json`` of another run, or that run's folder: images that it knows stay in the split they were
+            in, new ones are drawn by their content. Settings of a run hold ``sha256:`` and the file's digest.
         max_search_images: cap on the images of the weight and architecture splits together.
-        balance: ``source`` draws a mixture's batches evenly over its sources, ``image`` evenly over images.
+        shots: so many images of each class in the weight and architecture splits together, for search and final
+            network alike; validation and test stay as they are. In place of ``max_search_images``.
+        balance: ``source`` draws a mixture's batches evenly over its sources, ``class`` evenly over classes (in a
+            mixture over sources first), ``image`` evenly over images.
         embedder: network whose embeddings are compared: a timm name, ``NAME@FILE`` or a weights file.
         embed_size: pixels a side that the embedder sees.
         embed_precision: of the embedder: ``float32``, or on a GPU ``bfloat16`` or ``float16``; features of different
@@ -125,8 +131,10 @@ class Recipe:
     crop_padding: int | None = None
     test_frac: float = 0.2
     validation_frac: float = 0.2
+    splits: str | None = None
     max_search_images: int | None = None
-    balance: Literal["source", "image"] = "source"
+    shots: int | None = None
+    balance: Balance = "source"
     embedder: str = "resnet18.tv_in1k"
     embed_size: int = 64
     embed_precision: Precision = "float32"
@@ -168,6 +176,11 @@ class Recipe:
             hints = [_with_hint(name, difflib.get_close_matches(name, known, n=1)) for name in unknown]
             raise RecipeError(f"unknown settings {', '.join(hints)}; known are {', '.join(sorted(known))}.")
         return cls(**{name: value for name, value in options.items() if value is not None})
+
+    @property
+    def size_of_all_images(self) -> int | None:
+        """``image_size``, where all images of a set are wanted in it; None where some are left out."""
+        return self.image_size if self.max_search_images is None else None
 
     def replace(self, **changes: Any) -> Recipe:
         """The same recipe with some settings changed."""
@@ -274,7 +287,7 @@ def _choices(recipe: Recipe) -> list[str]:
         "embed_precision": get_args(Precision),
         "sketch": get_args(Sketching),
         "in_channels": (1, 3),
-        "balance": ("source", "image"),
+        "balance": get_args(Balance),
         "preset": (None, "paper"),
         "terms": get_args(Terms),
     }
@@ -344,6 +357,11 @@ def _ranges(recipe: Recipe) -> list[str]:
         faults.append(
             "the auxiliary head normalises over the batch; expected a batch of 2 or more, or auxiliary_weight 0"
         )
+    if recipe.shots is not None and recipe.max_search_images is not None:
+        faults.append(
+            f"shots {recipe.shots} and max_search_images {recipe.max_search_images} both say which images to search "
+            "with; expected one of them"
+        )
     if recipe.distance is not None and recipe.preset is not None:
         faults.append(
             f"distance {recipe.distance!r} and preset {recipe.preset!r} both say what is measured; expected one of them"
@@ -388,6 +406,7 @@ _AT_LEAST_IF_GIVEN = {
     "stable_epochs": 1,
     "crop_padding": 0,
     "max_search_images": 2,
+    "shots": 2,
 }
 _FRACTIONS = ("weight_momentum", "max_radius", "drop_path_prob", "test_frac", "validation_frac")
 _RULES = (_types, _choices, _ranges, _image_sizes)

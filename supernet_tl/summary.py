@@ -13,6 +13,7 @@ from supernet_tl import adapters
 from supernet_tl.adapt import Searched, Trained
 from supernet_tl.data.health import DataHealth
 from supernet_tl.history import best_validation_accuracy, time_to_accuracy
+from supernet_tl.left_out import left_out
 from supernet_tl.prepared_data import PreparedData
 from supernet_tl.recipe import Recipe
 from supernet_tl.selection import Selection
@@ -49,8 +50,7 @@ def summarise(
         "target": {
             **adapters.data_cards(data)[0],
             "class_names": list(data.class_names),
-            "skipped_images": [str(problem) for problem in images.skipped],
-            "ignored_files": len(images.ignored),
+            **left_out(images),
         },
         "health": None if health is None else health.brief(),
         "source": None if selection is None else selection.source_dict(),
@@ -61,13 +61,13 @@ def summarise(
         "genotype": network.genotype.to_dict(),
         "num_skip_connections": network.genotype.count("skip_connect"),
         "supernet": {
-            **searched.accuracies(data, device),
+            **searched.scores(data, device),
             "best_validation_accuracy": best,
             "num_parameters": sum(parameter.numel() for parameter in supernet.weight_parameters()),
             "macs": darts.count_macs(supernet, image_shape),
         },
         "network": {
-            **trained.accuracies(data, device),
+            **trained.scores(data, device),
             "final": recipe.final,
             "channels": network.channels,
             "num_cells": network.num_cells,
@@ -88,11 +88,12 @@ def summarise(
 def pretraining_summary(
     entry_id: str,
     entry: zoo_store.ZooEntry,
+    data: PreparedData,
     recipe: Recipe,
     searched: Searched,
     health: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """A pretraining in plain JSON values: the entry's id and card, and when its accuracies were reached.
+    """A pretraining in plain JSON values: the entry's id and card, its sources, and when accuracies were reached.
 
     ``health`` tells of each source; null where they were not examined.
     """
@@ -101,6 +102,7 @@ def pretraining_summary(
         "verb": "pretrain",
         "entry": entry_id,
         "card": dict(entry.card),
+        "sources": [{"name": images.name, **left_out(images)} for images in data.image_sets],
         "health": None if health is None else [dict(source) for source in health],
         "stopped_early": searched.stopped_early(recipe),
         "time_to_accuracy": _times(searched),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 from supernet_tl.parser import Parser
@@ -17,9 +16,10 @@ _ELSEWHERE = (
     "HF_TOKEN or `hf auth login`. SUPERNET_TL_OFFLINE=1 asks no network and uses the copies kept in SUPERNET_TL_CACHE "
     "(default: ~/.cache/supernet-tl)."
 )
-_FLAGS = frozenset(
+FLAGS = frozenset(
     ("--json", "--quiet", "--fix", "--delete", "--aliases", "--no-aliases", "--cache", "--public", "--help", "-h")
 )
+"""Switches that take no value."""
 
 
 def add_zoo_actions(parser: Parser) -> None:
@@ -42,23 +42,6 @@ def add_zoo_actions(parser: Parser) -> None:
         build(action)
         action.add_argument("--json", action="store_true", help="print JSON")
         actions.add_subcommand(name, action, help=text)
-
-
-def positionals_first(arguments: Sequence[str]) -> list[str]:
-    """The arguments behind ``supernet-tl zoo``, switches last: people mix them with others, and argparse must not."""
-    if "--" in arguments:
-        return list(arguments)
-    positionals: list[str] = []
-    switches: list[str] = []
-    rest = iter(arguments)
-    for argument in rest:
-        if not argument.startswith("-"):
-            positionals.append(argument)
-            continue
-        switches.append(argument)
-        if argument not in _FLAGS and "=" not in argument:
-            switches += [value for value in (next(rest, None),) if value is not None]
-    return positionals + switches
 
 
 def _list(parser: Parser) -> None:

@@ -14,7 +14,7 @@ import zoo_store
 from supernet_tl.cards import data_of
 from supernet_tl.console import counted
 from supernet_tl.errors import ProblemsFoundError, SelectionError
-from supernet_tl.output import OUT, harmless, print_json, table_of
+from supernet_tl.output import OUT, harmless, print_json, size_in_words, table_of
 from supernet_tl.zoos import find_entry, open_zoo, readable_cards
 
 _NET = "net: space, channels x cells"
@@ -47,7 +47,7 @@ def _list(options: Namespace) -> None:
         if entry.card is not None:
             name, net, classes, test = _columns(entry.card)
             alias = _few(aliases.get(entry_id, [])) or "—"
-            table.add_row(entry_id[:12], name, alias, net, classes, _size(entry.num_bytes), test)
+            table.add_row(entry_id[:12], name, alias, net, classes, size_in_words(entry.num_bytes), test)
     if table.row_count:
         OUT.print(table)
         OUT.print(_NET)
@@ -249,7 +249,7 @@ def _gc(options: Namespace) -> None:
     if options.zoo is not None:
         OUT.print(f"{len(cleared)} leftovers of interrupted writers deleted")
     if options.cache:
-        OUT.print(f"{len(kept)} files that this machine kept of zoos deleted ({_size(num_bytes)})")
+        OUT.print(f"{len(kept)} files that this machine kept of zoos deleted ({size_in_words(num_bytes)})")
 
 
 def _copy(options: Namespace) -> None:
@@ -278,7 +278,7 @@ def _copy(options: Namespace) -> None:
         _refuse_damaged(target, copies)
         return
     there = f"; there already: {len(copies.present)}" if copies.present else ""
-    size = f" ({_size(copies.num_bytes)})" if copies.added else ""
+    size = f" ({size_in_words(copies.num_bytes)})" if copies.added else ""
     OUT.print(f"{_counted(len(copies.added), 'entry')} copied to {target.address}{size}{there}", soft_wrap=True)
     for alias, entry_id in copies.kept_aliases.items():
         OUT.print(
@@ -359,13 +359,6 @@ def _counted(num: int, what: str) -> str:
 def _few(names: Sequence[str]) -> str:
     """Names in a cell: of many, the first two."""
     return ", ".join(names[:2]) + (f", +{len(names) - 2} more" if len(names) > 2 else "")
-
-
-def _size(num_bytes: int) -> str:
-    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if num_bytes >= 0.9995 * factor:  # what rounds to 1000 of a unit is 1 of the next
-            return f"{num_bytes / factor:.3g} {unit}"
-    return f"{num_bytes} B"
 
 
 _ACTIONS: dict[str, Callable[[Namespace], None]] = {

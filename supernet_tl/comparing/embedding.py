@@ -15,7 +15,6 @@ from supernet_tl.console import counted
 from supernet_tl.control import Control, Source
 from supernet_tl.data import FileStore, ImageSet
 from supernet_tl.errors import EmbeddingFileError
-from supernet_tl.prepared_data import split
 from supernet_tl.recipe import Recipe
 
 Part = Literal["all", "search", "validation", "test"]
@@ -49,7 +48,7 @@ def embed(
     if part not in get_args(Part):
         raise EmbeddingFileError(f"part is {part!r}; expected one of {', '.join(get_args(Part))}.")
     images = control.open(source, to_split=part != "all")
-    rows = np.arange(len(images)) if part == "all" else np.asarray(getattr(split(images, recipe), part))
+    rows = np.arange(len(images)) if part == "all" else np.asarray(getattr(control.split(images, recipe), part))
     embedder = adapters.embedder_of(recipe, control.device)
     with counted(f"embedding {images.name}", quiet=control.quiet) as progress:
         features = adapters.embed_rows(images, rows, embedder, progress).numpy()

@@ -33,6 +33,14 @@ class SourceNotFoundError(DataError, FileNotFoundError):
     """The folder, or the pocket set, does not exist."""
 
 
+class DownloadError(DataError, OSError):
+    """A dataset cannot be downloaded, or what came is not what it should be."""
+
+
+class OfflineError(DownloadError):
+    """A dataset is not kept on this machine, and others may not be asked for it."""
+
+
 class LayoutError(DataError):
     """The folder exists, but is not laid out as an image set."""
 

@@ -29,6 +29,7 @@ from supernet_tl.report.run_record import (
 
 SUMMARY_SCHEMA = 1
 RANKING_SCHEMA = 1
+_NEWER_SCORES = ("validation_balanced_accuracy", "validation_macro_f1", "test_balanced_accuracy", "test_macro_f1")
 
 
 def read_run(path: Path) -> RunRecord:
@@ -47,8 +48,10 @@ def read_run(path: Path) -> RunRecord:
         target=_dataset(target),
         fingerprint=target.text("fingerprint"),
         class_names=target.texts("class_names"),
-        skipped_images=target.texts("skipped_images"),
+        skipped_images=_skipped(target),
         num_ignored=target.integer("ignored_files"),
+        first_ignored=target.texts("first_ignored_files") if "first_ignored_files" in target.values else (),
+        notes=target.texts("notes") if "notes" in target.values else (),
         source=_source(summary.object_or_none("source")),
         warm_start=_warm_start(summary.object_or_none("warm_start")),
         recipe=_recipe(summary),
@@ -103,6 +106,14 @@ def _dataset(card: Fields) -> Dataset:
     )
 
 
+def _skipped(target: Fields) -> tuple[str, ...]:
+    """What was wrong with each image; older summaries hold it as text."""
+    found = target.values.get("skipped_images")
+    if not isinstance(found, list) or not all(isinstance(problem, dict) for problem in found):
+        return target.texts("skipped_images")
+    return tuple(f"{problem.text('path')}: {problem.text('reason')}" for problem in target.objects("skipped_images"))
+
+
 def _source(source: Fields | None) -> Source | None:
     if source is None:
         return None
@@ -155,6 +166,7 @@ def _network_numbers(numbers: Fields) -> NetworkNumbers:
         test_accuracy=numbers.number("test_accuracy"),
         num_parameters=numbers.integer("num_parameters"),
         macs=numbers.integer("macs"),
+        **{name: numbers.number_or_none(name) if name in numbers.values else None for name in _NEWER_SCORES},
     )
 
 

@@ -93,12 +93,21 @@ class NetworkNumbers:
         test_accuracy: after the last epoch, a fraction.
         num_parameters: weights, without alphas.
         macs: multiply-accumulates for one image.
+        validation_balanced_accuracy: mean recall of the classes; None in runs from before it was measured, like those
+            that follow.
+        validation_macro_f1: mean F1 of the classes.
+        test_balanced_accuracy: as of validation.
+        test_macro_f1: as of validation.
     """
 
     validation_accuracy: float | None
     test_accuracy: float
     num_parameters: int
     macs: int
+    validation_balanced_accuracy: float | None = None
+    validation_macro_f1: float | None = None
+    test_balanced_accuracy: float | None = None
+    test_macro_f1: float | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +190,9 @@ class RunRecord:
         fingerprint: of the target's images and labels.
         class_names: of the target.
         skipped_images: what was wrong with images left out.
-        num_ignored: files of the target that are no images.
+        num_ignored: files of the target that are not used.
+        first_ignored: names of the first of them; empty in runs of older versions.
+        notes: what was told while the target was read.
         source: what the run started from; None from scratch, by choice or for want of a zoo.
         warm_start: None from scratch.
         recipe: the settings.
@@ -212,6 +223,8 @@ class RunRecord:
     class_names: tuple[str, ...]
     skipped_images: tuple[str, ...]
     num_ignored: int
+    first_ignored: tuple[str, ...]
+    notes: tuple[str, ...]
     source: Source | None
     warm_start: WarmStart | None
     recipe: Mapping[str, Any]

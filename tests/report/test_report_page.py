@@ -112,19 +112,34 @@ def test_the_fate_of_the_warm_start_tensors_is_told(transfer_page: "Page", scrat
 def test_skipped_images_and_dropped_classes_are_counted(
     tmp_path: Path, read_page: PageReader, make_run: "RunWriter", make_card: Maker
 ) -> None:
-    target = {"skipped": 3, "dropped_classes": ["lone", "rare"]}
+    target = {"skipped": 30, "dropped_classes": ["lone", "rare"]}
     summary_target = {
         **make_card(**target),
         "class_names": ["a"],
-        "skipped_images": ["x.png: cut off"],
-        "ignored_files": 2,
+        "num_skipped_images": 30,
+        "skipped_images": [{"path": f"<b>/{number}.png", "reason": "cut off"} for number in range(30)],
+        "ignored_files": 12,
+        "first_ignored_files": ["notes.txt"],
+        "notes": ["test/ holds 4 images without classes & is left out"],
     }
     run = make_run(tmp_path / "run", target=target, changes={"target": summary_target})
     body = read_page(build_report(run)).body
-    assert "3 (unreadable)" in body
+    assert "30 (unreadable)" in body
     assert "lone, rare (fewer than four images)" in body
+    assert "<b>/19.png: cut off" in body
+    assert "<b>/20.png: cut off" not in body
+    assert "and 10 more, in summary.json" in body
+    assert "12 files were not used (notes.txt, …)" in body
+    assert "test/ holds 4 images without classes & is left out" in body
+
+
+def test_runs_of_older_versions_told_of_skipped_images_in_text(
+    tmp_path: Path, read_page: PageReader, make_run: "RunWriter", make_card: Maker
+) -> None:
+    target = {**make_card(skipped=1), "class_names": ["a"], "skipped_images": ["x.png: cut off"], "ignored_files": 1}
+    body = read_page(build_report(make_run(tmp_path / "run", changes={"target": target}))).body
     assert "x.png: cut off" in body
-    assert "2 files that are no images were ignored" in body
+    assert "1 file was not used. Fingerprint" in body
 
 
 def test_origin_and_licence_stand_under_the_images_of_both_sides(transfer_page: "Page") -> None:

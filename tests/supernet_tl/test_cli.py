@@ -240,9 +240,14 @@ def test_images_that_are_skipped_are_counted_in_the_summary(
     assert main([*arguments, *TINY, *CPU]) == 0
     summary = json.loads((output / "summary.json").read_text())
     assert summary["target"]["skipped"] == 1
-    assert "017.PNG" in summary["target"]["skipped_images"][0]
+    assert summary["target"]["num_skipped_images"] == 1
+    (skipped,) = summary["target"]["skipped_images"]
+    assert skipped["path"] == "stripe1/017.PNG"
+    assert skipped["reason"].startswith("a PNG file that is damaged")
     assert summary["target"]["num_images"] == 48 - 1 + 3
     assert summary["target"]["ignored_files"] == 1
+    assert summary["target"]["first_ignored_files"] == ["stripe0/notes.txt"]
+    assert str(tmp_path) not in json.dumps(summary)
 
 
 def test_a_missing_zoo_a_damaged_zoo_and_an_unknown_setting_get_a_sentence(

@@ -46,19 +46,24 @@ class Augmentation:
         Returns:
             Shape and type of ``images``; the input is left alone.
         """
-        num, channels, height, width = images.shape
+        shifts, mirrored = self._draws(len(images), generator)
+        return _shifted(images, shifts, mirrored if self.flip else torch.zeros_like(mirrored))
+
+    def _draws(self, num: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Shifts of rows and columns, shape (2, num, 1), and who is mirrored, shape (num, 1)."""
         reach = self.crop_padding
         shifts = torch.randint(-reach, reach + 1, (2, num, 1), generator=generator)
-        mirrored = torch.rand((num, 1), generator=generator) < 0.5
-        # Reading past an edge repeats it: the clamped index is the padding.
-        rows = (torch.arange(height) + shifts[0]).clamp(0, height - 1)
-        columns = (torch.arange(width) + shifts[1]).clamp(0, width - 1)
-        if self.flip:
-            columns = torch.where(mirrored, columns.flip(1), columns)
-        device = images.device
-        return images[
-            torch.arange(num, device=device)[:, None, None, None],
-            torch.arange(channels, device=device)[None, :, None, None],
-            rows.to(device)[:, None, :, None],
-            columns.to(device)[:, None, None, :],
-        ]
+        return shifts, torch.rand((num, 1), generator=generator) < 0.5
+
+
+def _shifted(images: Tensor, shifts: Tensor, mirrored: Tensor) -> Tensor:
+    num, channels, height, width = images.shape
+    # Reading past an edge repeats it: the clamped index is the padding.
+    rows = (torch.arange(height) + shifts[0]).clamp(0, height - 1)
+    columns = (torch.arange(width) + shifts[1]).clamp(0, width - 1)
+    columns = torch.where(mirrored, columns.flip(1), columns).to(images.device)
+    # Whole rows first, which are copied as they lie; then the columns within each. Many times faster than both at once.
+    first_row = torch.arange(0, num * channels * height, height).view(num, channels, 1)
+    picked = (first_row + rows[:, None]).flatten().to(images.device)
+    rearranged = images.reshape(-1, width).index_select(0, picked).view(num, -1, width)
+    return rearranged.gather(2, columns[:, None].expand(-1, channels * height, -1)).view(images.shape)

@@ -60,44 +60,48 @@ class ShuffledSampler(EpochSampler):
         return rng.permutation(self.num_images)
 
 
-class BalancedSourceSampler(EpochSampler):
-    """As many draws from each source, however many images it has.
+class BalancedSampler(EpochSampler):
+    """As many draws from each group, such as a source or a class, however many images it has.
 
-    An epoch draws ceil(n / num_sources) images of every source: large sources show a random part, small ones go round
-    in fresh permutations. The draws go round the sources, in random order within each round, so that every batch is as
-    even as its size allows.
+    An epoch draws ceil(n / num_groups) images of every group: large groups show a random part, small ones go round in
+    fresh permutations. The draws go round the groups, in random order within each round, so that every batch is as even
+    as its size allows. Groups within groups are drawn from in the same way.
 
     Args:
-        source: shape (n,): the source of each image, numbered from 0 without gaps.
+        groups: one or more arrays of shape (n,), integers: the groups of each image, the outermost first.
         seed: not negative.
-        by_image: draw every image once instead, whatever its source.
     """
 
-    def __init__(
-        self, source: Sequence[int] | NDArray[np.int64] | Tensor, seed: int, *, by_image: bool = False
-    ) -> None:
+    def __init__(self, groups: Sequence[Sequence[int] | NDArray[np.int64] | Tensor], seed: int) -> None:
         super().__init__(seed)
-        self.by_image = by_image
-        sources = source.cpu().numpy() if isinstance(source, Tensor) else np.asarray(source, dtype=np.int64)
-        counts = np.bincount(sources)
-        if len(counts) == 0 or counts.min() == 0:
+        levels = [level.cpu().numpy() if isinstance(level, Tensor) else np.asarray(level) for level in groups]
+        if not levels or any(level.shape != levels[0].shape or not level.size for level in levels):
             raise BatchError(
-                f"sources have {counts.tolist()} images; expected at least one for each. "
-                f"Number the sources from 0 without gaps."
+                f"groups to draw evenly from have shapes {[level.shape for level in levels]}; expected one or more of "
+                f"the same shape (n,), n > 0: a number for each image."
             )
-        self._rows = [np.flatnonzero(sources == number) for number in range(len(counts))]
-        self._num_images = len(sources)
-        self._draws_each = math.ceil(len(sources) / len(counts))
+        self._root = _Group(np.arange(len(levels[0])), levels)
+        self._num_draws = math.ceil(len(levels[0]) / len(self._root.parts)) * len(self._root.parts)
 
     def __len__(self) -> int:
-        return self._num_images if self.by_image else self._draws_each * len(self._rows)
+        return self._num_draws
 
     def _order(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        if self.by_image:
-            return rng.permutation(self._num_images)
-        draws = [self._draw(rows, rng) for rows in self._rows]
-        return rng.permuted(np.stack(draws, axis=1), axis=1).reshape(-1)
+        return self._root.draw(self._num_draws, rng)
 
-    def _draw(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        rounds = math.ceil(self._draws_each / len(rows))
-        return np.concatenate([rng.permutation(rows) for _ in range(rounds)])[: self._draws_each]
+
+class _Group:
+    """Images that are drawn evenly from the groups among them, if there are any."""
+
+    def __init__(self, rows: NDArray[np.int64], levels: Sequence[NDArray[np.int64]]) -> None:
+        self.rows = rows
+        numbers = levels[0][rows] if levels else rows[:0]
+        self.parts = [_Group(rows[numbers == number], levels[1:]) for number in np.unique(numbers)]
+
+    def draw(self, num_draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        width = len(self.parts) or len(self.rows)
+        rounds = math.ceil(num_draws / width)
+        if not self.parts:
+            return np.concatenate([rng.permutation(self.rows) for _ in range(rounds)])[:num_draws]
+        draws = np.stack([part.draw(rounds, rng) for part in self.parts], axis=1)
+        return rng.permuted(draws, axis=1).reshape(-1)[:num_draws]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from supernet_tl.data.pixels.decode import read_rgb
+from supernet_tl.data.sources.names import readable
 
 
 class ImageStore(Protocol):
@@ -27,6 +29,10 @@ class ImageStore(Protocol):
         """SHA-256 of the image's content: equal for equal content, wherever it lies."""
         ...
 
+    def name(self, index: int) -> str:
+        """How results call the image, on any machine: its path within the set, or its place."""
+        ...
+
     def take(self, indices: Sequence[int]) -> ImageStore:
         """The store of these images, in this order."""
         ...
@@ -37,10 +43,12 @@ class FileStore:
 
     Args:
         paths: one file an image.
+        root: the folder to which the names of images are relative; without one they are the paths.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], root: Path | None = None) -> None:
         self.paths = tuple(paths)
+        self.root = root
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -54,9 +62,14 @@ class FileStore:
         with self.paths[index].open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
 
+    def name(self, index: int) -> str:
+        """The file's path beneath the root."""
+        path = self.paths[index]
+        return readable(os.fspath(path) if self.root is None else os.path.relpath(path, self.root))
+
     def take(self, indices: Sequence[int]) -> FileStore:
         """The store of these files, in this order."""
-        return FileStore([self.paths[index] for index in indices])
+        return FileStore([self.paths[index] for index in indices], self.root)
 
 
 class ArrayStore:
@@ -80,6 +93,10 @@ class ArrayStore:
         """SHA-256 of the array's shape and values."""
         array = self._arrays[index]
         return hashlib.sha256(repr(array.shape).encode() + array.tobytes()).digest()
+
+    def name(self, index: int) -> str:
+        """The image's place, counted from 0."""
+        return f"image {index}"
 
     def take(self, indices: Sequence[int]) -> ArrayStore:
         """The store of these images, in this order."""

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from supernet_tl.data.card import DataCard
 from supernet_tl.data.errors import EmptySourceError, LayoutError, listing
 from supernet_tl.data.image_set import ImageSet
-from supernet_tl.data.pixels.stores import FileStore
-from supernet_tl.data.sources.names import IMAGE_SUFFIXES, is_clutter, is_image_name, readable
+from supernet_tl.data.sources.labelled_files import LabelledFile, image_set_of
+from supernet_tl.data.sources.names import IMAGE_SUFFIXES, suffix_of
+from supernet_tl.data.sources.scan import notes_on, scan_classes
+from supernet_tl.data.sources.table_reading import TABLE_SUFFIXES
 
 EXPECTED_LAYOUT = "one sub-folder for each class, root/<class>/*.png|jpg|..."
-
-_SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
-
-
-@dataclass
-class Scan:
-    """What lies in a folder and beneath it.
-
-    Args:
-        images: files that are named as images, sorted by path.
-        ignored: other files that are not hidden, relative to the folder where the scan began.
-    """
-
-    images: list[Path] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
 
 
 def open_class_folders(root: Path) -> ImageSet:
@@ -43,116 +25,33 @@ def open_class_folders(root: Path) -> ImageSet:
 
     Raises:
         EmptySourceError: there is no image in it.
-        LayoutError: images lie directly in it, it is already split into train and test, or its links are broken.
+        LayoutError: images lie directly in it, or its links are broken.
     """
-    loose, folders = _first_level(root)
-    if not folders and loose.images:
+    found = scan_classes(root, root)
+    if not found.images and found.loose:
         raise LayoutError(
-            f"{root} holds {len(loose.images)} images directly ({listing([p.name for p in loose.images], 3)}); "
-            f"expected {EXPECTED_LAYOUT}. Move the images of each class into a folder named after it."
+            f"{root} holds {len(found.loose)} images directly ({listing([p.name for p in found.loose], 3)}); "
+            f"expected {EXPECTED_LAYOUT}. Move the images of each class into a folder named after it, or give a table "
+            f"of paths and classes."
         )
-    scans = {folder: _scan(folder, root) for folder in folders}
-    ignored = [*loose.ignored, *(str(path.relative_to(root)) for path in loose.images)]
-    ignored += [name for scan in scans.values() for name in scan.ignored]
-    if not any(scan.images for scan in scans.values()):
-        found = f"other files: {listing(ignored, 3)}" if ignored else "nothing"
+    notes = notes_on(found.ignored, found.loose, root)
+    if not found.num_images:
+        others = [*found.ignored, *(path.name for path in found.loose)]
         raise EmptySourceError(
-            f"{root} holds no image (found {found}); expected {EXPECTED_LAYOUT}, where the endings may be "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))}. Give a folder of images."
+            f"{root} holds no image (found {f'other files: {listing(others, 3)}' if others else 'nothing'}); expected "
+            f"{EXPECTED_LAYOUT}, where the endings may be {', '.join(sorted(IMAGE_SUFFIXES))}. Give a folder of images"
+            f"{', and convert those that are not read here to PNG or JPEG' if notes else ''}."
         )
-    class_names = _class_names(root, folders)
-    _refuse_ready_splits(root, class_names)
-    order = sorted(range(len(folders)), key=class_names.__getitem__)
-    paths = [path for place in order for path in scans[folders[place]].images]
-    counts = [len(scans[folders[place]].images) for place in order]
-    return ImageSet(
+    tables = [name for name in found.ignored if suffix_of(name) in TABLE_SUFFIXES and (root / name).parent == root]
+    if tables:
+        notes += (f"{listing(tables)} not used, for the folders are the classes; to use a table, give it by name",)
+    return image_set_of(
+        [LabelledFile(path, name) for name, paths in found.images.items() for path in paths],
+        root=root,
         name=root.resolve().name,
-        class_names=tuple(class_names[place] for place in order),
-        labels=np.repeat(np.arange(len(order)), counts),
-        store=FileStore(paths),
-        card=DataCard(
-            name=root.resolve().name,
-            origin=f"folder {root.resolve().name}",
-            licence="not stated",
-            description="Images in one folder for each class.",
-            domain="",
-            num_images=len(paths),
-            num_classes=len(order),
-            mirror_safe=False,
-        ),
-        ignored=tuple(sorted(ignored)),
+        origin=f"folder {root.resolve().name}",
+        description="Images in one folder for each class.",
+        class_names=found.images,
+        ignored=[*found.ignored, *(path.name for path in found.loose)],
+        notes=notes,
     )
-
-
-def _first_level(root: Path) -> tuple[Scan, list[Path]]:
-    """Files that lie directly in the root, and its sub-folders, sorted."""
-    scan, folders = Scan(), []
-    for path in _entries(root):
-        if path.is_dir():
-            folders.append(path)
-        elif path.is_symlink() and not path.exists() and not is_image_name(path.name):
-            raise LayoutError(
-                f"{path} is a symbolic link to {path.readlink()}, which cannot be reached; expected a folder of "
-                f"images. Mend the link or remove it."
-            )
-        elif is_image_name(path.name):
-            scan.images.append(path)
-        else:
-            scan.ignored.append(path.name)
-    return scan, folders
-
-
-def _scan(folder: Path, root: Path) -> Scan:
-    scan = Scan()
-    for path in _walk(folder, ancestors=frozenset()):
-        if is_image_name(path.name):
-            scan.images.append(path)
-        else:
-            scan.ignored.append(str(path.relative_to(root)))
-    return scan
-
-
-def _walk(folder: Path, ancestors: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    """All files beneath a folder, sorted; links are followed, and a link back to its own parents is an error."""
-    status = folder.stat()
-    identity = (status.st_dev, status.st_ino)
-    if identity in ancestors:
-        raise LayoutError(
-            f"{folder} is a symbolic link back to a folder that contains it ({folder.resolve()}); expected folders "
-            f"that end somewhere. Remove the link."
-        )
-    for path in _entries(folder):
-        if path.is_dir():
-            yield from _walk(path, ancestors | {identity})
-        else:
-            yield path
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(path for path in folder.iterdir() if not is_clutter(path.name))
-    except PermissionError as error:
-        raise LayoutError(
-            f"{folder} may not be read ({error.strerror}); expected a folder this user can open. Change its "
-            f"permissions or move it."
-        ) from error
-
-
-def _class_names(root: Path, folders: list[Path]) -> list[str]:
-    names = [readable(folder.name) for folder in folders]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise LayoutError(
-            f"{root} holds several folders whose names are written alike: {listing(twice)}; expected one folder for "
-            f"each class. Rename or join them."
-        )
-    return names
-
-
-def _refuse_ready_splits(root: Path, class_names: list[str]) -> None:
-    if len(class_names) > 1 and {name.lower() for name in class_names} <= _SPLIT_NAMES:
-        raise LayoutError(
-            f"{root} holds the folders {listing(class_names)}, which look like splits and not like classes; expected "
-            f"{EXPECTED_LAYOUT}. Give one of them, such as {root / class_names[0]}, or put all images of a class "
-            f"into one folder: the splits are made here."
-        )

@@ -9,12 +9,23 @@ IMAGE_SUFFIXES = frozenset(
     ".png .jpg .jpeg .jpe .jfif .bmp .dib .gif .tif .tiff .webp .ppm .pgm .pbm .pnm".split()
 )  # compared in lower case
 
+# Images, to their owner, that this package cannot decode.
+UNREAD_SUFFIXES = frozenset(
+    ".heic .heif .hif .avif .jxl .jp2 .j2k .svg .psd .eps .tga .ico .exr .hdr .dcm .nii .npy .npz "
+    ".raw .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf".split()
+)  # compared in lower case
+
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # written by desktops, never by the user
+
+
+def suffix_of(name: str) -> str:
+    """The ending of a file's name with its dot, in lower case."""
+    return os.path.splitext(name)[1].lower()
 
 
 def is_image_name(name: str) -> bool:
     """Whether a file of this name is taken for an image; the case of the ending does not matter."""
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+    return suffix_of(name) in IMAGE_SUFFIXES
 
 
 def is_clutter(name: str) -> bool:

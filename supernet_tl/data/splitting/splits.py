@@ -1,26 +1,28 @@
 """Four splits: two halves to search with, one to stop by, one to be touched once.
 
-Which image goes where depends on the seed, the labels and nothing else: random numbers are uniform doubles of PCG64,
-sorted, which are the same on every platform.
+Where an image goes follows from the seed and its content alone, by SHA-256: so files that are added, removed, renamed
+or listed in another order leave the others where they were, on every platform, and exact duplicates stay together.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from supernet_tl.data.errors import SplitError, listing
+from supernet_tl.data.image_set import ImageSet
+from supernet_tl.data.splitting.hashing import Draws, Share, parts_by_hash
+from supernet_tl.data.splitting.stored import PARTS, UNKNOWN, encode, recognise
 
 Indices = NDArray[np.int64]
 
-_SPLITS = ("weight", "architecture", "validation", "test")
-_FIELDS = (*_SPLITS, "unused")
-_SCHEMA = 1
+_WEIGHT, _ARCHITECTURE, _VALIDATION, _TEST, _UNUSED = range(len(PARTS))
+_FREE, _SEARCH = -1, len(PARTS)
+_OFFICIAL = {"test": _TEST, "validation": _VALIDATION}
 _MIN_SEARCH_EACH = 2  # images of a class in weight and architecture together: one for each half
 
 
@@ -33,9 +35,9 @@ class Splits:
         architecture: images on which alphas are trained during search.
         validation: for early stopping and time to accuracy.
         test: touched once, at the end.
-        unused: search images left out because a cap was asked for.
+        unused: search images left out because a cap or few shots were asked for.
         seed: what the split was drawn with.
-        labels_sha256: fingerprint of the labels it was drawn for.
+        notes: sentences that a person should be told of it; not stored.
     """
 
     weight: Indices
@@ -44,14 +46,14 @@ class Splits:
     test: Indices
     unused: Indices
     seed: int
-    labels_sha256: str
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in _FIELDS:
+        for name in PARTS:
             indices = np.sort(np.array(getattr(self, name), dtype=np.int64))
             indices.setflags(write=False)
             object.__setattr__(self, name, indices)
-        everything = np.sort(np.concatenate([getattr(self, name) for name in _FIELDS]))
+        everything = np.sort(np.concatenate([getattr(self, name) for name in PARTS]))
         if not np.array_equal(everything, np.arange(len(everything))):
             raise SplitError(
                 f"a split over {len(everything)} images names some twice or leaves some out; expected every image "
@@ -68,130 +70,101 @@ class Splits:
 
     def sizes(self) -> dict[str, int]:
         """Images in each split."""
-        return {name: len(getattr(self, name)) for name in _FIELDS}
+        return {name: len(getattr(self, name)) for name in PARTS}
 
-    def to_dict(self) -> dict[str, Any]:
-        """The split as JSON-ready values."""
-        return {
-            "schema": _SCHEMA,
-            "seed": self.seed,
-            "labels_sha256": self.labels_sha256,
-            "sizes": self.sizes(),
-            **{name: getattr(self, name).tolist() for name in _FIELDS},
-        }
+    def to_dict(self, images: ImageSet) -> dict[str, Any]:
+        """The split of these images as JSON-ready values that recognise them by content."""
+        return encode({name: getattr(self, name) for name in PARTS}, images, self.seed)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any], labels: ArrayLike) -> Splits:
-        """What ``to_dict`` wrote, for the same labels.
-
-        Args:
-            data: the stored values.
-            labels: shape (n,), integers: the labels of the images to be split.
+    def from_dict(cls, data: Mapping[str, Any], images: ImageSet) -> Splits:
+        """What ``to_dict`` wrote, for the same images in any order.
 
         Raises:
-            SplitError: the split is incomplete, or was drawn for other labels.
+            SplitError: the split is damaged, or was drawn for other images.
         """
-        lacking = [key for key in ("schema", "seed", "labels_sha256", *_FIELDS) if key not in data]
-        if lacking or data["schema"] != _SCHEMA:
+        found = recognise(data, images)
+        num_new = len(images) - found.num_known
+        if num_new or found.num_gone:
             raise SplitError(
-                f"a stored split lacks {listing(lacking) or 'nothing'} and has schema {data.get('schema')!r}; expected "
-                f"schema {_SCHEMA}. Draw it anew with make_splits()."
+                f"a stored split was drawn for other images than those of {images.name!r}: {num_new} are new and "
+                f"{found.num_gone} are gone; expected the same. Give the images it was drawn for, or another --output "
+                f"(with --splits it applies to what is left and what has come)."
             )
-        found = labels_fingerprint(labels)
-        if data["labels_sha256"] != found:
-            raise SplitError(
-                f"a stored split was drawn for other data (labels {data['labels_sha256'][:12]}..., here "
-                f"{found[:12]}...); expected the same images in the same order. Give the data it was drawn for, or "
-                f"another output folder."
-            )
-        return cls(
-            **{name: np.array(data[name], dtype=np.int64) for name in _FIELDS},
-            seed=data["seed"],
-            labels_sha256=data["labels_sha256"],
-        )
-
-    def to_json(self) -> str:
-        """The split as JSON text."""
-        return json.dumps(self.to_dict())
-
-    @classmethod
-    def from_json(cls, text: str, labels: ArrayLike) -> Splits:
-        """What ``to_json`` wrote, for the same labels."""
-        return cls.from_dict(json.loads(text), labels)
-
-
-def labels_fingerprint(labels: ArrayLike) -> str:
-    """SHA-256, in hexadecimal, of the labels in their order."""
-    return hashlib.sha256(np.asarray(labels).astype("<i8").tobytes()).hexdigest()
+        return _splits(found.parts, data["seed"])
 
 
 def make_splits(
-    labels: ArrayLike,
+    images: ImageSet,
     seed: int,
     *,
-    official_test: ArrayLike | None = None,
     test_frac: float = 0.2,
     validation_frac: float = 0.2,
     max_search_images: int | None = None,
+    shots: int | None = None,
+    stored: Mapping[str, Any] | None = None,
 ) -> Splits:
     """Split each class by itself: test, validation, and the rest in two halves.
 
-    Every class has at least one image in each split; a class without official test images has none in test. With an odd
-    rest, the halves take turns at the larger part, so that they differ by one image at most.
+    Every class has at least one image in each split; a class without official test images has none in test, likewise
+    of validation. Splits that the image set defines itself are used exactly, and the others drawn from what is left.
+    Where chance gives a class's part less than half or more than one and a half times its share, the images nearest
+    the boundary are moved until it has that much. Only then can an added image move others: in simulations with the
+    default fractions, one image added to a class moved another in 58 % of classes of 4 images, 34 % of 20, 13 % of 40,
+    6 % of 60, 1.6 % of 100, and in none of 1,000 of 200. With ``stored`` none moves.
 
     Args:
-        labels: shape (n,), integers from 0.
+        images: the set; its content is read once.
         seed: not negative.
-        official_test: shape (n,), bool: exactly the test split; drawn if None.
         test_frac: fraction of a class's images drawn for test.
         validation_frac: fraction of a class's images drawn for validation.
-        max_search_images: at most so many images in weight and architecture together, from each class in proportion;
-            the images left out are ``unused``. Test and validation do not depend on it.
+        max_search_images: at most so many images in weight and architecture together, from each class in proportion
+            and from its halves in turn; the images left out are ``unused``. A larger cap keeps what a smaller one
+            keeps.
+        shots: so many images of each class in weight and architecture together, likewise nested; validation and test
+            stay what they are without it.
+        stored: what :meth:`Splits.to_dict` gave of these images or others: known images stay in test, validation or
+            their half of the search images, others are drawn with its seed. Which search images are unused is up to
+            ``max_search_images`` and ``shots``.
 
     Raises:
-        SplitError: a class has too few images, or the settings leave nothing to a split.
+        SplitError: a class has too few different images, the settings leave nothing to a split, or the stored split
+            contradicts the image set.
     """
-    label_array = np.asarray(labels, dtype=np.int64)
-    _check_settings(seed, test_frac, validation_frac)
-    if label_array.ndim != 1 or (label_array.size and label_array.min() < 0):
-        raise SplitError(
-            f"labels have shape {label_array.shape}"
-            f"{f' and start at {label_array.min()}' if label_array.size else ''}; expected one integer from 0 an image."
-        )
-    fixed = None if official_test is None else np.asarray(official_test, dtype=np.bool_)
-    if fixed is not None and fixed.shape != label_array.shape:
-        raise SplitError(
-            f"official_test has shape {fixed.shape} and labels {label_array.shape}; expected one truth value an image."
-        )
-    classes = [int(label) for label in np.unique(label_array)]
-    _check_counts(label_array, fixed, classes)
-
-    test, validation, searchable = [], [], []
-    for label in classes:
-        order = _shuffled(np.flatnonzero(label_array == label), seed, label)
-        num_images = len(order)
-        if fixed is None:
-            num_test = int(np.clip(round(num_images * test_frac), 1, num_images - 3))
-            class_test, rest = order[:num_test], order[num_test:]
-        else:
-            class_test, rest = order[fixed[order]], order[~fixed[order]]
-        num_validation = int(np.clip(round(num_images * validation_frac), 1, len(rest) - _MIN_SEARCH_EACH))
-        test.append(class_test)
-        validation.append(rest[:num_validation])
-        searchable.append(rest[num_validation:])
-    weight, architecture, unused = _halves(searchable, max_search_images)
-    return Splits(
-        weight=weight,
-        architecture=architecture,
-        validation=_join(validation),
-        test=_join(test),
-        unused=unused,
-        seed=seed,
-        labels_sha256=labels_fingerprint(label_array),
-    )
+    _check_settings(seed, test_frac, validation_frac, max_search_images, shots)
+    if not len(images):
+        raise SplitError("there are 0 images to split; expected at least 4 of each class. Give another image set.")
+    official = _official(images)
+    parts = np.full(len(images), _FREE, dtype=np.int64)
+    for name, mask in official.items():
+        parts[mask] = _OFFICIAL[name]
+    notes = []
+    if stored is not None:
+        seed = stored["seed"]
+        notes.append(_take_known(parts, stored, images, official))
+    draws = Draws.of(images.digests, seed)
+    classes = [np.flatnonzero(images.labels == label) for label in np.unique(images.labels)]
+    _check_counts(images, draws, official, classes)
+    for rows in classes:
+        _hold_out(parts, rows, draws, official, test_frac, validation_frac)
+        _halve(parts, rows, draws)
+    _check_complete(images, parts, official, classes)
+    queue = _queue(parts, draws, classes)
+    if shots is not None:
+        notes += _few(images, queue, classes, shots)
+        parts[queue >= shots] = _UNUSED
+    elif max_search_images is not None:
+        parts[_beyond(queue, draws, classes, max_search_images)] = _UNUSED
+    return _splits(parts, seed, tuple(notes))
 
 
-def _check_settings(seed: int, test_frac: float, validation_frac: float) -> None:
+def _splits(parts: Indices, seed: int, notes: tuple[str, ...] = ()) -> Splits:
+    return Splits(**{name: np.flatnonzero(parts == part) for part, name in enumerate(PARTS)}, seed=seed, notes=notes)
+
+
+def _check_settings(
+    seed: int, test_frac: float, validation_frac: float, max_search_images: int | None, shots: int | None
+) -> None:
     if seed < 0:
         raise SplitError(f"the seed of a split is {seed}; expected 0 or more. Give another seed.")
     if not (0 < test_frac < 1 and 0 < validation_frac < 1 and test_frac + validation_frac < 1):
@@ -199,64 +172,173 @@ def _check_settings(seed: int, test_frac: float, validation_frac: float) -> None
             f"test_frac is {test_frac} and validation_frac {validation_frac}; expected both above 0 and their sum "
             f"below 1, so that images are left to search with."
         )
-
-
-def _check_counts(labels: Indices, official_test: NDArray[np.bool_] | None, classes: list[int]) -> None:
-    """Each class can give one image to every split that is drawn."""
-    if not classes:
-        raise SplitError("there are 0 images to split; expected at least 4 of each class. Give another image set.")
-    drawn = np.ones_like(labels, dtype=np.bool_) if official_test is None else ~official_test
-    required, where = (4, "") if official_test is None else (3, " outside the official test split")
-    counts = np.bincount(labels[drawn], minlength=max(classes) + 1)
-    small = [f"{label} ({counts[label]})" for label in classes if counts[label] < required]
-    if small:
+    if shots is not None and shots < _MIN_SEARCH_EACH:
+        raise SplitError(f"shots is {shots}; expected at least {_MIN_SEARCH_EACH}, one for each half. Give more.")
+    if shots is not None and max_search_images is not None:
         raise SplitError(
-            f"{len(small)} of {len(classes)} classes have fewer than {required} images{where}: label {listing(small)}; "
-            f"expected one for each split. Add images, or leave these classes out with --drop-small-classes."
+            f"shots {shots} and max_search_images {max_search_images} both say which images to search with; expected "
+            f"one of them. Leave the other out."
         )
-    if official_test is not None and not official_test.any():
-        raise SplitError("the official test split is empty; expected at least 1 image. Give None to have one drawn.")
 
 
-def _shuffled(rows: Indices, seed: int, label: int) -> Indices:
-    """The rows in an order that depends on seed and label alone."""
-    keys = np.random.default_rng([seed, label]).random(len(rows))
-    return rows[np.argsort(keys, kind="stable")]
-
-
-def _halves(searchable: list[Indices], cap: int | None) -> tuple[Indices, Indices, Indices]:
-    """Weight, architecture and unused images, from each class's images in random order."""
-    kept = _apportion([len(rows) for rows in searchable], cap)
-    weight, architecture, unused = [], [], []
-    weight_takes_more = True
-    for rows, num_kept in zip(searchable, kept, strict=True):
-        half = num_kept // 2
-        if num_kept % 2:
-            half += weight_takes_more
-            weight_takes_more = not weight_takes_more
-        weight.append(rows[:half])
-        architecture.append(rows[half:num_kept])
-        unused.append(rows[num_kept:])
-    return _join(weight), _join(architecture), _join(unused)
-
-
-def _apportion(counts: list[int], cap: int | None) -> list[int]:
-    """How many images each class keeps under a cap: two, then its share by largest remainders."""
-    if cap is None or cap >= sum(counts):
-        return counts
-    floor = _MIN_SEARCH_EACH * len(counts)
-    if cap < floor:
+def _official(images: ImageSet) -> dict[str, NDArray[np.bool_]]:
+    """The splits that the set defines itself, by name."""
+    masks = {"test": images.official_test, "validation": images.official_validation}
+    official = {name: mask for name, mask in masks.items() if mask is not None}
+    for name, mask in official.items():
+        if not mask.any():
+            raise SplitError(
+                f"the official {name} split is empty; expected at least 1 image. Give None to have one drawn."
+            )
+    if len(official) == len(masks) and (official["test"] & official["validation"]).any():
         raise SplitError(
-            f"max_search_images is {cap} for {len(counts)} classes; expected at least {floor}, two of each class. "
+            f"{(official['test'] & official['validation']).sum()} images are in the official test split and in the "
+            f"official validation split; expected each in one of them. Take them out of one."
+        )
+    return official
+
+
+def _take_known(
+    parts: Indices, stored: Mapping[str, Any], images: ImageSet, official: Mapping[str, NDArray[np.bool_]]
+) -> str:
+    """Put the images that a stored split knows where they were, and say what it knows."""
+    found = recognise(stored, images)
+    if not found.num_known:
+        raise SplitError(
+            f"the stored split knows none of the {len(images)} images of {images.name!r}; expected the split of these "
+            f"images, or of most of them. Give another file as --splits, or leave it out."
+        )
+    known = found.parts != UNKNOWN
+    for name, mask in official.items():
+        wrong = known & (mask != (found.parts == _OFFICIAL[name]))
+        if wrong.any():
+            raise SplitError(
+                f"the stored split contradicts the official {name} split of {images.name!r} in {wrong.sum()} images, "
+                f"such as the one at place {int(np.flatnonzero(wrong)[0])}; expected both to agree. Leave --splits out."
+            )
+    parts[known] = np.where(found.parts == _UNUSED, _SEARCH, found.parts)[known]
+    return (
+        f"{images.name}: {found.num_known} images stay in the splits they were in, {len(images) - found.num_known} new "
+        f"ones are drawn by their content, {found.num_gone} are gone"
+    )
+
+
+def _different(numbers: NDArray[np.uint64]) -> int:
+    return len(np.unique(numbers))
+
+
+def _check_counts(
+    images: ImageSet, draws: Draws, official: Mapping[str, NDArray[np.bool_]], classes: list[Indices]
+) -> None:
+    """Each class can give a different image to every split that is drawn."""
+    drawn = np.ones(len(images), dtype=np.bool_)
+    for mask in official.values():
+        drawn &= ~mask
+    required = 4 - len(official)
+    small, has_twins = [], False
+    for rows in classes:
+        num_images, num_different = int(drawn[rows].sum()), _different(draws.place[rows[drawn[rows]]])
+        if num_different < required:
+            has_twins |= num_images >= required
+            twins = "" if num_images == num_different else f", {num_different} different"
+            small.append(f"{images.class_names[images.labels[rows[0]]]!r} ({num_images}{twins})")
+    if small:
+        kind = "different images" if has_twins else "images"
+        where = f" outside the official {' and '.join(official)} split" if official else ""
+        remedy = "take these classes out" if has_twins else "leave these classes out with --drop-small-classes"
+        raise SplitError(
+            f"{len(small)} of {len(classes)} classes have fewer than {required} {kind}{where}: {listing(small)}; "
+            f"expected one for each split. Add images, or {remedy}."
+        )
+
+
+def _hold_out(
+    parts: Indices,
+    rows: Indices,
+    draws: Draws,
+    official: Mapping[str, NDArray[np.bool_]],
+    test_frac: float,
+    validation_frac: float,
+) -> None:
+    """Draw what a class gives to test and validation; the rest is to be searched with."""
+
+    def fixed(*found: int) -> int:
+        return _different(draws.place[rows[np.isin(parts[rows], found)]])
+
+    fracs = {
+        _OFFICIAL[name]: frac
+        for name, frac in (("test", test_frac), ("validation", validation_frac))
+        if name not in official
+    }
+    shares = [Share(frac, 1, fixed(part)) for part, frac in fracs.items()]
+    shares.append(Share(1 - sum(fracs.values()), _MIN_SEARCH_EACH, fixed(_WEIGHT, _ARCHITECTURE, _SEARCH)))
+    free = rows[parts[rows] == _FREE]
+    parts[free] = np.array([*fracs, _SEARCH])[parts_by_hash(draws.place[free], shares)]
+
+
+def _halve(parts: Indices, rows: Indices, draws: Draws) -> None:
+    """Draw the halves of a class's images to search with."""
+    shares = [Share(0.5, 1, _different(draws.half[rows[parts[rows] == half]])) for half in (_WEIGHT, _ARCHITECTURE)]
+    free = rows[parts[rows] == _SEARCH]
+    parts[free] = np.array([_WEIGHT, _ARCHITECTURE])[parts_by_hash(draws.half[free], shares)]
+
+
+def _check_complete(
+    images: ImageSet, parts: Indices, official: Mapping[str, NDArray[np.bool_]], classes: list[Indices]
+) -> None:
+    """Every class is still in every split, though a stored one may have fixed most of it."""
+    needed = [part for part in (_WEIGHT, _ARCHITECTURE, _VALIDATION, _TEST) if PARTS[part] not in official]
+    lacking = [
+        f"{images.class_names[images.labels[rows[0]]]!r} has none in {PARTS[part]}"
+        for rows in classes
+        for part in needed
+        if part not in parts[rows]
+    ]
+    if lacking:
+        raise SplitError(
+            f"the stored split leaves classes of {images.name!r} without images where some are needed: "
+            f"{listing(lacking)}; expected at least one of each class in each split. Add images, or leave --splits out."
+        )
+
+
+def _queue(parts: Indices, draws: Draws, classes: list[Indices]) -> Indices:
+    """The place of each search image in the queue of its class, in which the halves take turns; -1 for others."""
+    queue = np.full(len(parts), -1, dtype=np.int64)
+    for rows in classes:
+        for half in (_WEIGHT, _ARCHITECTURE):
+            listed = rows[parts[rows] == half]
+            queue[listed[np.argsort(draws.order[listed], kind="stable")]] = np.arange(len(listed))
+        searched = rows[queue[rows] >= 0]
+        queue[searched[np.lexsort((draws.order[searched], queue[searched]))]] = np.arange(len(searched))
+    return queue
+
+
+def _few(images: ImageSet, queue: Indices, classes: list[Indices], shots: int) -> list[str]:
+    """A sentence on the classes that have fewer search images than shots, if there are any."""
+    few = [
+        f"{images.class_names[images.labels[rows[0]]]!r} ({queue[rows].max() + 1})"
+        for rows in classes
+        if queue[rows].max() + 1 < shots
+    ]
+    if not few:
+        return []
+    return [f"{images.name}: {len(few)} classes have fewer than {shots} images to search with: {listing(few)}"]
+
+
+def _beyond(queue: Indices, draws: Draws, classes: list[Indices], cap: int) -> Indices:
+    """Search images beyond a cap: of each class two are kept, then in proportion to what more it has.
+
+    Source: the divisor method of Webster and Sainte-Laguë, by which a larger cap takes nothing from any class.
+    """
+    fewest = _MIN_SEARCH_EACH * len(classes)
+    if cap < fewest:
+        raise SplitError(
+            f"max_search_images is {cap} for {len(classes)} classes; expected at least {fewest}, two of each class. "
             f"Raise it, or leave classes out."
         )
-    spare = np.array(counts) - _MIN_SEARCH_EACH
-    shares = spare * ((cap - floor) / spare.sum())
-    extra = np.floor(shares).astype(np.int64)
-    remaining = cap - floor - int(extra.sum())
-    extra[np.argsort(extra - shares, kind="stable")[:remaining]] += 1
-    return [_MIN_SEARCH_EACH + int(more) for more in extra]
-
-
-def _join(parts: list[Indices]) -> Indices:
-    return np.concatenate(parts)
+    turn = np.full(len(queue), -1.0)
+    for rows in classes:
+        late = rows[queue[rows] >= _MIN_SEARCH_EACH]
+        turn[late] = (queue[late] - _MIN_SEARCH_EACH + 0.5) / len(late) if len(late) else turn[late]
+    searched = np.flatnonzero(queue >= 0)
+    return searched[np.lexsort((draws.order[searched], turn[searched]))[cap:]]

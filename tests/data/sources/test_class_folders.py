@@ -202,12 +202,6 @@ def test_images_without_class_folders_are_refused_with_the_layout_expected(
         open_image_set(tmp_path)
 
 
-def test_ready_made_splits_are_not_taken_for_classes(make_folders: MakeFolders) -> None:
-    root = make_folders({"Train/a": 4, "Train/b": 4, "val/a": 4, "val/b": 4})
-    with pytest.raises(LayoutError, match=r"Train, val, which look like splits.*Give one of them, such as .*Train"):
-        open_image_set(root)
-
-
 def test_links_to_folders_are_followed(make_folders: MakeFolders, tmp_path: Path, save_image: SaveImage) -> None:
     root = make_folders({"a": 4, "b": 4})
     for number in range(4):

@@ -1,0 +1,75 @@
+"""Files by the names that a table gives them, also where table and disk write a name in two ways."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from supernet_tl.data.sources.names import readable
+from supernet_tl.data.sources.scan import walk
+
+
+@dataclass(frozen=True)
+class FoundFiles:
+    """One file for each name.
+
+    Args:
+        paths: the files; where one is missing, the path at which it was expected.
+        missing: names without a file.
+        alike: names that are written otherwise on the disk, each with the name there.
+    """
+
+    paths: tuple[Path, ...]
+    missing: tuple[str, ...]
+    alike: tuple[tuple[str, str], ...]
+
+    def notes(self, table: Path) -> tuple[str, ...]:
+        """What the person should hear of names that are not quite the files'."""
+        if not self.alike:
+            return ()
+        written, there = self.alike[0]
+        return (
+            f"{len(self.alike)} names in {table.name} are written otherwise than their files, such as {written!r} for "
+            f"{there!r}, and are taken for them",
+        )
+
+
+def find_files(folder: Path, names: Sequence[str], *, alike: bool = True) -> FoundFiles:
+    """The file of each name beneath a folder.
+
+    A file that bears the very name is taken. Else the one file is taken whose name differs only in how accents are
+    composed, in the case of its ending, or in the slashes between folders; where there are several, none is.
+
+    Args:
+        folder: to which names are relative.
+        names: of files.
+        alike: whether to look for names that are written otherwise; this reads the whole folder.
+    """
+    paths = [folder / name for name in names]
+    missing, others = [], []
+    lost = [row for row, path in enumerate(paths) if not os.path.isfile(path)]
+    index = _index(folder) if lost and alike else {}
+    for row in lost:
+        candidates = index.get(_key(names[row]), [])
+        if len(candidates) == 1:
+            paths[row] = candidates[0]
+            others.append((names[row], readable(str(candidates[0].relative_to(folder)))))
+        else:
+            missing.append(names[row])
+    return FoundFiles(tuple(paths), tuple(missing), tuple(others))
+
+
+def _index(folder: Path) -> dict[str, list[Path]]:
+    index: dict[str, list[Path]] = defaultdict(list)
+    for path in walk(folder) if folder.is_dir() else ():
+        index[_key(readable(str(path.relative_to(folder))))].append(path)
+    return index
+
+
+def _key(name: str) -> str:
+    stem, suffix = os.path.splitext(os.path.normpath(name.replace("\\", "/")))
+    return unicodedata.normalize("NFC", stem) + suffix.lower()
