@@ -13,6 +13,7 @@ from supernet_tl.console import counted
 from supernet_tl.control import Control
 from supernet_tl.data import DataError, ImageSet, Splits
 from supernet_tl.data.health import DataHealth, examine
+from supernet_tl.data.health.wording import outcome
 from supernet_tl.data.pixels.decode import to_square
 from supernet_tl.errors import RunFolderError
 from supernet_tl.files import write_whole
@@ -90,7 +91,7 @@ def _tell(health: DataHealth, control: Control, run: RunFolder | None) -> None:
     for line in health_lines(health):
         control.say(line)
     if health.warnings and run is not None:
-        control.say(f"{health.name}: examples and {len(health.notes)} notes: {run.path / HEALTH_FILE}")
+        control.say(f"{health.name}: {outcome(health)}, with examples: {run.path / HEALTH_FILE}")
 
 
 def _pictures(images: ImageSet, health: DataHealth) -> dict[str, torch.Tensor]:

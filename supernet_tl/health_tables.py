@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from supernet_tl.data.health import ClassCount, DataHealth, Finding, Sighting, Spread
+from supernet_tl.data.health import ClassCount, DataHealth, Finding, Sighting
+from supernet_tl.data.health.wording import headline, measures, outcome
 from supernet_tl.output import table_of
 
 _MAX_CLASSES = 24
@@ -15,35 +16,14 @@ def health_lines(health: DataHealth) -> list[str]:
     """One line when all is well, else one for each warning, the most important first."""
     if health.warnings:
         return [f"{health.name}: warning: {finding.sentence}" for finding in health.warnings]
-    number = len(health.notes)
-    notes = "nothing to report" if not number else f"no warnings, {number} note{'' if number == 1 else 's'}"
-    return [f"data health: {headline(health)}, {notes}"]
+    return [f"data health: {headline(health)}, {outcome(health)}"]
 
 
-def headline(health: DataHealth) -> str:
-    """Images and classes: ``1,797 images, 10 classes (174 to 183)``."""
-    low, high = health.smallest_class.total, health.largest_class.total
-    sizes = f"{low:,} each" if low == high else f"{low:,} to {high:,}"
-    return f"{health.num_images:,} images, {len(health.classes):,} classes ({sizes})"
-
-
-def health_tables(health: DataHealth) -> list[Table]:
-    """What was measured, the classes (of many those at either end), and the findings with examples."""
-    tables = [_measures(health), _classes(health)]
-    return [*tables, _findings(health)] if health.findings else tables
-
-
-def _measures(health: DataHealth) -> Table:
-    table = table_of("", "smallest", "median", "largest", title=f"{health.name}: {headline(health)}")
-    for name, spread in (("width", health.width), ("height", health.height)):
-        table.add_row(name, *_pixels(spread))
-    formats = ", ".join(f"{name} ({count:,})" for name, count in health.formats.items())
-    table.caption, table.caption_justify = f"without colour: {health.num_grey:,}; formats: {formats}", "left"
-    return table
-
-
-def _pixels(spread: Spread) -> tuple[str, str, str]:
-    return f"{spread.smallest:,}", f"{spread.median:,.10g}", f"{spread.largest:,}"
+def health_view(health: DataHealth) -> list[str | Table]:
+    """What to print, in this order: two lines, the classes (of many those at either end), findings with an example."""
+    view: list[str | Table] = [f"{health.name}: {headline(health)}, {outcome(health)}", measures(health)]
+    view.append(_classes(health))
+    return [*view, _findings(health)] if health.findings else view
 
 
 def _classes(health: DataHealth) -> Table:
@@ -63,16 +43,14 @@ def _classes(health: DataHealth) -> Table:
 
 
 def _findings(health: DataHealth) -> Table:
-    table = table_of("", "finding", "examples")
+    table = table_of("", "finding", "example")
     for finding in health.findings:
-        table.add_row(str(finding.severity), finding.sentence, _examples(finding))
+        table.add_row(str(finding.severity), finding.sentence, _example(finding))
     return table
 
 
-def _examples(finding: Finding) -> str:
-    shown = [" = ".join(map(_told, example)) for example in finding.examples[:2]]
-    more = "; …" if len(finding.examples) > len(shown) else ""
-    return "; ".join(shown) + more if shown else "—"
+def _example(finding: Finding) -> str:
+    return " = ".join(map(_told, finding.examples[0])) if finding.examples else "—"
 
 
 def _told(image: Sighting) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import darts
+from supernet_tl.data.health import DataHealth
 from supernet_tl.history import EpochRow, TimeToAccuracy, best_validation_accuracy, time_to_accuracy
 
 SEARCH_STAGE = "search"
@@ -210,6 +211,8 @@ class RunRecord:
         mixing: mixing weights of ``normal`` and ``reduction`` cell, shape (epochs + 1, num_edges, num_primitives);
             empty when the folder does not keep them.
         samples: images of ``target`` and ``source``, uint8 (n, 3, height, width); empty when the folder keeps none.
+        health: what was found when the target was examined; None when it was not.
+        health_pictures: images that findings name, uint8 (3, height, width), by their index in the target.
     """
 
     path: Path
@@ -239,6 +242,8 @@ class RunRecord:
     ranking: RankingRecord | None = field(repr=False)
     mixing: Mapping[str, NDArray[np.float32]] = field(repr=False)
     samples: Mapping[str, NDArray[np.uint8]] = field(repr=False)
+    health: DataHealth | None = field(default=None, repr=False)
+    health_pictures: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
 
     @property
     def seed(self) -> int:

@@ -32,10 +32,13 @@ def near_copies(first: Rows, squares: Squares, parts: Parts, max_comparisons: in
     7 bits; a pair counts when its thumbnails correlate above 0.985 and its colours are alike. Nearly constant images
     are left out, and pairs that are exact copies.
 
-    Measured on 399 crops of 160 pixels out of ten photographs: all copies were found in JPEG of quality 90, 99.7 % of
-    quality 50, 95 % of quality 20, 97.5 % of half the size, 100 % of 1.7 times the size, 93.7 % of half the size and
-    quality 60, at least 99.5 % with 15 % more or 20 % less brightness or 20 % more contrast, 90 to 94 % of those that
-    lost 2 to 6 % on each side, 37 % of those that lost 2 % on two sides. Mirrored and rotated copies are not found.
+    Measured on 399 crops of 160 pixels out of ten photographs: all copies were found in JPEG of quality 90 and 50, 95 %
+    of quality 20, 97 % of half the size, all of 1.7 times the size, 94 % of half the size and quality 60, at least 99 %
+    with 15 % more or 20 % less brightness or 20 % more contrast, 90 to 94 % of those that lost 2 to 6 % on every side,
+    but 37 % of those that lost 2 % on two sides. Mirrored and rotated copies are not found. False alarms on the pocket
+    sets, where handwritten ones are alike by nature: 4 of 359 test images of ``digits``, 8 of 1,000 of ``mnist5k``,
+    none of the others; none across classes. Time: 0.5 s for 50,000 hashes that have nothing in common, 25 s for
+    500,000; 5 s for 50,000 handwritten digits.
 
     Args:
         first: for each image the first with the same content.
