@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 import shutil
 import signal
@@ -147,6 +148,36 @@ def test_what_is_not_a_whole_set_is_refused_and_not_kept(
     assert nothing_is_kept(cache)
     openml.datasets[BRD_MICRO].files["BRD_Micro.zip"] = zipped(album_files())
     assert get(BRD, fetching).card.num_rows == 40  # and the next attempt is not in the way of the first
+
+
+def test_an_archive_that_cannot_be_unpacked_is_not_tried_again(
+    openml: FakeOpenML, fetching: Fetching, archive: bytes
+) -> None:
+    dataset = openml.datasets[BRD_MICRO]
+    dataset.etags["BRD_Micro.zip"] = "no-md5"  # so that only the archive's own check sums tell
+    damaged = bytearray(archive)
+    damaged[1000] ^= 1
+    dataset.files["BRD_Micro.zip"] = bytes(damaged)
+    with pytest.raises(DownloadError, match=r"BRD_Micro\.zip is no whole zip archive \(Bad CRC-32"):
+        get(BRD, fetching)
+    dataset.files["BRD_Micro.zip"] = archive
+    assert get(BRD, fetching).card.num_rows == 40
+
+
+def test_a_set_appears_at_once_or_not_at_all_and_its_archive_is_not_fetched_twice(
+    openml: FakeOpenML, fetching: Fetching, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        assert (source / "card.json").is_file()
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("supernet_tl.data.album.keeping.os.rename", refuse)  # the last step
+        with pytest.raises(DownloadError, match=r"cannot be kept in .* \(Input/output error\)"):
+            get(BRD, fetching)
+    assert nothing_is_kept(cache)
+    assert get(BRD, fetching).card.num_rows == 40
+    assert len(openml.asked("file")) == 1
 
 
 def test_a_dataset_of_another_name_is_refused(openml: FakeOpenML, fetching: Fetching) -> None:
