@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -105,7 +106,7 @@ def test_masks_name_the_images_of_their_part(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("table_form", "disk_form"), [("NFC", "NFD"), ("NFD", "NFC")])
 def test_accents_may_be_composed_in_the_table_and_not_on_the_disk(
-    tmp_path: Path, table_form: str, disk_form: str
+    tmp_path: Path, table_form: Literal["NFC", "NFD"], disk_form: Literal["NFC", "NFD"]
 ) -> None:
     name = "\N{LATIN SMALL LETTER E WITH ACUTE}t\N{LATIN SMALL LETTER E WITH ACUTE} "  # and a space within
     for number in range(8):
