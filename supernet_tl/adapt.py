@@ -30,8 +30,9 @@ from supernet_tl.network_file import Classifier, load_classifier, save_classifie
 from supernet_tl.prepared_data import PreparedData, evaluation_loader
 from supernet_tl.recipe import Recipe
 from supernet_tl.run_folder import RunFolder
+from supernet_tl.scores import score_names
 from supernet_tl.search_module import SearchModule
-from supernet_tl.stages import accuracy_on, run_stage
+from supernet_tl.stages import run_stage, scores_on
 from supernet_tl.stopping import AccuracyPlateau, ArchitectureStability, StopRule
 from supernet_tl.train_module import TrainModule
 
@@ -65,12 +66,10 @@ class Searched:
         last = self.rows[-1]
         return None if last.stopped is None else {"epoch": last.epoch, "of": recipe.epochs, "reason": last.stopped}
 
-    def accuracies(self, data: PreparedData, device: str) -> dict[str, float | None]:
-        """Accuracy after the last epoch; this touches the test images."""
-        return {
-            "validation_accuracy": self.rows[-1].validation_accuracy,
-            "test_accuracy": accuracy_on(self.module, evaluation_loader(data.test), device),
-        }
+    def scores(self, data: PreparedData, device: str) -> dict[str, float | None]:
+        """Scores after the last epoch, by name; this touches the test images."""
+        test = scores_on(self.module, evaluation_loader(data.test), device)
+        return _named(validation=self.rows[-1].validation_scores, test=test)
 
 
 @dataclass(frozen=True)
@@ -87,13 +86,18 @@ class Trained:
     rows: Sequence[EpochRow]
     seed: int
 
-    def accuracies(self, data: PreparedData, device: str) -> dict[str, float | None]:
-        """Accuracy after the last epoch; this touches the test images."""
+    def scores(self, data: PreparedData, device: str) -> dict[str, float | None]:
+        """Scores after the last epoch, by name; this touches the test images."""
         module = TrainModule(self.classifier.network, seed=self.seed)
-        return {
-            f"{split}_accuracy": accuracy_on(module, evaluation_loader(getattr(data, split)), device)
-            for split in ("validation", "test")
-        }
+        parts = {"validation": data.validation, "test": data.test}
+        return _named(**{name: scores_on(module, evaluation_loader(part), device) for name, part in parts.items()})
+
+
+def _named(**scores: Sequence[float | None]) -> dict[str, float | None]:
+    """Scores by split as one table, by names such as ``test_macro_f1``."""
+    return {
+        name: value for split, values in scores.items() for name, value in zip(score_names(split), values, strict=True)
+    }
 
 
 def search_supernet(
@@ -120,10 +124,11 @@ def search_supernet(
             for product in (marker, metrics):
                 product.unlink(missing_ok=True)
             return search_supernet(run, data, recipe, control, source=source, title=title)
+    near = data.near(adapters.torch_device(control.device), control.workers)
     history = run_stage(
         module,
-        data.search_loader(recipe),
-        evaluation_loader(data.validation),
+        near.search_loader(recipe),
+        evaluation_loader(near.validation),
         stage="search",
         num_epochs=recipe.epochs,
         folder=run.path,
@@ -163,10 +168,11 @@ def train_final(
     network = _untrained_network(data, recipe, supernet, genotype)
     final_rows: Sequence[EpochRow] = ()
     if recipe.finetune_epochs:
+        near = data.near(adapters.torch_device(control.device), control.workers)
         final_rows = run_stage(
             _train_module(network, data, recipe),
-            data.train_loader(recipe),
-            evaluation_loader(data.validation),
+            near.train_loader(recipe),
+            evaluation_loader(near.validation),
             stage=stage,
             num_epochs=recipe.finetune_epochs,
             folder=run.path,

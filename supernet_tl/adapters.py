@@ -22,6 +22,7 @@ import zoo_store
 from ot_select.embedding.embedder import Embedder, parse_embedder
 from ot_select.sketches.sketch import MIN_CLASS_ROWS
 from supernet_tl.data import ImageSet, Progress, Splits
+from supernet_tl.data.pixels.pixel_cache import read_pixels
 from supernet_tl.entry_facts import in_channels_of, stem_of
 from supernet_tl.errors import RecipeError, SelectionError
 from supernet_tl.prepared_data import PreparedData
@@ -60,7 +61,7 @@ def embed_rows(
 ) -> Tensor:
     """Features of some images, float32 of shape (n, d), in the order asked for; images are decoded a part at a time."""
     size, step = embedder.identity.image_size, _IMAGES_IN_MEMORY
-    parts = (images.pixels(size, rows[start : start + step].tolist()) for start in range(0, len(rows), step))
+    parts = (read_pixels(images, size, rows[start : start + step].tolist()) for start in range(0, len(rows), step))
     return embedder.embed(parts, progress, len(rows))
 
 
@@ -110,7 +111,7 @@ def thumbnails(images: Sequence[ImageSet], splits: Sequence[Splits], num: int = 
     parts = []
     for image_set, split in zip(images, splits, strict=True):
         rows = _in_turn(np.asarray(split.search), image_set.labels, max(1, num // len(images)))
-        parts.append(image_set.pixels(_THUMBNAIL_SIZE, rows))
+        parts.append(read_pixels(image_set, _THUMBNAIL_SIZE, rows))
     return torch.cat(parts)
 
 

@@ -18,10 +18,14 @@ import darts
 from supernet_tl.console import StageProgress
 from supernet_tl.errors import RunFolderError
 from supernet_tl.history import EpochRow, finite_or_none
+from supernet_tl.scores import score_names
 from supernet_tl.search_module import SearchModule
 from supernet_tl.stopping import reason_to_stop
 
-_METRICS = ("train_loss", "train_accuracy", "arch_loss", "validation_loss", "validation_accuracy", "learning_rate")
+_METRICS = (
+    *("train_loss", "train_accuracy", "arch_loss", "validation_loss", "learning_rate"),
+    *score_names("validation"),
+)
 
 
 class History(Callback):

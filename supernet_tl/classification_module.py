@@ -9,12 +9,14 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchmetrics import MetricCollection
 from torchmetrics.aggregation import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from supernet_tl.checkpoints import ORIGIN, require_same_origin
-from supernet_tl.data import Augmentation
+from supernet_tl.data import Augmentation, Batch, augmented
 from supernet_tl.divergence import require_finite_state
+from supernet_tl.scores import score_metrics
 from supernet_tl.seeds import epoch_seed
 
 
@@ -45,8 +47,8 @@ class ClassificationModule(LightningModule):
         # Lightning's own mean over processes goes wrong where they evaluate unequally many images. NaN stays NaN.
         self.validation_loss = MeanMetric(nan_strategy=math.nan)
         self.test_loss = MeanMetric(nan_strategy=math.nan)
-        self.validation_accuracy = MulticlassAccuracy(num_classes, average="micro")
-        self.test_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        self.validation_scores = score_metrics(num_classes, "validation")
+        self.test_scores = score_metrics(num_classes, "test")
         self.generator = torch.Generator()
 
     @property
@@ -84,30 +86,28 @@ class ClassificationModule(LightningModule):
         if self.trainer.is_last_batch:
             require_finite_state(self, batch_idx)
 
-    def augmented(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def augmented(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """A training batch as the network is to see it."""
-        images, labels = batch
         if self.augmentation is not None:
-            images = self.augmentation(images, self.generator)
+            batch = augmented(batch, self.augmentation, self.generator)
+        images, labels = batch
         return images.contiguous(memory_format=torch.channels_last), labels
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Loss and accuracy on the validation split."""
-        self._evaluate(batch, "validation", self.validation_loss, self.validation_accuracy)
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Loss and scores on the validation split."""
+        self._evaluate(batch, "validation", self.validation_loss, self.validation_scores)
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Loss and accuracy on the test split."""
-        self._evaluate(batch, "test", self.test_loss, self.test_accuracy)
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Loss and scores on the test split."""
+        self._evaluate(batch, "test", self.test_loss, self.test_scores)
 
-    def _evaluate(
-        self, batch: tuple[Tensor, Tensor], split: str, loss: MeanMetric, accuracy: MulticlassAccuracy
-    ) -> None:
+    def _evaluate(self, batch: Batch, split: str, loss: MeanMetric, scores: MetricCollection) -> None:
         images, labels = batch
         logits = self(images)
         loss(F.cross_entropy(logits, labels), weight=len(labels))
-        accuracy(logits, labels)
+        scores.update(logits, labels)
         self.log_mean(f"{split}_loss", loss, len(labels))
-        self.log_mean(f"{split}_accuracy", accuracy, len(labels))
+        self.log_dict(scores, on_step=False, on_epoch=True, batch_size=len(labels))
 
     def log_mean(self, name: str, value: Any, batch_size: int) -> None:
         """Log the epoch's mean over images, those of all processes."""

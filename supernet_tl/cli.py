@@ -155,6 +155,7 @@ def _pretrain_parser() -> Parser:
     parser.add_argument("--output", type=str, metavar="DIR", help="folder of the runs (default: ZOO/.runs)")
     parser.add_argument("--tag", action="append", type=str, metavar="TAG", help="to find the entries by; repeatable")
     own = {name: f"the zoo's own, else {default}" for name, default in _EMBEDDING.items()}
+    _add_training(parser)
     return _with_recipe(parser, {**PRETRAIN_DEFAULTS, **own})
 
 
@@ -229,6 +230,7 @@ def _transfer_parser() -> Parser:
     _add_target(parser)
     _add_zoo(parser)
     _add_output(parser)
+    _add_training(parser)
     parser.add_argument(
         "--with-scratch", action="store_true", help="also search from scratch, in DIR/scratch, to compare with"
     )
@@ -239,6 +241,7 @@ def _search_parser() -> Parser:
     parser = _verb("Search from scratch, discretize, fine-tune: the baseline of a transfer.")
     _add_target(parser)
     _add_output(parser)
+    _add_training(parser)
     return _with_recipe(parser)
 
 
@@ -303,6 +306,18 @@ def _add_zoo(parser: Parser) -> None:
 def _add_output(parser: Parser) -> None:
     parser.add_argument("--output", type=str, required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--overwrite", action="store_true", help="replace a run that DIR holds")
+
+
+def _add_training(parser: Parser) -> None:
+    parser.add_argument(
+        "--no-health", action="store_true", help="do not look for copies, wrong labels and the like before training"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that make batches (default: none, unless a GPU trains on more images than fit into memory)",
+    )
 
 
 def _with_behaviour(parser: Parser) -> Parser:

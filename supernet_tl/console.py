@@ -118,7 +118,7 @@ def say(text: str, *, quiet: bool = False) -> None:
 
 
 class _Notices(logging.Handler):
-    """Shows what the zoo logs, each sentence once."""
+    """Shows what is logged, each sentence once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,11 +132,12 @@ class _Notices(logging.Handler):
 
 
 def show_notices(*, quiet: bool = False) -> None:
-    """Let the person see what the zoo has to say, such as that it is offline; when quiet, only warnings."""
+    """Let the person see what zoo and data have to say, such as that it is offline; when quiet, only warnings."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # the verbs show their own
-    logger = logging.getLogger("zoo_store")
-    for handler in [handler for handler in logger.handlers if isinstance(handler, _Notices)]:
-        logger.removeHandler(handler)
-    logger.addHandler(_Notices())
-    logger.setLevel(logging.WARNING if quiet else logging.INFO)
-    logger.propagate = False
+    notices = _Notices()
+    for logger in map(logging.getLogger, ("zoo_store", "supernet_tl.data")):
+        for handler in [handler for handler in logger.handlers if isinstance(handler, _Notices)]:
+            logger.removeHandler(handler)
+        logger.addHandler(notices)
+        logger.setLevel(logging.WARNING if quiet else logging.INFO)
+        logger.propagate = False

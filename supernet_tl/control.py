@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from supernet_tl.console import counted, say
-from supernet_tl.data import ImageSet, Splits, StoredSplits, open_image_set
+from supernet_tl.data import Fetching, ImageSet, Splits, StoredSplits, open_image_set
 from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS
 from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import PreparedData, prepare, split
@@ -17,7 +17,7 @@ from supernet_tl.recipe import Recipe
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 Source = str | os.PathLike[str] | ImageSet
-"""A folder, a Meta-Album folder, ``pocket:NAME``, or an image set."""
+"""A folder, a Meta-Album folder, ``pocket:NAME``, ``openml:TAG/VERSION``, or an image set."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Control:
         overwrite: replace a run that the output folder holds.
         skip_corrupt: leave unreadable images out instead of refusing the set.
         drop_small_classes: leave classes with fewer than four images out instead of refusing the set.
+        workers: processes that make batches; as many as pay when absent, which is none unless a GPU waits for the disk.
+        health: examine images before anything is trained on them: copies across parts, label conflicts and the like.
 
     Raises:
         RecipeError: a device that is unknown or that this machine does not have.
@@ -40,6 +42,8 @@ class Control:
     overwrite: bool = False
     skip_corrupt: bool = False
     drop_small_classes: bool = False
+    workers: int | None = None
+    health: bool = True
 
     def __post_init__(self) -> None:
         kind, _, index = self.device.partition(":")
@@ -51,16 +55,29 @@ class Control:
                 f"device {self.device!r} was asked for, but PyTorch sees {count} of that kind; give another --device, "
                 "or leave it out for the best there is."
             )
+        if self.workers is not None and self.workers < 0:
+            raise RecipeError(f"workers is {self.workers}; expected 0 or more, or leave --workers out.")
 
-    def open(self, source: Source, *, to_split: bool = True) -> ImageSet:
-        """Open and check an image set, and say what was left out; unless it is to be split, one image a class does."""
-        with counted(f"checking {source}", quiet=self.quiet) as progress:
+    def open(self, source: Source, *, to_split: bool = True, image_size: int | None = None) -> ImageSet:
+        """Open and check an image set, and say what was left out; unless it is to be split, one image a class does.
+
+        Args:
+            source: of the images.
+            to_split: whether every class needs an image for each split.
+            image_size: pixels a side that all images are wanted in next, so that they are decoded only once.
+        """
+        with (
+            counted(f"downloading {source}", quiet=self.quiet, in_bytes=True) as fetched,
+            counted(f"checking {source}", quiet=self.quiet) as progress,
+        ):
             images = open_image_set(
                 source,
                 skip_corrupt=self.skip_corrupt,
                 drop_small_classes=self.drop_small_classes,
                 min_images=MIN_IMAGES_PER_CLASS if to_split or self.drop_small_classes else 1,
                 progress=progress,
+                fetching=Fetching(notify=self.say, progress=fetched),
+                image_size=image_size,
             )
         for note in images.notes:
             self.say(f"{images.name}: {note}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -33,6 +34,7 @@ class SearchData(LightningDataModule):
         balance: ``class`` draws batches evenly over classes; else over images.
         skip_corrupt: leave unreadable images out instead of refusing the set.
         drop_small_classes: leave classes with fewer than four images out instead of refusing the set.
+        workers: processes that make batches; as many as pay when absent, which is none unless a GPU waits for the disk.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class SearchData(LightningDataModule):
         balance: Balance = "source",
         skip_corrupt: bool = False,
         drop_small_classes: bool = False,
+        workers: int | None = None,
     ) -> None:
         super().__init__()
         recipe = Recipe(
@@ -68,8 +71,13 @@ class SearchData(LightningDataModule):
         )
         self.recipe, self._stored = pinned(recipe)
         first_process = getattr(rank_zero_only, "rank", 0) == 0
-        control = Control(quiet=not first_process, skip_corrupt=skip_corrupt, drop_small_classes=drop_small_classes)
-        self.image_set = control.open(target)
+        control = Control(
+            quiet=not first_process,
+            skip_corrupt=skip_corrupt,
+            drop_small_classes=drop_small_classes,
+            workers=workers,
+        )
+        self.image_set = control.open(target, image_size=self.recipe.size_of_all_images)
         self.num_classes = len(self.image_set.class_names)
         self.in_channels = in_channels
         self._control = control
@@ -80,7 +88,9 @@ class SearchData(LightningDataModule):
         """The images, decoded when first asked for."""
         if self._data is None:
             splits = self._control.split(self.image_set, self.recipe, self._stored)
-            self._data = self._control.prepare(self.image_set, self.recipe, splits)
+            data = self._control.prepare(self.image_set, self.recipe, splits)
+            trains = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+            self._data = data.near(trains, self._control.workers)
         return self._data
 
     @property

@@ -9,19 +9,13 @@ from typing import Any
 from jsonargparse import Namespace
 
 from supernet_tl.console import counted, say
-from supernet_tl.data.album import (
-    AlbumVersion,
-    Fetching,
-    KeptSet,
-    album_versions,
-    damaged_cards,
-    get,
-    kept,
-    named,
-    remove,
-    select_versions,
-    verify,
-)
+from supernet_tl.data.album.download import get
+from supernet_tl.data.album.fetching import Fetching
+from supernet_tl.data.album.kept import KeptSet, damaged_cards, kept, verify
+from supernet_tl.data.album.lookup import select
+from supernet_tl.data.album.removal import remove
+from supernet_tl.data.album.source import named
+from supernet_tl.data.album.table import AlbumVersion, album_versions
 from supernet_tl.errors import ProblemsFoundError, SelectionError
 from supernet_tl.output import OUT, print_json, size_in_words, table_of
 
@@ -121,12 +115,12 @@ def _verify(options: Namespace) -> None:
 
 
 def _rm(options: Namespace) -> None:
-    removed = [remove(wanted) for wanted in _wanted(options.sets)]
+    removed = {_name(wanted): remove(wanted) for wanted in _wanted(options.sets)}
     if options.json:
-        print_json([_kept_dict(found) for found in removed])
+        print_json({name: {"folder": str(folder), "num_bytes": size} for name, (folder, size) in removed.items()})
         return
-    for found in removed:
-        OUT.print(f"deleted {_kept_name(found)} ({size_in_words(found.card.num_bytes)})")
+    for name, (_, num_bytes) in removed.items():
+        OUT.print(f"deleted {name} ({size_in_words(num_bytes)})")
 
 
 def _gc(options: Namespace) -> None:
@@ -144,6 +138,7 @@ def _gc(options: Namespace) -> None:
 def _health(options: Namespace) -> None:
     from supernet_tl.control import Control
     from supernet_tl.data.health import examine
+    from supernet_tl.health_tables import health_tables
     from supernet_tl.prepared_data import split
     from supernet_tl.recipe import Recipe
 
@@ -158,7 +153,8 @@ def _health(options: Namespace) -> None:
     if options.json:
         print_json(health.to_dict())
         return
-    show_health(health)
+    for table in health_tables(health):
+        OUT.print(table)
 
 
 def _wanted(names: Sequence[str]) -> list[AlbumVersion | int]:
@@ -167,7 +163,7 @@ def _wanted(names: Sequence[str]) -> list[AlbumVersion | int]:
     for name in names:
         text = name.removeprefix("openml:")
         one = named(text) if text.strip().isdecimal() else None
-        found |= dict.fromkeys(select_versions(text) if one is None else (one,))
+        found |= dict.fromkeys(select(text) if one is None else (one,))
     return list(found)
 
 

@@ -25,6 +25,8 @@ class EpochRow:
         arch_loss: mean over the architecture split's images seen; search only.
         validation_loss: on the validation split.
         validation_accuracy: on the validation split, a fraction.
+        validation_balanced_accuracy: likewise, the mean recall of its classes.
+        validation_macro_f1: likewise, the mean F1 of its classes.
         learning_rate: of the weights.
         radius: of the perturbation; search only.
         num_skip_connections: in the genotype that the alphas stand for; search only.
@@ -45,6 +47,13 @@ class EpochRow:
     num_skip_connections: int | None = None
     entropy: float | None = None
     stopped: str | None = None
+    validation_balanced_accuracy: float | None = None
+    validation_macro_f1: float | None = None
+
+    @property
+    def validation_scores(self) -> tuple[float | None, float | None, float | None]:
+        """Accuracy, balanced accuracy and macro-F1 on the validation split."""
+        return self.validation_accuracy, self.validation_balanced_accuracy, self.validation_macro_f1
 
 
 def write_csv(path: Path, rows: Iterable[EpochRow]) -> None:

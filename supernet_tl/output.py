@@ -32,7 +32,23 @@ class _Cells(Table):
 
 OUT = _Output(highlight=False, markup=False)  # names may hold brackets
 
-_WHOLE = frozenset({"entry", "net", "classes", "size", "test", "validation", "parameters", "distance", "probability"})
+_WHOLE = frozenset(
+    {
+        "entry",
+        "set",
+        "id",
+        "images",
+        "kept",
+        "net",
+        "classes",
+        "size",
+        "test",
+        "validation",
+        "parameters",
+        "distance",
+        "probability",
+    }
+)
 
 
 def table_of(*columns: str, title: str | None = None) -> Table:

@@ -23,7 +23,9 @@ from supernet_tl.choosing import select_entry
 from supernet_tl.console import counted
 from supernet_tl.control import Control, Source
 from supernet_tl.data import ImageSet, Splits, StoredSplits
+from supernet_tl.data.health import DataHealth
 from supernet_tl.data.splitting.stored import FILE_NAME as SPLITS_FILE
+from supernet_tl.data_health import copy_health, examine_target
 from supernet_tl.files import write_whole
 from supernet_tl.network_file import Classifier
 from supernet_tl.past_accuracies import digest_of
@@ -141,7 +143,9 @@ def transfer(
     settings = {"recipe": _settings(recipe), "required": required, "select": select, "target": images.fingerprint()}
     with run_folder(_path(output), "transfer", settings, overwrite=control.overwrite) as run:
         _say_continued(run, control)
-        splits, started = _splits(run, images, recipe, stored, control), time.perf_counter()
+        splits = _splits(run, images, recipe, stored, control)
+        health = examine_target(run, images, splits, control, required.get("image_size"))
+        started = time.perf_counter()
         prober = Prober(run, store, images, splits, recipe, control)
         if run.has("ranking.json"):
             stored = run.read_json("ranking.json")
@@ -162,7 +166,16 @@ def transfer(
             with_scratch = False
         data = control.prepare(images, recipe, splits)
         return _adapt(
-            run, data, recipe, control, chosen, source, seconds, keep=output is not None, with_scratch=with_scratch
+            run,
+            data,
+            recipe,
+            control,
+            chosen,
+            source,
+            seconds,
+            health,
+            keep=output is not None,
+            with_scratch=with_scratch,
         )
 
 
@@ -181,12 +194,14 @@ def search(
     control = control or Control()
     recipe = Recipe.from_options(dict(options, epochs=epochs, finetune_epochs=finetune_epochs, final=final, seed=seed))
     recipe, stored = pinned(recipe)
-    images = control.open(target)
+    images = control.open(target, image_size=recipe.size_of_all_images)
     settings = {"recipe": _settings(recipe), "target": images.fingerprint()}
     with run_folder(_path(output), "search", settings, overwrite=control.overwrite) as run:
         _say_continued(run, control)
-        data = control.prepare(images, recipe, _splits(run, images, recipe, stored, control))
-        return _adapt(run, data, recipe, control, None, None, {}, keep=output is not None)
+        splits = _splits(run, images, recipe, stored, control)
+        health = examine_target(run, images, splits, control, recipe.image_size)
+        data = control.prepare(images, recipe, splits)
+        return _adapt(run, data, recipe, control, None, None, {}, health, keep=output is not None)
 
 
 def _adapt(
@@ -197,6 +212,7 @@ def _adapt(
     selection: Selection | None,
     source: zoo_store.ZooEntry | None,
     seconds: Mapping[str, float],
+    health: DataHealth | None,
     *,
     keep: bool,
     with_scratch: bool = False,
@@ -206,12 +222,12 @@ def _adapt(
     _write_samples(run, data, source)
     searched = search_supernet(run, data, recipe, control, source=source)
     trained = train_final(run, data, recipe, control, searched.supernet)
-    summary = summarise(data, recipe, selection, searched, trained, seconds, control.device)
+    summary = summarise(data, recipe, selection, searched, trained, seconds, control.device, health)
     run.write_json("summary.json", summary)
     if keep:
         from supernet_tl.report import build_report
 
-        compared = {"from scratch": _scratch_beside(run, data, recipe, control)} if with_scratch else None
+        compared = {"from scratch": _scratch_beside(run, data, recipe, control, health)} if with_scratch else None
         build_report(run.path, compared)
     run.finish()
     network = trained.classifier.network.to("cpu").eval()
@@ -226,14 +242,17 @@ def _adapt(
     )
 
 
-def _scratch_beside(run: RunFolder, data: PreparedData, recipe: Recipe, control: Control) -> Path:
+def _scratch_beside(
+    run: RunFolder, data: PreparedData, recipe: Recipe, control: Control, health: DataHealth | None
+) -> Path:
     """The same search from random weights, in a folder of its own within the run's; not repeated once finished."""
     path = run.path / "scratch"
     settings = {"recipe": _settings(recipe), "target": data.image_sets[0].fingerprint()}
     if not is_finished(path):
         control.say("the same from scratch, to compare with")
         with run_folder(path, "search", settings) as scratch:
-            _adapt(scratch, data, recipe, control, None, None, {}, keep=True)
+            copy_health(run, scratch)
+            _adapt(scratch, data, recipe, control, None, None, {}, health, keep=True)
     return path
 
 

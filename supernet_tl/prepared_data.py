@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, SequentialSampler
 
 from supernet_tl.data import (
     WHOLE,
     Augmentation,
     BalancedSampler,
+    Batch,
     EpochSampler,
     EvaluationBatches,
     ImageSet,
     ImageTensors,
+    Loading,
     Normalisation,
     Progress,
     Shard,
@@ -31,7 +32,10 @@ from supernet_tl.data import (
     make_splits,
     to_grey,
 )
-from supernet_tl.data.batches.image_tensors import FullBatches
+from supernet_tl.data.batches.loaders import FullBatches
+from supernet_tl.data.batches.loading import fits_beside
+from supernet_tl.data.pixels.pixel_cache import pixel_rows
+from supernet_tl.data.pixels.pixel_rows import PixelRows
 from supernet_tl.errors import RecipeError
 from supernet_tl.quiet import quiet_lightning
 from supernet_tl.recipe import Recipe
@@ -39,7 +43,7 @@ from supernet_tl.recipe import Recipe
 if TYPE_CHECKING:
     from lightning.pytorch.utilities import CombinedLoader
 
-Loader = DataLoader[tuple[Tensor, Tensor]]
+Loader = DataLoader[Batch]
 
 
 @dataclass(frozen=True)
@@ -74,26 +78,40 @@ class PreparedData:
     @property
     def in_channels(self) -> int:
         """Channels of the images: 3, or 1 for grey."""
-        return self.weight.images.shape[1]
+        return self.weight.pixels.shape[1]
 
     @property
     def search(self) -> ImageTensors:
         """Weight and architecture images together: what the final network is trained on."""
-        weight, architecture = self.weight, self.architecture
-        return ImageTensors(
-            images=torch.cat([weight.images, architecture.images]),
-            labels=torch.cat([weight.labels, architecture.labels]),
-            source=torch.cat([weight.source, architecture.source]),
-            mean=weight.mean,
-            std=weight.std,
-        )
+        return ImageTensors.joined([self.weight, self.architecture])
+
+    def near(self, device: torch.device, workers: int | None = None) -> PreparedData:
+        """The data as training on a device takes it up fastest; the numbers stay the same.
+
+        On a CPU that is as it is. A GPU keeps the images of training and validation, a byte a pixel, where these take
+        at most a quarter of its free memory; otherwise batches travel there from pinned memory, made by workers where
+        the images are more than fits into memory. The test images stay where they are.
+
+        Args:
+            device: that trains.
+            workers: processes that make batches, instead of as many as pay.
+        """
+        parts = [self.weight, self.architecture, self.validation]
+        joined = ImageTensors.joined(parts)
+        if fits_beside(joined.pixels.num_bytes, device):
+            joined = joined.to(device)
+            bounds = torch.split(torch.arange(len(joined)), [len(part) for part in parts])
+            parts = [joined.take(rows) for rows in bounds]
+        loading = Loading.for_machine(device, joined.pixels, workers)
+        weight, architecture, validation = (part.loaded(loading) for part in parts)
+        return replace(self, weight=weight, architecture=architecture, validation=validation)
 
     def augmentation(self, recipe: Recipe) -> Augmentation:
         """The recipe's augmentation for these images; a mixture is mirrored only if all its sources may be."""
         mirror_safe = all(images.card.mirror_safe for images in self.image_sets)
         flip = mirror_safe if recipe.flip == "auto" else recipe.flip == "yes"
-        augmentation = Augmentation.for_images(recipe.image_size, flip)
-        return augmentation if recipe.crop_padding is None else Augmentation(recipe.crop_padding, flip)
+        augmentation = Augmentation.for_images(recipe.image_size, flip, recipe.augment)
+        return augmentation if recipe.crop_padding is None else replace(augmentation, crop_padding=recipe.crop_padding)
 
     def search_loader(self, recipe: Recipe, shard: Shard = WHOLE) -> CombinedLoader:
         """Both halves at once: each batch is ``{"weight": (images, labels), "architecture": (images, labels)}``.
@@ -203,15 +221,14 @@ def prepare(
     """
     splits = split(images, recipe) if splits is None else splits
     parts = {name: np.asarray(getattr(splits, name)) for name in ("weight", "architecture", "validation", "test")}
-    pixels = images.pixels(recipe.image_size, np.concatenate(list(parts.values())).tolist(), progress)
+    pixels = pixel_rows(images, recipe.image_size, np.concatenate(list(parts.values())).tolist(), progress)
     if recipe.in_channels == 1:
-        pixels = to_grey(pixels)
-    bounds = np.cumsum([0, *map(len, parts.values())])
-    num_search = int(bounds[2])
-    normalisation = Normalisation.of(pixels[:num_search])
+        pixels = PixelRows.of(torch.cat([to_grey(part) for part in pixels.parts()]))
+    places = torch.split(torch.arange(len(pixels)), [len(indices) for indices in parts.values()])
+    normalisation = Normalisation.of_parts(pixels.take(torch.cat(places[:2])).parts())
     tensors = {
-        name: ImageTensors.of(pixels[start:stop], images.labels[indices], normalisation)
-        for (name, indices), start, stop in zip(parts.items(), bounds[:-1], bounds[1:], strict=True)
+        name: ImageTensors.of(pixels.take(rows), images.labels[indices], normalisation)
+        for (name, indices), rows in zip(parts.items(), places, strict=True)
     }
     return PreparedData((images,), (splits,), (normalisation,), images.class_names, **tensors)
 

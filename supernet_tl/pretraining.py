@@ -17,6 +17,7 @@ from supernet_tl.cards import data_of, embedder_of
 from supernet_tl.console import counted
 from supernet_tl.control import Control, Source
 from supernet_tl.data import ImageSet, StoredSplits
+from supernet_tl.data_health import examine_sources
 from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import mix, pinned
 from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe, digest
@@ -82,7 +83,7 @@ def pretrain(
     if mixture and len(listed) < 2:
         raise RecipeError("a mixture of one source was asked for; give two or more sources, or leave --mixture out.")
     tags = _checked_tags(tags)
-    opened = [control.open(source) for source in listed]
+    opened = [control.open(source, image_size=recipe.size_of_all_images) for source in listed]
     if mixture:
         _refuse_repeated(opened)
     runs = Path(output) if output is not None else None if store is None else folder_of_runs(store, has_output=False)
@@ -148,11 +149,12 @@ def _pretrain_one(
         parts = [control.prepare(images, recipe, control.split(images, recipe, stored)) for images in group]
         data = parts[0] if len(parts) == 1 else mix(parts)
         run.write_json("splits.json", [one.to_dict(images) for one, images in zip(data.splits, group, strict=True)])
+        health = examine_sources(data.image_sets, data.splits, control, recipe.image_size)
         # A source that cannot be sketched is not worth hours of training.
         with counted(f"embedding {name}", quiet=control.quiet) as progress:
             sketch = adapters.sketch_of(data.image_sets, data.splits, recipe, control.device, progress)
         searched = search_supernet(run, data, recipe, control, title=f"pretraining {name}")
-        metrics: dict[str, float | None] = searched.accuracies(data, control.device)
+        metrics: dict[str, float | None] = searched.scores(data, control.device)
         if (stopped := searched.stopped_early(recipe)) is not None:
             metrics["epochs"] = stopped["epoch"]
         entry = adapters.entry_of(
@@ -165,7 +167,7 @@ def _pretrain_one(
             tags=tags,
         )
         entry_id = zoo_store.content_id(entry) if zoo is None else zoo.add(entry)
-        run.write_json("summary.json", pretraining_summary(entry_id, entry, data, recipe, searched))
+        run.write_json("summary.json", pretraining_summary(entry_id, entry, data, recipe, searched, health))
         if zoo is not None:
             control.say(f"{name}: added to the zoo as {entry_id[:12]}")
         run.finish()

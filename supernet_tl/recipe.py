@@ -17,6 +17,7 @@ Order = Literal["first", "unrolled"]
 Final = Literal["inherit", "retrain"]
 Flip = Literal["auto", "yes", "no"]
 Stem = Literal["cifar", "imagenet"]
+Augment = Literal["shift", "colour", "strong"]
 Terms = Literal["rows", "self_distances"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Sketching = Literal["rows", "gaussians"]
@@ -61,6 +62,9 @@ class Recipe:
         entropy_tolerance: in nats; see ``stable_epochs``.
         flip: mirror images at random; ``auto`` asks the data's card whether a mirrored image keeps its class.
         crop_padding: furthest random shift in pixels; an eighth of the image when absent.
+        augment: of training images: ``shift`` and mirror them; ``colour`` also changes brightness, contrast, saturation
+            and hue; ``strong`` also applies RandAugment and erases a part of some. What is added is drawn for each of
+            eight groups of a batch.
         test_frac: share of the images for the test split, where the data has no test part of its own.
         validation_frac: share of the images for the validation split.
         splits: ``splits.json`` of another run, or that run's folder: images that it knows stay in the split they were
@@ -129,6 +133,7 @@ class Recipe:
     entropy_tolerance: float = 0.01
     flip: Flip = "auto"
     crop_padding: int | None = None
+    augment: Augment = "shift"
     test_frac: float = 0.2
     validation_frac: float = 0.2
     splits: str | None = None
@@ -176,6 +181,11 @@ class Recipe:
             hints = [_with_hint(name, difflib.get_close_matches(name, known, n=1)) for name in unknown]
             raise RecipeError(f"unknown settings {', '.join(hints)}; known are {', '.join(sorted(known))}.")
         return cls(**{name: value for name, value in options.items() if value is not None})
+
+    @property
+    def size_of_all_images(self) -> int | None:
+        """``image_size``, where all images of a set are wanted in it; None where some are left out."""
+        return self.image_size if self.max_search_images is None else None
 
     def replace(self, **changes: Any) -> Recipe:
         """The same recipe with some settings changed."""
@@ -279,6 +289,7 @@ def _choices(recipe: Recipe) -> list[str]:
         "final": get_args(Final),
         "flip": get_args(Flip),
         "stem": get_args(Stem),
+        "augment": get_args(Augment),
         "embed_precision": get_args(Precision),
         "sketch": get_args(Sketching),
         "in_channels": (1, 3),

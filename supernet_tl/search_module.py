@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 import darts
 from supernet_tl.classification_module import ClassificationModule
-from supernet_tl.data import Augmentation, Shard
+from supernet_tl.data import Augmentation, Batch, Shard
 from supernet_tl.divergence import require_finite_loss
 from supernet_tl.errors import ProcessesDifferError, RecipeError
 from supernet_tl.prepared_data import refuse_unshared
@@ -26,7 +26,7 @@ from supernet_tl.recipe import Order, Perturbation, Recipe
 from supernet_tl.schedules import cosine_over, take_rates
 from supernet_tl.seeds import epoch_seed
 
-SearchBatch = dict[str, tuple[Tensor, Tensor]]
+SearchBatch = dict[str, Batch]
 """``weight`` and ``architecture``: normalised images (b, 3, s, s) and labels (b,) of the two halves."""
 
 DEFAULT_WEIGHT_OPTIMIZER = partial(torch.optim.SGD, lr=0.025, momentum=0.9, weight_decay=3e-4)

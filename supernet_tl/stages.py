@@ -16,6 +16,7 @@ from supernet_tl.classification_module import ClassificationModule
 from supernet_tl.console import StageProgress, say
 from supernet_tl.prepared_data import Loader
 from supernet_tl.quiet import quiet_lightning
+from supernet_tl.scores import Scores, score_names
 from supernet_tl.seeds import own_random_numbers
 from supernet_tl.stopping import StopRule
 
@@ -86,8 +87,8 @@ def run_stage(
     return history
 
 
-def accuracy_on(module: ClassificationModule, loader: Loader, device: str) -> float:
-    """Accuracy on the images of a loader, a fraction; ops that draw noise draw it by the module's seed."""
+def scores_on(module: ClassificationModule, loader: Loader, device: str) -> Scores:
+    """Scores on the images of a loader; ops that draw noise draw it by the module's seed."""
     with quiet_lightning(), own_random_numbers(), _interruptible():
         torch.manual_seed(module.seed)
         trainer = Trainer(
@@ -98,7 +99,7 @@ def accuracy_on(module: ClassificationModule, loader: Loader, device: str) -> fl
             **trainer_device(device),
         )
         (found,) = trainer.test(module, loader, verbose=False)
-    return float(found["test_accuracy"])
+    return Scores(*(float(found[name]) for name in score_names("test")))
 
 
 def _is_readable(checkpoint: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +11,7 @@ import darts
 import zoo_store
 from supernet_tl import adapters
 from supernet_tl.adapt import Searched, Trained
+from supernet_tl.data.health import DataHealth
 from supernet_tl.history import best_validation_accuracy, time_to_accuracy
 from supernet_tl.left_out import left_out
 from supernet_tl.prepared_data import PreparedData
@@ -30,11 +31,13 @@ def summarise(
     trained: Trained,
     seconds: Mapping[str, float],
     device: str,
+    health: DataHealth | None = None,
 ) -> dict[str, Any]:
     """The run in plain JSON values; this evaluates on the test images.
 
     Accuracies are fractions after the last epoch that their stage ran. ``time_to_accuracy`` tells of the supernet's
     validation accuracy: epochs counted from 1, seconds of the search stage, null where it was never reached.
+    ``health`` is null where the images were not examined; the run's ``health.json`` tells more.
     ``source`` is null for a search from scratch, and for a transfer whose ``selection`` found scratch to be better.
     """
     images, network, supernet = data.image_sets[0], trained.classifier.network, searched.supernet
@@ -49,6 +52,7 @@ def summarise(
             "class_names": list(data.class_names),
             **left_out(images),
         },
+        "health": None if health is None else health.brief(),
         "source": None if selection is None else selection.source_dict(),
         "selection": None if selection is None else selection.decision(),
         "warm_start": None if searched.warm_start is None else _warm_start(searched.warm_start),
@@ -57,13 +61,13 @@ def summarise(
         "genotype": network.genotype.to_dict(),
         "num_skip_connections": network.genotype.count("skip_connect"),
         "supernet": {
-            **searched.accuracies(data, device),
+            **searched.scores(data, device),
             "best_validation_accuracy": best,
             "num_parameters": sum(parameter.numel() for parameter in supernet.weight_parameters()),
             "macs": darts.count_macs(supernet, image_shape),
         },
         "network": {
-            **trained.accuracies(data, device),
+            **trained.scores(data, device),
             "final": recipe.final,
             "channels": network.channels,
             "num_cells": network.num_cells,
@@ -82,15 +86,24 @@ def summarise(
 
 
 def pretraining_summary(
-    entry_id: str, entry: zoo_store.ZooEntry, data: PreparedData, recipe: Recipe, searched: Searched
+    entry_id: str,
+    entry: zoo_store.ZooEntry,
+    data: PreparedData,
+    recipe: Recipe,
+    searched: Searched,
+    health: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """A pretraining in plain JSON values: the entry's id and card, its sources, and when accuracies were reached."""
+    """A pretraining in plain JSON values: the entry's id and card, its sources, and when accuracies were reached.
+
+    ``health`` tells of each source; null where they were not examined.
+    """
     return {
         "schema_version": SCHEMA,
         "verb": "pretrain",
         "entry": entry_id,
         "card": dict(entry.card),
         "sources": [{"name": images.name, **left_out(images)} for images in data.image_sets],
+        "health": None if health is None else [dict(source) for source in health],
         "stopped_early": searched.stopped_early(recipe),
         "time_to_accuracy": _times(searched),
     }

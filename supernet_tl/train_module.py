@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 import darts
 from supernet_tl.classification_module import ClassificationModule
-from supernet_tl.data import Augmentation
+from supernet_tl.data import Augmentation, Batch
 from supernet_tl.divergence import require_finite_loss
 
 DEFAULT_OPTIMIZER = partial(torch.optim.SGD, lr=0.025, momentum=0.9, weight_decay=3e-4)
@@ -62,7 +62,7 @@ class TrainModule(ClassificationModule):
         super().on_train_epoch_start()
         self.network.drop_path_prob = self.drop_path_prob * self.current_epoch / self.num_epochs
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Cross-entropy, plus that of the auxiliary head where there is one."""
         images, labels = self.augmented(batch)
         output = self.network(images)

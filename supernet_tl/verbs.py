@@ -32,6 +32,8 @@ def _control(config: Namespace) -> Control:
         overwrite=bool(config.get("overwrite")),
         skip_corrupt=bool(config.skip_corrupt),
         drop_small_classes=bool(config.get("drop_small_classes")),
+        workers=config.get("workers"),
+        health=not config.get("no_health"),
     )
 
 
@@ -258,14 +260,15 @@ def _show_result(summary: dict[str, Any], output: Path, *, as_json: bool) -> Non
     origin = "from scratch" if source is None else f"from {source['name']} ({source['entry'][:12]})"
     if selection is not None and selection["probes"]:
         _show_probes(selection, summary["recipe"]["probe_epochs"], summary["target"]["splits"]["validation"])
-    table = table_of("", "validation", "test", "parameters", title=f"{summary['target']['name']}, {origin}")
+    title = f"{summary['target']['name']}, {origin}"
+    table = table_of("", "validation", "test", "balanced test", "macro-F1 test", "parameters", title=title)
     for part in ("supernet", "network"):
         values = summary[part]
         table.add_row(
             "supernet" if part == "supernet" else "final network",
             *(
-                "—" if values[f"{split}_accuracy"] is None else f"{values[f'{split}_accuracy']:.4f}"
-                for split in ("validation", "test")
+                "—" if values[name] is None else f"{values[name]:.4f}"
+                for name in ("validation_accuracy", "test_accuracy", "test_balanced_accuracy", "test_macro_f1")
             ),
             f"{values['num_parameters']:,}",
         )

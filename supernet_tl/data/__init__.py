@@ -2,7 +2,11 @@
 
 from supernet_tl.data.album.fetching import Fetching
 from supernet_tl.data.batches.augment import Augmentation
-from supernet_tl.data.batches.image_tensors import ImageTensors, Normalisation, batch_loader, identity, loader
+from supernet_tl.data.batches.image_batch import Batch, ImageBatch, augmented
+from supernet_tl.data.batches.image_tensors import ImageTensors
+from supernet_tl.data.batches.loaders import batch_loader, identity, loader
+from supernet_tl.data.batches.loading import Loading
+from supernet_tl.data.batches.normalisation import Normalisation
 from supernet_tl.data.batches.samplers import BalancedSampler, EpochSampler, ShuffledSampler
 from supernet_tl.data.batches.sharding import WHOLE, EvaluationBatches, Shard, ShardedSampler
 from supernet_tl.data.card import DataCard
@@ -39,6 +43,7 @@ __all__ = [
     "ArrayStore",
     "Augmentation",
     "BalancedSampler",
+    "Batch",
     "BatchError",
     "CorruptImagesError",
     "DataCard",
@@ -50,11 +55,13 @@ __all__ = [
     "EvaluationBatches",
     "Fetching",
     "FileStore",
+    "ImageBatch",
     "ImageProblem",
     "ImageSet",
     "ImageStore",
     "ImageTensors",
     "LayoutError",
+    "Loading",
     "MissingFilesError",
     "MissingPackageError",
     "Normalisation",
@@ -69,6 +76,7 @@ __all__ = [
     "Splits",
     "StoredSplits",
     "TooFewClassesError",
+    "augmented",
     "batch_loader",
     "check_classes",
     "check_images",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from supernet_tl.data.errors import (
     CorruptImagesError,
-    DecodeError,
     ImageProblem,
     SmallClassesError,
     TooFewClassesError,
     listing,
 )
 from supernet_tl.data.image_set import ImageSet, Progress
+from supernet_tl.data.pixels.readable import unreadable
 
 MIN_IMAGES_PER_CLASS = 4  # one for each split: weight, architecture, validation, test
 
@@ -79,25 +77,27 @@ def _told(image_set: ImageSet) -> str:
     return "".join(f" Noted: {note}." for note in image_set.notes)
 
 
-def check_images(image_set: ImageSet, *, skip_corrupt: bool = False, progress: Progress | None = None) -> ImageSet:
+def check_images(
+    image_set: ImageSet,
+    *,
+    skip_corrupt: bool = False,
+    progress: Progress | None = None,
+    image_size: int | None = None,
+) -> ImageSet:
     """Every image can be decoded; all that cannot are found before the first complaint.
+
+    Images whose content has been decoded before on this machine are not decoded again.
 
     Args:
         image_set: any.
         skip_corrupt: leave unreadable images out, listed in ``skipped``, instead of refusing the set.
-        progress: called after each image.
+        progress: called after each image that is decoded.
+        image_size: pixels a side that the images are wanted in afterwards: what is decoded is then kept at that size.
 
     Raises:
         CorruptImagesError: unreadable images, by name.
     """
-    problems: dict[int, ImageProblem] = {}
-    for index in range(len(image_set)):
-        try:
-            image_set.image(index)
-        except DecodeError as error:
-            problems[index] = error.problem
-        if progress is not None:
-            progress(index + 1, len(image_set))
+    problems = unreadable(image_set, image_size, progress)
     if not problems:
         return image_set
     if not skip_corrupt:
@@ -110,4 +110,4 @@ def check_images(image_set: ImageSet, *, skip_corrupt: bool = False, progress: P
         )
     readable = image_set.take([index for index in range(len(image_set)) if index not in problems])
     left_out = tuple(ImageProblem(image_set.store.name(index), found.reason) for index, found in problems.items())
-    return dataclasses.replace(readable, skipped=image_set.skipped + left_out)
+    return readable.described(skipped=image_set.skipped + left_out)

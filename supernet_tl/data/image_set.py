@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from supernet_tl.data.card import DataCard
 from supernet_tl.data.errors import DataError, ImageProblem
 from supernet_tl.data.pixels.decode import to_square
 from supernet_tl.data.pixels.stores import ImageStore
+from supernet_tl.data.pixels.threads import in_threads
 
 Progress = Callable[[int, int], None]
 """Called after each image with how many are done and how many there are."""
@@ -120,11 +122,18 @@ class ImageSet:
         wanted = range(len(self)) if indices is None else [int(index) for index in indices]
         pixels = torch.empty((len(wanted), 3, size, size), dtype=torch.uint8)
         rows = pixels.numpy()
-        for row, index in enumerate(wanted):
-            rows[row] = np.asarray(to_square(self.image(index), size)).transpose(2, 0, 1)
+
+        def decode(row: int) -> None:
+            rows[row] = self.square(wanted[row], size)
+
+        for done, _ in enumerate(in_threads(decode, range(len(wanted))), start=1):
             if progress is not None:
-                progress(row + 1, len(wanted))
+                progress(done, len(wanted))
         return pixels
+
+    def square(self, index: int, size: int) -> NDArray[np.uint8]:
+        """One image as a square, shape (3, size, size); see :meth:`pixels`."""
+        return np.asarray(to_square(self.image(index), size)).transpose(2, 0, 1)
 
     def class_counts(self) -> dict[str, int]:
         """Images of each class, by class name, in the order of the labels."""
@@ -148,13 +157,21 @@ class ImageSet:
     @cached_property
     def digests(self) -> NDArray[np.uint8]:
         """SHA-256 of the content of every image (of files: their bytes), shape (n, 32); computed once."""
-        digests = b"".join(self.store.digest(index) for index in range(len(self)))
-        return np.frombuffer(digests, dtype=np.uint8).reshape(len(self), -1)
+        return self._digests_of(range(len(self)))
+
+    def digests_of(self, indices: Sequence[int]) -> NDArray[np.uint8]:
+        """Those of some images, shape (m, 32); no other image is read."""
+        known: NDArray[np.uint8] | None = self.__dict__.get("digests")
+        return self._digests_of(indices) if known is None else known[np.asarray(indices, dtype=np.int64)]
+
+    def _digests_of(self, indices: Sequence[int]) -> NDArray[np.uint8]:
+        digests = b"".join(in_threads(self.store.digest, indices))
+        return np.frombuffer(digests, dtype=np.uint8).reshape(len(indices), -1)
 
     def take(self, indices: Sequence[int]) -> ImageSet:
         """The set of these images, in this order, with the same classes."""
         rows = np.asarray(indices, dtype=np.int64)
-        return dataclasses.replace(
+        taken = dataclasses.replace(
             self,
             labels=self.labels[rows],
             store=self.store.take(rows.tolist()),
@@ -162,6 +179,16 @@ class ImageSet:
             official_test=None if self.official_test is None else self.official_test[rows],
             official_validation=None if self.official_validation is None else self.official_validation[rows],
         )
+        if "digests" in self.__dict__:
+            taken.__dict__["digests"] = self.digests[rows]
+        return taken
+
+    def described(self, **changes: Any) -> ImageSet:
+        """The same images with other fields changed; their content is not read again."""
+        described = dataclasses.replace(self, **changes)
+        if "digests" in self.__dict__:
+            described.__dict__["digests"] = self.digests
+        return described
 
     def keep_classes(self, class_names: Sequence[str]) -> ImageSet:
         """The set of these classes' images, labelled anew; the classes left out are added to ``dropped_classes``."""
@@ -171,8 +198,7 @@ class ImageSet:
         place = {name: label for label, name in enumerate(kept)}
         new_label = np.array([place.get(name, -1) for name in self.class_names], dtype=np.int64)
         taken = self.take(np.flatnonzero(new_label[self.labels] >= 0).tolist())
-        return dataclasses.replace(
-            taken,
+        return taken.described(
             class_names=kept,
             labels=new_label[taken.labels],
             card=dataclasses.replace(taken.card, num_classes=len(kept)),

@@ -35,6 +35,7 @@ def open_image_set(
     mirror_safe: bool | None = None,
     progress: Progress | None = None,
     fetching: Fetching | None = None,
+    image_size: int | None = None,
 ) -> ImageSet:
     """Open and check an image set.
 
@@ -48,8 +49,9 @@ def open_image_set(
         min_images: of each class; fewer than four where nothing is split.
         mirror_safe: whether a left-right mirrored image keeps its class; None keeps what the set's card says, which for
             folders is no.
-        progress: called after each image that has been checked.
+        progress: called after each image that is decoded; one that was decoded before on this machine is not again.
         fetching: who is told of a download, and whether there may be one; by default it is logged.
+        image_size: pixels a side that the images are wanted in afterwards: what is decoded is then kept at that size.
 
     Returns:
         At least two classes with at least ``min_images`` images each, every image decodable.
@@ -59,10 +61,10 @@ def open_image_set(
     """
     found = spec if isinstance(spec, ImageSet) else _find(spec, fetching)
     if mirror_safe is not None:
-        found = dataclasses.replace(found, card=dataclasses.replace(found.card, mirror_safe=mirror_safe))
+        found = found.described(card=dataclasses.replace(found.card, mirror_safe=mirror_safe))
     # Counting is cheap and decoding is not: complain about classes first, and again once unreadable images are gone.
     checked = check_classes(found, drop_small_classes=drop_small_classes, min_images=min_images)
-    checked = check_images(checked, skip_corrupt=skip_corrupt, progress=progress)
+    checked = check_images(checked, skip_corrupt=skip_corrupt, progress=progress, image_size=image_size)
     return note_shared_images(check_classes(checked, drop_small_classes=drop_small_classes, min_images=min_images))
 
 

@@ -205,12 +205,20 @@ def seeds_without_baseline(listed: Sequence[Contender]) -> tuple[int, ...]:
 
 
 def _accuracy_lines(part: str, listed: Sequence[Contender]) -> tuple[Line, ...]:
-    lines = [
-        Line("test accuracy", _cells(listed, lambda record: _numbers(part, record).test_accuracy, percent)),
-        Line("validation accuracy", _cells(listed, lambda record: _numbers(part, record).validation_accuracy, percent)),
-    ]
+    def line(name: str, value: Callable[[NetworkNumbers], float | None]) -> list[Line]:
+        cells = _cells(listed, lambda record: value(_numbers(part, record)), percent)
+        return [] if set(cells) == {NOTHING} else [Line(name, cells)]  # older runs do not tell all
+
+    lines = line("test accuracy", lambda numbers: numbers.test_accuracy)
     if any(contender.from_scratch for contender in listed) and len(listed) > 1:
-        lines.insert(1, Line("relative improvement over scratch (test)", improvement_cells(part, listed)))
+        lines.append(Line("relative improvement over scratch (test)", improvement_cells(part, listed)))
+    lines += line("balanced accuracy, mean over classes (test)", lambda numbers: numbers.test_balanced_accuracy)
+    lines += line("macro-F1, mean over classes (test)", lambda numbers: numbers.test_macro_f1)
+    lines.append(
+        Line("validation accuracy", _cells(listed, lambda record: _numbers(part, record).validation_accuracy, percent))
+    )
+    lines += line("balanced accuracy (validation)", lambda numbers: numbers.validation_balanced_accuracy)
+    lines += line("macro-F1 (validation)", lambda numbers: numbers.validation_macro_f1)
     return tuple(lines)
 
 

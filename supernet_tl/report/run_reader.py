@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import darts
+from supernet_tl.data.errors import DataError
+from supernet_tl.data.health import DataHealth
 from supernet_tl.history import EpochRow, read_csv
 from supernet_tl.report.errors import ReportError
 from supernet_tl.report.fields import Fields
@@ -27,6 +29,7 @@ from supernet_tl.report.run_record import (
 
 SUMMARY_SCHEMA = 1
 RANKING_SCHEMA = 1
+_NEWER_SCORES = ("validation_balanced_accuracy", "validation_macro_f1", "test_balanced_accuracy", "test_macro_f1")
 
 
 def read_run(path: Path) -> RunRecord:
@@ -66,6 +69,8 @@ def read_run(path: Path) -> RunRecord:
         ranking=_ranking(path / "ranking.json"),
         mixing=_mixing(path / "mixing_weights.safetensors", space),
         samples=_samples(path / "samples.safetensors"),
+        health=_health(path / "health.json"),
+        health_pictures=_health_pictures(path / "health.safetensors"),
     )
 
 
@@ -161,6 +166,7 @@ def _network_numbers(numbers: Fields) -> NetworkNumbers:
         test_accuracy=numbers.number("test_accuracy"),
         num_parameters=numbers.integer("num_parameters"),
         macs=numbers.integer("macs"),
+        **{name: numbers.number_or_none(name) if name in numbers.values else None for name in _NEWER_SCORES},
     )
 
 
@@ -251,6 +257,29 @@ def _samples(path: Path) -> dict[str, NDArray[np.uint8]]:
                 "expected uint8 images (n, 3, height, width). Restore the file, or delete it to go without its picture."
             )
     return tensors
+
+
+def _health(path: Path) -> DataHealth | None:
+    """None for a run whose images were not examined, or that is older than examining."""
+    if not path.exists():
+        return None
+    try:
+        return DataHealth.from_dict(Fields.read(path).values)
+    except DataError as error:
+        raise ReportError(f"{path}: {error} Or delete the file to go without that section.") from error
+
+
+def _health_pictures(path: Path) -> dict[int, NDArray[np.uint8]]:
+    tensors = _tensors(path)
+    if not tensors:
+        return {}
+    indices, images = tensors.get("indices"), tensors.get("images")
+    if indices is None or images is None or images.dtype != np.uint8 or images.shape[:2] != (len(indices), 3):
+        raise ReportError(
+            f"{path} holds {', '.join(f'{name} {values.shape}' for name, values in tensors.items())}; expected indices "
+            "(n,) and uint8 images (n, 3, height, width). Restore the file, or delete it to go without its pictures."
+        )
+    return dict(zip(indices.tolist(), images, strict=True))
 
 
 def _tensors(path: Path) -> dict[str, NDArray[Any]]:

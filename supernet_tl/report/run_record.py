@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import darts
+from supernet_tl.data.health import DataHealth
 from supernet_tl.history import EpochRow, TimeToAccuracy, best_validation_accuracy, time_to_accuracy
 
 SEARCH_STAGE = "search"
@@ -92,12 +93,21 @@ class NetworkNumbers:
         test_accuracy: after the last epoch, a fraction.
         num_parameters: weights, without alphas.
         macs: multiply-accumulates for one image.
+        validation_balanced_accuracy: mean recall of the classes; None in runs from before it was measured, like those
+            that follow.
+        validation_macro_f1: mean F1 of the classes.
+        test_balanced_accuracy: as of validation.
+        test_macro_f1: as of validation.
     """
 
     validation_accuracy: float | None
     test_accuracy: float
     num_parameters: int
     macs: int
+    validation_balanced_accuracy: float | None = None
+    validation_macro_f1: float | None = None
+    test_balanced_accuracy: float | None = None
+    test_macro_f1: float | None = None
 
 
 @dataclass(frozen=True)
@@ -201,6 +211,8 @@ class RunRecord:
         mixing: mixing weights of ``normal`` and ``reduction`` cell, shape (epochs + 1, num_edges, num_primitives);
             empty when the folder does not keep them.
         samples: images of ``target`` and ``source``, uint8 (n, 3, height, width); empty when the folder keeps none.
+        health: what was found when the target was examined; None when it was not.
+        health_pictures: images that findings name, uint8 (3, height, width), by their index in the target.
     """
 
     path: Path
@@ -230,6 +242,8 @@ class RunRecord:
     ranking: RankingRecord | None = field(repr=False)
     mixing: Mapping[str, NDArray[np.float32]] = field(repr=False)
     samples: Mapping[str, NDArray[np.uint8]] = field(repr=False)
+    health: DataHealth | None = field(default=None, repr=False)
+    health_pictures: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
 
     @property
     def seed(self) -> int:

@@ -67,3 +67,9 @@ def make_meta_album(tmp_path: Path, save_image: SaveImage) -> MakeMetaAlbum:
         return root
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _own_pixels(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds what another has decoded."""
+    monkeypatch.setenv("SUPERNET_TL_CACHE", str(tmp_path_factory.mktemp("cache")))

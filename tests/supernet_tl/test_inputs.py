@@ -49,7 +49,7 @@ def test_a_grey_source_and_its_transfer_predict_colour_files(
 
     # Oracle: accuracy of the stored network on the stored test split, computed here from the images in colour.
     classifier = supernet_tl.load_classifier(tmp_path / "run" / "network")
-    splits = Splits.from_dict(json.loads((tmp_path / "run" / "splits.json").read_text()), target.labels)
+    splits = Splits.from_dict(json.loads((tmp_path / "run" / "splits.json").read_text()), target)
     probabilities = classifier.predict(target.pixels(8, splits.test.tolist()))
     accuracy = float(np.mean(probabilities.argmax(dim=-1).numpy() == target.labels[splits.test]))
     assert result.summary["network"]["test_accuracy"] == pytest.approx(accuracy)

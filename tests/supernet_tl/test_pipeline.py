@@ -164,7 +164,7 @@ def test_a_transfer_leaves_the_whole_evidence(
     assert summary["warm_start"]["reinitialised"] == ["classifier.weight", "classifier.bias"]
     assert summary["recipe"]["channels"] == 2  # adopted from the entry
     assert summary["supernet"]["validation_accuracy"] == rows[1].validation_accuracy
-    splits = Splits.from_dict(json.loads((output / "splits.json").read_text()), target.labels)
+    splits = Splits.from_dict(json.loads((output / "splits.json").read_text()), target)
     assert summary["target"]["splits"] == splits.sizes()
     genotype = darts.Genotype.from_json((output / "genotype.json").read_text())
     assert genotype == result.genotype == result.network.genotype

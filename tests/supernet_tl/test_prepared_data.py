@@ -50,6 +50,36 @@ def test_a_mixture_has_one_head_over_source_and_class_and_draws_evenly_over_sour
     assert (labels < 2).float().mean().item() < 0.25
 
 
+@pytest.mark.parametrize("in_mixture", [False, True])
+def test_batches_are_drawn_evenly_over_classes_of_unequal_size(
+    in_mixture: bool, stripes: Callable[..., ImageSet]
+) -> None:
+    recipe = RECIPE.replace(balance="class", batch_size=6)
+    whole = stripes("uneven", 1, 3, 60)
+    uneven = whole.take([*range(60), *range(60, 72), *range(120, 128)])
+    data = prepare(uneven, recipe)
+    if in_mixture:
+        data = mix([data, prepare(stripes("other", 2, 3, 12), recipe)])
+    halves = [[batch[half][1] for batch, _, _ in data.search_loader(recipe)] for half in ("weight", "architecture")]
+    for batches in (*halves, [labels for _, labels in data.train_loader(recipe)]):
+        counts = torch.stack([labels.bincount(minlength=data.num_classes) for labels in batches])
+        # Oracle: six images of three classes are two each; of two sources with three classes each, one each.
+        assert set(counts.flatten().tolist()) == ({1} if in_mixture else {2})
+    plain = torch.cat([labels for _, labels in data.train_loader(RECIPE.replace(balance="image"))])
+    assert plain.bincount()[0] > 3 * plain.bincount()[1]
+
+
+def test_shots_hold_for_search_and_final_network_and_leave_what_is_evaluated(stripes: Callable[..., ImageSet]) -> None:
+    images = stripes("target")
+    few, whole = prepare(images, RECIPE.replace(shots=2)), prepare(images, RECIPE)
+    assert few.weight.labels.bincount().tolist() == few.architecture.labels.bincount().tolist() == [1, 1, 1]
+    assert few.search.labels.bincount().tolist() == [2, 2, 2]
+    assert torch.equal(few.test.images, whole.test.images)
+    assert torch.equal(few.validation.images, whole.validation.images)
+    labels = torch.cat([labels for _, labels in few.train_loader(RECIPE)])
+    assert labels.bincount().tolist() == [2, 2, 2]
+
+
 def test_evaluation_sees_every_image_once_in_order(stripes: Callable[..., ImageSet]) -> None:
     data = prepare(stripes("target"), RECIPE)
     labels = torch.cat([labels for _, labels in evaluation_loader(data.validation, batch_size=4)])

@@ -76,7 +76,9 @@ def test_the_module_takes_the_steps_of_the_plain_loop(
         generator = torch.Generator().manual_seed(epoch_seed(recipe.seed, epoch, "batches"))
         noise = torch.Generator().manual_seed(epoch_seed(recipe.seed, epoch, "perturbation"))
         radius = darts.perturbation_radius(epoch, recipe.epochs)
-        for (images, labels), (arch_images, arch_labels) in zip(*loaders, strict=True):
+        halves = [list(loader) for loader in loaders]
+        for step in range(max(map(len, halves))):  # the smaller half goes round
+            (images, labels), (arch_images, arch_labels) = (half[step % len(half)] for half in halves)
             # The same draws in the same order: the architecture batch is augmented first.
             arch_batch = augmentation(arch_images, generator), arch_labels
             weight_batch = augmentation(images, generator), labels

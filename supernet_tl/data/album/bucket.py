@@ -113,4 +113,4 @@ def _list(parquet_url: str, bucket: str, prefix: str, link: Link) -> tuple[Store
 
 def one_line(error: Exception) -> str:
     """What an error says, short enough to stand in a sentence."""
-    return " ".join(str(error).split())[:300]
+    return " ".join(str(getattr(error, "reason", error)).split())[:300]  # the reason is what retries were used up by

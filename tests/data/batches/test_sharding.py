@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from supernet_tl.data import (
-    BalancedSourceSampler,
+    BalancedSampler,
     BatchError,
     EvaluationBatches,
     Shard,
@@ -29,7 +29,7 @@ def test_the_draws_of_all_processes_are_those_of_one_in_turn_and_equally_many() 
 
 def test_a_batch_over_all_processes_is_as_even_over_the_sources_as_in_one() -> None:
     source = np.repeat([0, 1], [30, 6])
-    parts = [list(ShardedSampler(BalancedSourceSampler(source, seed=0), Shard(rank, 2))) for rank in range(2)]
+    parts = [list(ShardedSampler(BalancedSampler([source], seed=0), Shard(rank, 2))) for rank in range(2)]
     for start in range(0, len(parts[0]), 4):
         batch = [index for part in parts for index in part[start : start + 4]]
         assert np.bincount(source[batch]).tolist() == [len(batch) // 2] * 2

@@ -57,7 +57,7 @@ def test_every_set_has_a_truthful_card_and_can_be_split(
     assert all((found.card.origin, found.card.licence, found.card.description, found.card.domain))
     assert "album" not in " ".join(str(value) for value in found.card.to_dict().values()).lower()
     assert min(found.class_counts().values()) >= 40
-    make_splits(found.labels, seed=0, official_test=found.official_test)
+    make_splits(found, seed=0)
 
 
 def test_the_album_lists_exactly_these_sets(album: dict[str, ImageSet]) -> None:

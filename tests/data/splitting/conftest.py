@@ -30,6 +30,9 @@ class Contents:
     def digest(self, index: int) -> bytes:
         return hashlib.sha256(self.contents[index].encode()).digest()
 
+    def name(self, index: int) -> str:
+        return f"image {index}"
+
     def take(self, indices: Sequence[int]) -> Contents:
         return Contents([self.contents[index] for index in indices])
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
 from supernet_tl.data import ImageSet, SplitError, Splits, make_splits
 

@@ -51,7 +51,8 @@ def test_duplicates_in_a_class_are_read_back_where_they_were(make_set: MakeSet) 
     for seed in range(20):
         contents = [str(number) for number in np.random.default_rng(seed).integers(0, 15, size=40)]
         images = make_set(LABELS, contents)
-        for settings in ({}, {"max_search_images": 9}, {"shots": 3}):
+        each: tuple[dict[str, Any], ...] = ({}, {"max_search_images": 9}, {"shots": 3})
+        for settings in each:
             splits = make_splits(images, seed, **settings)
             again = Splits.from_dict(splits.to_dict(images), images)
             assert all(np.array_equal(getattr(splits, name), getattr(again, name)) for name in NAMES)

@@ -1,0 +1,99 @@
+"""Which images can be decoded: found out once for each content, and kept on record."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from supernet_tl.data.errors import DecodeError, ImageProblem
+from supernet_tl.data.pixels.pixel_cache import is_worth_keeping, keep, keys, procedure_dir
+from supernet_tl.data.pixels.threads import in_threads
+
+if TYPE_CHECKING:
+    from supernet_tl.data.image_set import ImageSet, Progress
+
+_DIGEST_BYTES = 32
+_log = logging.getLogger("supernet_tl.data")
+
+
+def unreadable(images: ImageSet, size: int | None, progress: Progress | None = None) -> dict[int, ImageProblem]:
+    """Of each image that cannot be decoded, by its index, why; what is on record as readable is not decoded again.
+
+    Args:
+        images: the set.
+        size: pixels a side, to keep what is decoded in the cache of pixels; None not to.
+        progress: called after each image that is decoded.
+    """
+    try:
+        digests = images.digests
+    except OSError:  # decoding all will say which file cannot even be read, and why
+        return _try_all(images, np.arange(len(images)), progress)
+    unknown = np.flatnonzero(~np.isin(keys(digests), _recorded()))
+    if not len(unknown):
+        return {}
+    problems = _try_and_keep(images, size, unknown, progress)
+    _record(digests[np.setdiff1d(unknown, list(problems))])
+    return problems
+
+
+def _try_and_keep(
+    images: ImageSet, size: int | None, indices: NDArray[np.int64], progress: Progress | None
+) -> dict[int, ImageProblem]:
+    if size is not None and is_worth_keeping(len(images), size):
+        try:
+            return keep(images, size, indices, progress)
+        except (OSError, NotImplementedError) as error:  # whoever needs the pixels will say so
+            _log.debug("decoded images cannot be kept: %s", error)
+    return _try_all(images, indices, progress)
+
+
+def _try_all(images: ImageSet, indices: NDArray[np.int64], progress: Progress | None) -> dict[int, ImageProblem]:
+    def attempt(index: int) -> ImageProblem | None:
+        try:
+            images.image(index)
+        except DecodeError as error:
+            return error.problem
+        return None
+
+    problems: dict[int, ImageProblem] = {}
+    found = in_threads(attempt, indices.tolist())
+    for done, (index, problem) in enumerate(zip(indices.tolist(), found, strict=True), start=1):
+        if problem is not None:
+            problems[index] = problem
+        if progress is not None:
+            progress(done, len(indices))
+    return problems
+
+
+def _records() -> Path:
+    return procedure_dir() / "readable"
+
+
+def _recorded() -> NDArray[np.bytes_]:
+    """Digests of all contents that have been decoded on this machine."""
+    found = b""
+    for path in sorted(_records().glob("*.bin")):
+        content = path.read_bytes()
+        found += content[: len(content) // _DIGEST_BYTES * _DIGEST_BYTES]
+    return np.frombuffer(found, dtype=f"S{_DIGEST_BYTES}")
+
+
+def _record(digests: NDArray[np.uint8]) -> None:
+    """Add contents to the record; where it cannot be written, they will be decoded again."""
+    if not len(digests):
+        return
+    content = np.unique(digests, axis=0).tobytes()
+    try:
+        _records().mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=_records(), prefix=".unfinished-", delete=False) as file:
+            file.write(content)
+        os.replace(file.name, _records() / f"{hashlib.sha256(content).hexdigest()}.bin")
+    except OSError as error:
+        _log.debug("which images can be decoded cannot be recorded in %s: %s", _records(), error)
