@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from supernet_tl.data.errors import listing
@@ -30,4 +28,5 @@ def note_shared_images(image_set: ImageSet) -> ImageSet:
                 f"{len(shared)} of {len(rows)} {part} images are copies of training images ({listing(shared, 3)}), so "
                 f"that accuracies on {part} images are too high; remove one of each pair"
             )
-    return dataclasses.replace(image_set, notes=(*image_set.notes, *notes)) if notes else image_set
+    new = tuple(note for note in notes if note not in image_set.notes)  # a set may be opened twice
+    return image_set.described(notes=image_set.notes + new) if new else image_set

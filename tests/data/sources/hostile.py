@@ -491,6 +491,12 @@ GOOD_SOURCES = (
         ignored=("cover.png",),
     ),
     GoodSource(
+        "splits within the classes",
+        lambda folder: class_folders(class_folders(folder, {"a/train": 4, "b/train": 4}), {"a/test": 2}, seed=1),
+        counts={"a": 6, "b": 4},
+        notes=(r"the folders within the classes look like splits and are not taken for such; put them above .*",),
+    ),
+    GoodSource(
         "a table beside class folders",
         _with(class_folders, lambda root: write(root / "labels.csv", b"path,label\n")),
         notes=(r"labels\.csv not used, for the folders are the classes; to use a table, give it by name",),
