@@ -102,7 +102,7 @@ def _refuse_small_classes(cloud: ot_select.LabelledCloud) -> None:
         raise RecipeError(
             f"sketch is 'gaussians', but {len(small)} classes have fewer than {MIN_CLASS_ROWS} embedded images: "
             f"{', '.join(small[:5])}; their statistics would tell too much of single images. Add images of them, raise "
-            "--sketch-rows or --max-search-images where these leave images out, or keep --sketch rows."
+            "--sketch-rows, --max-search-images or --shots where these leave images out, or keep --sketch rows."
         )
 
 

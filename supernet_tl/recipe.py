@@ -66,7 +66,8 @@ class Recipe:
             and hue; ``strong`` also applies RandAugment and erases a part of some. What is added is drawn for each of
             eight groups of a batch.
         test_frac: share of the images for the test split, where the data has no test part of its own.
-        validation_frac: share of the images for the validation split.
+        validation_frac: share of the images for the validation split, likewise; of those that no part of the data's
+            own takes.
         splits: ``splits.json`` of another run, or that run's folder: images that it knows stay in the split they were
             in, new ones are drawn by their content. Settings of a run hold ``sha256:`` and the file's digest.
         max_search_images: cap on the images of the weight and architecture splits together.

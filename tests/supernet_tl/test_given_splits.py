@@ -112,6 +112,20 @@ def test_another_file_of_splits_is_another_run_and_the_same_one_elsewhere_is_not
     assert result.summary["target"]["splits"] == Splits.from_dict(stored, images).sizes()
 
 
+def test_a_transfer_and_the_scratch_beside_it_take_stored_splits_and_so_does_selection(
+    zoo_path: Path, stripes: Images, quiet: Control, tmp_path: Path
+) -> None:
+    images = stripes("t")
+    stored = supernet_tl.data.make_splits(images, 5, shots=4).to_dict(images)
+    (tmp_path / "splits.json").write_text(json.dumps(stored))
+    given: dict[str, Any] = {"splits": str(tmp_path), "shots": 4, "control": quiet}
+    supernet_tl.transfer(images, zoo_path, output=tmp_path / "run", with_scratch=True, batch_size=8, **ONCE, **given)
+    for run in (tmp_path / "run", tmp_path / "run" / "scratch"):
+        assert json.loads((run / "splits.json").read_text()) == stored
+    # Oracle: shots of each of three classes are what is embedded.
+    assert supernet_tl.select(images, zoo_path, **given).ranking.rows_compared == 12
+
+
 def test_pretraining_takes_stored_splits_and_its_entry_is_another_than_without(
     stripes: Images, tiny: dict[str, Any], embedding: dict[str, Any], quiet: Control, tmp_path: Path
 ) -> None:

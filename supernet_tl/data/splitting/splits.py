@@ -116,8 +116,8 @@ def make_splits(
     Args:
         images: the set; its content is read once.
         seed: not negative.
-        test_frac: fraction of a class's images drawn for test.
-        validation_frac: fraction of a class's images drawn for validation.
+        test_frac: fraction for test of a class's images that are in no official split.
+        validation_frac: as ``test_frac``, for validation.
         max_search_images: at most so many images in weight and architecture together, from each class in proportion
             and from its halves in turn; the images left out are ``unused``. A larger cap keeps what a smaller one
             keeps.
