@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import input_pipeline
-from supernet_tl.data.pixels import pixel_cache
+from supernet_tl.data.pixels.pixel_rows import PixelRows
 
 
 def test_the_report_keeps_every_raw_time_and_divides_our_speed_by_that_of_the_faster_torchvision(
@@ -35,7 +35,7 @@ def test_arms_that_see_other_pixels_are_not_timed(tmp_path: Path, monkeypatch: p
 
     def darker(*arguments: object) -> tuple[object, object]:
         pixels, labels = real(*arguments)  # type: ignore[arg-type]
-        return pixel_cache.PixelRows.of(pixels.gather() // torch.tensor(2, dtype=torch.uint8)), labels
+        return PixelRows.of(pixels.gather() // torch.tensor(2, dtype=torch.uint8)), labels
 
     real = input_pipeline._our_images
     monkeypatch.setattr(input_pipeline, "_our_images", darker)

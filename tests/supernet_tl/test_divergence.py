@@ -18,7 +18,7 @@ from supernet_tl.data import ImageSet, ImageTensors
 from supernet_tl.errors import DivergedError
 from supernet_tl.prepared_data import PreparedData, evaluation_loader, prepare
 from supernet_tl.recipe import Recipe
-from supernet_tl.search_module import SearchModule
+from supernet_tl.search_module import SearchBatch, SearchModule
 from supernet_tl.stages import run_stage
 from supernet_tl.train_module import TrainModule
 
@@ -82,7 +82,7 @@ def test_images_that_are_no_numbers_stop_the_search_before_either_half_is_steppe
 class _NanInSecondEpoch(SearchModule):
     """Sees images that are no numbers in the second step of the second epoch."""
 
-    def training_step(self, batch: dict[str, tuple[torch.Tensor, torch.Tensor]], batch_idx: int) -> None:
+    def training_step(self, batch: SearchBatch, batch_idx: int) -> None:
         if (self.current_epoch, batch_idx) == (1, 1):
             images, labels = batch["weight"]
             batch = {**batch, "weight": (images * math.nan, labels)}
@@ -119,7 +119,7 @@ def test_a_rate_that_is_far_too_high_stops_the_search_in_its_first_epoch(data: P
 
 def test_weights_that_the_last_step_of_an_epoch_ruined_are_not_written(data: PreparedData, tmp_path: Path) -> None:
     class RuinedByItsLastStep(SearchModule):
-        def training_step(self, batch: dict[str, tuple[torch.Tensor, torch.Tensor]], batch_idx: int) -> None:
+        def training_step(self, batch: SearchBatch, batch_idx: int) -> None:
             super().training_step(batch, batch_idx)
             if self.trainer.is_last_batch:
                 self.supernet.classifier.bias.data.fill_(math.inf)

@@ -134,7 +134,12 @@ def test_a_gpu_with_room_keeps_the_images_that_training_sees_and_another_is_sent
     on_cpu = data.near(torch.device("cpu"))
     assert torch.equal(next(iter(on_cpu.train_loader(RECIPE)))[0], next(iter(data.train_loader(RECIPE)))[0])
     asked: list[int] = []
-    monkeypatch.setattr(prepared_data, "fits_beside", lambda num_bytes, device: asked.append(num_bytes) is None)
+
+    def fits(num_bytes: int, device: torch.device) -> bool:
+        asked.append(num_bytes)
+        return True
+
+    monkeypatch.setattr(prepared_data, "fits_beside", fits)
     near = data.near(device)
     assert asked == [sum(len(part) for part in (data.weight, data.architecture, data.validation)) * 3 * 8 * 8]
     for name in ("weight", "architecture", "validation"):

@@ -53,7 +53,7 @@ class Pinned(ImageBatch):
 
 def test_a_loader_pins_a_batch_by_its_own_method() -> None:
     batch = make_batch()
-    found = pin_memory(Pinned(batch.pixels, batch.labels, MEAN, STD))
+    found = pin_memory(Pinned(batch.pixels, batch.labels, MEAN, STD))  # type: ignore[no-untyped-call]
     assert isinstance(found, Pinned)
     assert found.labels.tolist() == [10, 11, 12, 13]
 

@@ -68,7 +68,7 @@ def test_statistics_do_not_depend_on_the_parts_that_images_come_in() -> None:
 def test_batches_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
     sources = [map_file(tmp_path / str(seed), random_bytes(15, seed)) for seed in (1, 2)]
     mixed = ImageTensors.mixture([ImageTensors.of(source, torch.arange(15) % 3) for source in sources], [3, 3])
-    found = []
+    found: list[list[tuple[Tensor, Tensor]]] = []
     for workers in (0, 2):
         sampler = ShuffledSampler(30, seed=4)
         batches = loader(mixed.loaded(Loading(workers)), sampler, 8, drop_last=False)

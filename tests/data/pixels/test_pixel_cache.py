@@ -168,13 +168,16 @@ def test_a_damaged_cache_is_rebuilt_with_a_notice_and_never_used(
     pixels = pack / "pixels.bin"
     content = bytearray(pixels.read_bytes())
     content[100] ^= 1
-    {
-        "flipped": lambda: pixels.write_bytes(content),
-        "cut": lambda: pixels.write_bytes(content[:-1]),
-        "facts": lambda: (pack / "pack.json").write_text("{}"),
-        "digests": lambda: (pack / "digests.bin").write_bytes(b"0" * 32 * 45),
-        "gone": lambda: (pack / "pack.json").unlink(),
-    }[damage]()
+    if damage == "flipped":
+        pixels.write_bytes(content)
+    elif damage == "cut":
+        pixels.write_bytes(content[:-1])
+    elif damage == "facts":
+        (pack / "pack.json").write_text("{}")
+    elif damage == "digests":
+        (pack / "digests.bin").write_bytes(b"0" * 32 * 45)
+    else:
+        (pack / "pack.json").unlink()
     os.utime(pixels, ns=(1, 1))  # as another process would find it
     assert torch.equal(pixel_rows(images, SIZE).gather(), expected)
     what = r"images 0 to 44 of .*pixels\.bin are damaged" if damage == "flipped" else r"is damaged|bytes"
@@ -247,7 +250,7 @@ def test_without_room_or_permission_images_are_read_into_memory_with_a_notice(
 ) -> None:
     expected = images.pixels(SIZE)
     with monkeypatch.context() as patch:
-        patch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(10, 10, 0))  # type: ignore[attr-defined]
+        patch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(10, 10, 0))
         rows = pixel_rows(images, SIZE)
     assert (rows.is_mapped, torch.equal(rows.gather(), expected)) == (False, True)
     assert "0.0 GB are free, and 0.0 GB are needed beside 1 GB to spare" in notices[0]

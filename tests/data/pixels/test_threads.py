@@ -42,6 +42,10 @@ def test_the_first_error_in_that_order_is_raised_and_what_comes_after_is_not_beg
 
 
 def test_several_threads_share_the_work_and_none_is_left() -> None:
-    names = set(in_threads(lambda item: (time.sleep(0.001), threading.current_thread().name)[1], range(200)))
+    def work(item: int) -> str:
+        time.sleep(0.001)
+        return threading.current_thread().name
+
+    names = set(in_threads(work, range(200)))
     assert 1 < len(names) <= 4
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("images")]
