@@ -2,9 +2,9 @@
 
 Both arms read one folder of JPEG files, made of the pocket album's photographs, and give shuffled batches of float32
 images, shifted, mirrored and normalised. `torchvision` is ``ImageFolder`` with transforms of torchvision v2 and a
-``DataLoader`` with worker processes that stay; `ours` opens the folder, keeps it decoded in a cache of its own, and makes
-batches in the training process. The arms take turns, epoch by epoch, in one process; every raw time is kept and medians
-are compared. Before anything is timed, the pixels that no random draw touches must be equal in both.
+``DataLoader`` with worker processes that stay; `ours` opens the folder, keeps it decoded in a cache of its own, and
+makes batches in the training process. The arms take turns, epoch by epoch, in one process; every raw time is kept and
+medians are compared. Before anything is timed, the pixels that no random draw touches must be equal in both.
 
 The first epoch of torchvision includes listing the folder and starting the workers; ours includes opening, checking,
 decoding and writing the cache. `reopening` is what a later process of ours does before its first batch: it hashes the

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from supernet_tl import prepared_data
 from supernet_tl.data import ImageSet, Shard
+from supernet_tl.data.pixels import pixel_cache
 from supernet_tl.data.pixels.decode import to_square
 from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import evaluation_loader, mix, prepare, refuse_unshared
@@ -136,3 +138,52 @@ def test_batches_that_are_not_those_of_this_process_are_refused(stripes: Callabl
         refuse_unshared(unshared, Shard(1, 2))
     with pytest.raises(RecipeError, match="made for process 1 of 2, but this is process 0 of 2"):
         refuse_unshared(shared, Shard(0, 2))
+
+
+def test_grey_and_colour_images_are_the_same_from_the_cache(
+    stripes: Callable[..., ImageSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for recipe in (RECIPE, RECIPE.replace(in_channels=1)):
+        fresh = prepare(stripes("target"), recipe)
+        with monkeypatch.context() as patch:
+            patch.setattr(pixel_cache, "FEW_BYTES", 0)
+            cached = prepare(stripes("target"), recipe)
+        assert (fresh.weight.pixels.is_mapped, cached.weight.pixels.is_mapped) == (False, recipe.in_channels == 3)
+        assert cached.normalisations == fresh.normalisations
+        for one, other in zip(fresh.search_loader(recipe), cached.search_loader(recipe), strict=True):
+            for half in ("weight", "architecture"):
+                assert torch.equal(one[0][half][0], other[0][half][0])
+                assert torch.equal(one[0][half][1], other[0][half][1])
+
+
+def test_a_gpu_with_room_keeps_the_images_that_training_sees_and_another_is_sent_batches(
+    stripes: Callable[..., ImageSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The device "meta" stands for a GPU: what is there has a type and a shape, and no content.
+    data, device = prepare(stripes("target"), RECIPE), torch.device("meta")
+    on_cpu = data.near(torch.device("cpu"))
+    assert torch.equal(next(iter(on_cpu.train_loader(RECIPE)))[0], next(iter(data.train_loader(RECIPE)))[0])
+    asked: list[int] = []
+
+    def fits(num_bytes: int, device: torch.device) -> bool:
+        asked.append(num_bytes)
+        return True
+
+    monkeypatch.setattr(prepared_data, "fits_beside", fits)
+    near = data.near(device)
+    assert asked == [sum(len(part) for part in (data.weight, data.architecture, data.validation)) * 3 * 8 * 8]
+    for name in ("weight", "architecture", "validation"):
+        part, before = getattr(near, name), getattr(data, name)
+        assert (part.pixels.device, part.pixels.shape) == (device, before.pixels.shape)
+    assert near.weight.pixels.blocks == near.validation.pixels.blocks
+    assert near.test is data.test
+    monkeypatch.setattr(prepared_data, "fits_beside", lambda num_bytes, device: False)
+    assert data.near(torch.device("cpu"), workers=2).weight.loading.workers == 2
+
+
+def test_the_recipe_says_how_strongly_images_are_changed(stripes: Callable[..., ImageSet]) -> None:
+    data = prepare(stripes("target"), RECIPE)
+    assert data.augmentation(RECIPE).strength == "shift"
+    assert data.augmentation(RECIPE.replace(augment="strong", crop_padding=2)).strength == "strong"
+    with pytest.raises(RecipeError, match=r"augment is 'color'; expected one of 'shift', 'colour', 'strong' \(did you"):
+        RECIPE.replace(augment="color")

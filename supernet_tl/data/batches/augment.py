@@ -109,6 +109,9 @@ def _changed(images: Tensor, strength: Strength, generator: torch.Generator) -> 
 def _transform(strength: Strength) -> nn.Module:
     from torchvision.transforms import v2
 
-    if strength == "colour":
-        return v2.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05)
-    return v2.Compose([v2.RandAugment(num_ops=2, magnitude=9), v2.RandomErasing(p=0.25)])
+    transform: nn.Module = (
+        v2.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05)
+        if strength == "colour"
+        else v2.Compose([v2.RandAugment(num_ops=2, magnitude=9), v2.RandomErasing(p=0.25)])
+    )
+    return transform
