@@ -13,7 +13,7 @@ from supernet_tl.data.health.parts import PARTS, SEARCH, TEST, VALIDATION, Parts
 from supernet_tl.data.health.squares import Squares
 from supernet_tl.data.image_set import ImageSet
 
-MAX_EXAMPLES = 4
+MAX_EXAMPLES = 3
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
