@@ -101,4 +101,9 @@ def _pairs(relation: str, mask: Mask, first: Rows, parts: Parts) -> Iterator[Pai
             "across_classes": labels[others] != labels[index],
             "within_class": (labels[others] == labels[index]) & (part[others] == part[index]),
         }[relation]
-        yield int(others[fits][0]), index
+        yield in_order(parts, others[fits][0], index)
+
+
+def in_order(parts: Parts, i: int, j: int) -> Pair:
+    """A pair in the order in which a run sees its images: search, validation, test."""
+    return (int(i), int(j)) if (parts.of_image[i], i) <= (parts.of_image[j], j) else (int(j), int(i))

@@ -15,12 +15,6 @@ from supernet_tl.data import ArrayStore, DataCard, ImageSet, Splits
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 
-def scene(seed: int, size: int = 64) -> Image.Image:
-    """A smooth coloured picture like no other: noise of 7 x 7 fields, enlarged."""
-    fields = np.random.default_rng(seed).integers(0, 256, (7, 7, 3), dtype=np.uint8)
-    return Image.fromarray(fields).resize((size, size), Image.Resampling.BICUBIC)
-
-
 @dataclass
 class Album:
     """Pictures with a class and a part each, put together one by one."""
@@ -31,11 +25,17 @@ class Album:
     parts: list[str] = field(default_factory=list)
     _seed: int = 0
 
+    @staticmethod
+    def scene(seed: int, size: int = 64) -> Image.Image:
+        """A smooth coloured picture like no other: noise of 7 x 7 fields, enlarged."""
+        fields = np.random.default_rng(seed).integers(0, 256, (7, 7, 3), dtype=np.uint8)
+        return Image.fromarray(fields).resize((size, size), Image.Resampling.BICUBIC)
+
     def add(self, picture: Image.Image | None, label: int, part: str = "search") -> int:
         """A picture, or for None one like no other; its index."""
         if picture is None:
             self._seed += 1
-            picture = scene(self._seed)
+            picture = self.scene(self._seed)
         self.pixels.append(np.asarray(picture))
         self.labels.append(label)
         self.parts.append(part)

@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from tests.data.health.conftest import Album
 
 
-def scene(seed: int, size: int = 64) -> Image.Image:
-    fields = np.random.default_rng(seed).integers(0, 256, (7, 7, 3), dtype=np.uint8)
-    return Image.fromarray(fields).resize((size, size), Image.Resampling.BICUBIC)
-
-
 def jpeg(picture: Image.Image, quality: int) -> Image.Image:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=quality)
@@ -121,8 +116,8 @@ def test_the_same_pixels_are_exact_copies_in_whatever_format_they_are_kept(album
     for label, name in enumerate(album.class_names):
         (tmp_path / name).mkdir()
         for seed in range(4):
-            scene(10 * label + seed).save(tmp_path / name / f"{seed}.png")
-    scene(0).save(tmp_path / "ant" / "again.bmp")
+            album.scene(10 * label + seed).save(tmp_path / name / f"{seed}.png")
+    album.scene(0).save(tmp_path / "ant" / "again.bmp")
     images = open_image_set(tmp_path)
     assert len({digest.tobytes() for digest in images.digests}) == 9  # all files differ in their bytes
     found = the(examine(images), "copies_in_class")
@@ -161,7 +156,7 @@ def test_a_changed_copy_in_another_class_or_in_validation_is_told(album: Album) 
 
 
 def test_every_exact_copy_of_a_near_copy_counts(album: Album) -> None:
-    picture = scene(1000)
+    picture = album.scene(1000)
     album.add(picture, 0, "search")
     for _ in range(3):
         album.add(jpeg(picture, 60), 0, "test")
@@ -176,7 +171,7 @@ def test_near_copies_of_few_test_images_are_a_note(album: Album) -> None:
 
 
 def test_the_same_drawing_in_another_colour_is_no_copy(album: Album) -> None:
-    grey = np.asarray(scene(2000).convert("L")).astype(np.int64)
+    grey = np.asarray(album.scene(2000).convert("L")).astype(np.int64)
     red, blue = (np.zeros((64, 64, 3), dtype=np.uint8) for _ in range(2))
     red[..., 0], blue[..., 2] = grey, np.minimum(grey * 2, 255)
     album.add(Image.fromarray(red), 0, "search")
@@ -213,7 +208,7 @@ def test_fine_noise_is_not_a_single_colour(album: Album) -> None:
 def test_a_class_of_copies_of_one_image_is_a_warning(album: Album) -> None:
     album.class_names = ("ant", "bee", "cat")
     for part in ("search",) * 8 + ("validation", "test"):
-        album.add(scene(3000), 2, part)
+        album.add(album.scene(3000), 2, part)
     found = the(examined(album), "copies_only_class")
     assert (found.severity, found.count) == (Severity.WARNING, 1)
     assert found.sentence.startswith("class 'cat' has nothing but copies of one image")
@@ -232,10 +227,10 @@ def test_lopsided_and_small_classes_are_told(album: Album) -> None:
 
 
 def test_sizes_shapes_and_colour_are_told(album: Album) -> None:
-    album.add(scene(1, size=20), 0)
-    album.add(scene(2).resize((200, 60)), 0)
+    album.add(album.scene(1, size=20), 0)
+    album.add(album.scene(2).resize((200, 60)), 0)
     for seed in range(3, 8):
-        album.add(scene(seed).convert("L"), 1)
+        album.add(album.scene(seed).convert("L"), 1)
     health = examine(album.images(), album.splits(), image_size=32)
     assert [(finding.kind, finding.count) for finding in health.findings] == [
         ("small_images", 1),
@@ -266,7 +261,7 @@ def test_files_outside_the_folder_of_a_set_are_named_without_the_way_to_them(alb
         for number in range(4):
             path = tmp_path / "far away" / name / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            scene(0 if number < 2 else 10 * label + number).save(path)
+            album.scene(0 if number < 2 else 10 * label + number).save(path)
     table = tmp_path / "lists" / "table.csv"
     table.parent.mkdir()
     lines = [f"../far away/{name}/{number}.png,{name}" for name in "ab" for number in range(4)]
@@ -290,8 +285,8 @@ def test_no_pocket_set_raises_an_alarm(name: str) -> None:
 
 def test_warnings_come_first_and_leaks_before_all(album: Album) -> None:
     for part in ("test", "search"):
-        album.add(scene(4000), 0, part)
-        album.add(scene(5000), int(part == "test"), "search")
+        album.add(album.scene(4000), 0, part)
+        album.add(album.scene(5000), int(part == "test"), "search")
     album.add(Image.new("RGB", (64, 64)), 0)
     health = examined(album)
     assert kinds(health)[:2] == ["test_leak", "label_conflict"]

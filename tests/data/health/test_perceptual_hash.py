@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image
-from scipy.fft import dctn
+from scipy.fft import dctn  # type: ignore[import-untyped, unused-ignore]
 
 from supernet_tl.data.health.perceptual_hash import MARGINS, descriptors, hashes, similarity
 
