@@ -19,7 +19,7 @@ def health_lines(health: DataHealth) -> list[str]:
     return [f"data health: {headline(health)}, {outcome(health)}"]
 
 
-def health_view(health: DataHealth) -> list[str | Table]:
+def health_tables(health: DataHealth) -> list[str | Table]:
     """What to print, in this order: two lines, the classes (of many those at either end), findings with an example."""
     view: list[str | Table] = [f"{health.name}: {headline(health)}, {outcome(health)}", measures(health)]
     view.append(_classes(health))

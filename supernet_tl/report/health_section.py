@@ -77,7 +77,8 @@ class HealthSection:
         measures: sizes, colour and formats.
         parts: those that have images, in the order of the bars' segments.
         bars: classes in the order of the labels; of many, the largest and the smallest.
-        findings: the most important first.
+        warnings: the most important first.
+        notes: likewise.
     """
 
     headline: str
@@ -85,7 +86,8 @@ class HealthSection:
     measures: str
     parts: tuple[str, ...]
     bars: tuple[ClassBar, ...]
-    findings: tuple[FindingView, ...]
+    warnings: tuple[FindingView, ...]
+    notes: tuple[FindingView, ...]
 
 
 def health_section(health: DataHealth, pictures: Mapping[int, NDArray[np.uint8]]) -> HealthSection:
@@ -102,7 +104,8 @@ def health_section(health: DataHealth, pictures: Mapping[int, NDArray[np.uint8]]
         measures=measures(health),
         parts=parts,
         bars=_bars(health, parts),
-        findings=tuple(_view(finding, pictures) for finding in health.findings),
+        warnings=tuple(_view(finding, pictures) for finding in health.warnings),
+        notes=tuple(_view(finding, pictures) for finding in health.notes),
     )
 
 

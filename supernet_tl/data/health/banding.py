@@ -64,13 +64,11 @@ def num_ones(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def num_comparisons(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> int:
     """How many pairs :func:`near_pairs` looks at: grows with how alike the hashes are."""
+    left_bands, right_bands = _bands(left), _bands(right)
     total = 0
     for band in range(_NUM_BANDS):
-        of_left, of_right = (
-            np.bincount(_bands(side)[:, band], minlength=_NUM_KEYS).astype(np.float64) for side in (left, right)
-        )
-        keys = np.arange(_NUM_KEYS)
-        total += int(sum(of_left @ of_right[keys ^ mask] for mask in _MASKS))
+        counts = np.bincount(right_bands[:, band], minlength=_NUM_KEYS)
+        total += sum(int(counts[left_bands[:, band] ^ mask].sum()) for mask in _MASKS)
     return total
 
 

@@ -13,7 +13,7 @@ from supernet_tl.data.health.parts import PARTS, SEARCH, TEST, VALIDATION, Parts
 from supernet_tl.data.health.squares import Squares
 from supernet_tl.data.image_set import ImageSet
 
-MAX_EXAMPLES = 4
+MAX_EXAMPLES = 3
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -101,4 +101,9 @@ def _pairs(relation: str, mask: Mask, first: Rows, parts: Parts) -> Iterator[Pai
             "across_classes": labels[others] != labels[index],
             "within_class": (labels[others] == labels[index]) & (part[others] == part[index]),
         }[relation]
-        yield int(others[fits][0]), index
+        yield in_order(parts, others[fits][0], index)
+
+
+def in_order(parts: Parts, i: int, j: int) -> Pair:
+    """A pair in the order in which a run sees its images: search, validation, test."""
+    return (int(i), int(j)) if (parts.of_image[i], i) <= (parts.of_image[j], j) else (int(j), int(i))

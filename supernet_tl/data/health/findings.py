@@ -22,7 +22,7 @@ ELONGATED = 3.0
 """Longer than so many times the shorter side."""
 
 _TELLING_FRAC = 0.02  # near copies of a smaller share may be natural: handwritten ones are alike
-_MIXED_FRAC = 0.01
+_MIXED_FRAC = 0.05
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -196,7 +196,9 @@ def _classes(measured: Measured) -> Iterator[Finding]:
             f"{_classes_named(single, names)} {_has(len(single))} nothing but copies of one image, so training and "
             "test show the same. Add other images, or leave the class out.",
             len(single),
-            tuple((measured.parts.sighting(int(np.flatnonzero(labels == label)[0])),) for label in single[:4]),
+            tuple(
+                (measured.parts.sighting(int(np.flatnonzero(labels == label)[0])),) for label in single[:MAX_EXAMPLES]
+            ),
         )
     smallest, largest = int(counts.argmin()), int(counts.argmax())
     if counts[largest] >= IMBALANCE * counts[smallest]:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from supernet_tl.data.image_set import ImageSet
 from supernet_tl.data.pixels.stores import FileStore
+from supernet_tl.data.pixels.threads import in_threads
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,20 +37,20 @@ def read_headers(images: ImageSet) -> Headers:
         DecodeError: an image cannot be decoded.
     """
     sizes, formats = np.empty((len(images), 2), dtype=np.int64), Counter[str]()
-    for index in range(len(images)):
-        size, kind = _header(images, index)
-        sizes[index] = size
-        formats[kind] += 1
-    return Headers(sizes[:, 0], sizes[:, 1], dict(formats.most_common()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nothing is decompressed, and no metadata used
+        headers = in_threads(lambda index: _header(images, index), range(len(images)))
+        for index, (size, kind) in enumerate(headers):
+            sizes[index] = size
+            formats[kind] += 1
+    return Headers(sizes[:, 0], sizes[:, 1], dict(sorted(formats.items(), key=lambda item: (-item[1], item[0]))))
 
 
 def _header(images: ImageSet, index: int) -> tuple[tuple[int, int], str]:
     if not isinstance(images.store, FileStore):
         return images.image(index).size, "array"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # nothing is decompressed
-            with Image.open(images.store.paths[index]) as image:
-                return image.size, f"{image.format} {image.mode}"
-    except OSError:  # changed since it was checked: let it be decoded, or refused with its reason
+        with Image.open(images.store.paths[index]) as image:
+            return image.size, f"{image.format} {image.mode}"
+    except (OSError, Image.DecompressionBombError):  # let it be decoded, or refused with its reason
         return images.image(index).size, "unknown"

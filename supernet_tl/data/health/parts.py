@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from supernet_tl.data.health.record import Sighting
 from supernet_tl.data.image_set import ImageSet
-from supernet_tl.data.pixels.stores import FileStore
-from supernet_tl.data.sources.names import readable
 from supernet_tl.data.splitting.splits import Splits
 
 PARTS = ("search", "validation", "test", "unused")
 SEARCH, VALIDATION, TEST, UNUSED = range(4)
-_DEEPEST_NAME = 3  # folders and file: files from all over a disk have no root of their own
+_DEEPEST_NAME = 2  # a folder and a file: no path of this machine
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,16 +38,10 @@ class Parts:
         return Sighting(int(index), self._name(index), images.class_names[images.labels[index]], part)
 
     def _name(self, index: int) -> str:
-        """A file's path from the folder that holds all files of the set; never a path of this machine."""
-        if not isinstance(self.images.store, FileStore):
-            return f"image {index}"
-        below = os.path.relpath(self.images.store.paths[index], self._root)
-        return "/".join(readable(name) for name in Path(below).parts[-_DEEPEST_NAME:])
-
-    @cached_property
-    def _root(self) -> str:
-        paths = self.images.store.paths if isinstance(self.images.store, FileStore) else ()
-        return os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])
+        """What the store calls it; of a file that lies outside the set's folder, only the end of its path."""
+        name = self.images.store.name(index)
+        path = PurePath(name)
+        return "/".join(path.parts[-_DEEPEST_NAME:]) if path.is_absolute() or ".." in path.parts else name
 
 
 def parts_of(images: ImageSet, splits: Splits | None) -> Parts:

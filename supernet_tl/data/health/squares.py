@@ -6,11 +6,13 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from supernet_tl.data.health.perceptual_hash import DESCRIPTOR_SIZE, MARGINS, SIZE, descriptors, hashes
 from supernet_tl.data.image_set import ImageSet, Progress
 from supernet_tl.data.pixels.grey import to_grey
+from supernet_tl.data.pixels.pixel_cache import pixel_rows
 
 _IMAGES_AT_ONCE = 1024
 _KEY_BYTES = 16
@@ -40,7 +42,11 @@ class Squares:
 
 
 def read_squares(images: ImageSet, progress: Progress | None = None) -> Squares:
-    """Read every image once, as a square of 32 pixels a side.
+    """Read every image once, as a square of 32 pixels a side, from the cache of decoded images.
+
+    Args:
+        images: the set.
+        progress: called as images are decoded that the cache does not hold.
 
     Raises:
         DecodeError: an image cannot be decoded.
@@ -54,19 +60,17 @@ def read_squares(images: ImageSet, progress: Progress | None = None) -> Squares:
         deviation=np.empty(total, dtype=np.float32),
         colourless=np.empty(total, dtype=np.bool_),
     )
-    for start in range(0, total, _IMAGES_AT_ONCE):
-        stop = min(start + _IMAGES_AT_ONCE, total)
-        part, pixels = slice(start, stop), images.pixels(SIZE, range(start, stop))
-        rows = pixels.numpy()
-        squares.keys[part] = [hashlib.blake2b(row, digest_size=_KEY_BYTES).digest() for row in rows]
+    rows = pixel_rows(images, SIZE, progress=progress)
+    for indices in torch.split(torch.arange(total), _IMAGES_AT_ONCE):
+        part, pixels = slice(int(indices[0]), int(indices[-1]) + 1), rows.gather(indices)
+        colours = pixels.numpy()
+        squares.keys[part] = [hashlib.blake2b(row, digest_size=_KEY_BYTES).digest() for row in colours]
         grey = to_grey(pixels)[:, 0].numpy()
         squares.hashes[part], squares.descriptors[part] = hashes(grey), descriptors(grey)
-        from_green = rows[:, [0, 2]].astype(np.int16) - rows[:, [1]]
+        from_green = colours[:, [0, 2]].astype(np.int16) - colours[:, [1]]
         field = SIZE // _COLOUR_EDGE
-        fields = from_green.reshape(len(rows), 2, _COLOUR_EDGE, field, _COLOUR_EDGE, field).mean(axis=(3, 5))
-        squares.colour[part] = np.rint(fields / 2).reshape(len(rows), -1)
-        squares.deviation[part] = rows.std(axis=(2, 3), dtype=np.float32).max(axis=1)
+        fields = from_green.reshape(len(indices), 2, _COLOUR_EDGE, field, _COLOUR_EDGE, field).mean(axis=(3, 5))
+        squares.colour[part] = np.rint(fields / 2).reshape(len(indices), -1)
+        squares.deviation[part] = colours.std(axis=(2, 3), dtype=np.float32).max(axis=1)
         squares.colourless[part] = np.abs(from_green).max(axis=(1, 2, 3)) <= _COLOURLESS
-        if progress is not None:
-            progress(stop, total)
     return squares
