@@ -45,8 +45,9 @@ from supernet_tl.data import (
     loader,
     open_image_set,
     open_pocket,
+    pixel_rows,
 )
-from supernet_tl.data.pixels.pixel_cache import pixel_rows
+from supernet_tl.data.pixels.threads import num_processors
 
 BATCH_SIZE = 64
 NORMALISATION = Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
@@ -326,7 +327,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"--images {options.images} --repeats {options.repeats}; expected at least 100 and 1.")
 
     print(HEADER)
-    setting = {"num_images": options.images, "batch_size": BATCH_SIZE, "processors": len(os.sched_getaffinity(0))}
+    setting = {"num_images": options.images, "batch_size": BATCH_SIZE, "processors": num_processors()}
     report: dict[str, Any] = {"machine": machine("cpu"), "setting": setting, "results": []}
     with tempfile.TemporaryDirectory() as root:
         for file_size in options.file_sizes:

@@ -21,8 +21,7 @@ import ot_select
 import zoo_store
 from ot_select.embedding.embedder import Embedder, parse_embedder
 from ot_select.sketches.sketch import MIN_CLASS_ROWS
-from supernet_tl.data import ImageSet, Progress, Splits
-from supernet_tl.data.pixels.pixel_cache import read_pixels
+from supernet_tl.data import ImageSet, Progress, Splits, read_pixels
 from supernet_tl.entry_facts import in_channels_of, stem_of
 from supernet_tl.errors import RecipeError, SelectionError
 from supernet_tl.prepared_data import PreparedData

@@ -21,6 +21,7 @@ from supernet_tl.data import (
     ImageTensors,
     Loading,
     Normalisation,
+    PixelRows,
     Progress,
     Shard,
     ShardedSampler,
@@ -30,12 +31,11 @@ from supernet_tl.data import (
     batch_loader,
     loader,
     make_splits,
+    pixel_rows,
     to_grey,
 )
 from supernet_tl.data.batches.loaders import FullBatches
 from supernet_tl.data.batches.loading import fits_beside
-from supernet_tl.data.pixels.pixel_cache import pixel_rows
-from supernet_tl.data.pixels.pixel_rows import PixelRows
 from supernet_tl.errors import RecipeError
 from supernet_tl.quiet import quiet_lightning
 from supernet_tl.recipe import Recipe
