@@ -541,7 +541,6 @@ GOOD_SOURCES = (
         ),
         counts={"a": 7, "b": 4},
         num_test=3,
-        notes=(r"1 of 3 test images are copies of training images \(test/a/copy\.png\), .*; remove one of each pair",),
     ),
     GoodSource("a table", _table(rows())),
     GoodSource(
