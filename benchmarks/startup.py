@@ -12,9 +12,9 @@ import sys
 import time
 
 COMMANDS = {
-    "supernet-tl --help": ["-m", "supernet_tl.cli", "--help"],
-    "supernet-tl transfer --help": ["-m", "supernet_tl.cli", "transfer", "--help"],
-    "supernet-tl distance --help": ["-m", "supernet_tl.cli", "distance", "--help"],
+    "supernet-tl --help": ["-m", "supernet_tl.command_line.cli", "--help"],
+    "supernet-tl transfer --help": ["-m", "supernet_tl.command_line.cli", "transfer", "--help"],
+    "supernet-tl distance --help": ["-m", "supernet_tl.command_line.cli", "distance", "--help"],
     "import lightning.pytorch": ["-c", "import lightning.pytorch"],
 }
 NUM_RUNS = 5

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from supernet_tl.pipeline import TransferResult, search, select, transfer
     from supernet_tl.pretraining import pretrain
     from supernet_tl.recipe import Recipe
-    from supernet_tl.search_module import SearchModule
-    from supernet_tl.train_module import TrainModule
+    from supernet_tl.training.search_module import SearchModule
+    from supernet_tl.training.train_module import TrainModule
     from supernet_tl.zoos import open_zoo
 
 __all__ = [
@@ -58,8 +58,8 @@ _HOMES = {
     "pipeline": ("TransferResult", "search", "select", "transfer"),
     "pretraining": ("pretrain",),
     "recipe": ("Recipe",),
-    "search_module": ("SearchModule",),
-    "train_module": ("TrainModule",),
+    "training.search_module": ("SearchModule",),
+    "training.train_module": ("TrainModule",),
     "zoos": ("open_zoo",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

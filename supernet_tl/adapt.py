@@ -22,19 +22,19 @@ import zoo_store
 from supernet_tl import adapters
 from supernet_tl.adapters import check_sizes
 from supernet_tl.control import Control
-from supernet_tl.divergence import is_finite
 from supernet_tl.errors import DivergedError, NetworkFileError
 from supernet_tl.files import write_whole
-from supernet_tl.history import EpochRow, read_csv, write_csv
 from supernet_tl.network_file import Classifier, load_classifier, save_classifier
 from supernet_tl.prepared_data import PreparedData, evaluation_loader
 from supernet_tl.recipe import Recipe
 from supernet_tl.run_folder import RunFolder
-from supernet_tl.scores import score_names
-from supernet_tl.search_module import SearchModule
-from supernet_tl.stages import run_stage, scores_on
-from supernet_tl.stopping import AccuracyPlateau, ArchitectureStability, StopRule
-from supernet_tl.train_module import TrainModule
+from supernet_tl.training.divergence import is_finite
+from supernet_tl.training.history import EpochRow, read_csv, write_csv
+from supernet_tl.training.scores import score_names
+from supernet_tl.training.search_module import SearchModule
+from supernet_tl.training.stages import run_stage, scores_on
+from supernet_tl.training.stopping import AccuracyPlateau, ArchitectureStability, StopRule
+from supernet_tl.training.train_module import TrainModule
 
 METRICS_FILE = "metrics.csv"
 SUPERNET_FILE = "supernet.safetensors"

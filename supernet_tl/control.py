@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import torch
 
-from supernet_tl.console import counted, say
 from supernet_tl.data import Fetching, ImageSet, Splits, StoredSplits, open_image_set
 from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS
 from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import PreparedData, prepare, split
 from supernet_tl.recipe import Recipe
+from supernet_tl.terminal.console import counted, say
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 

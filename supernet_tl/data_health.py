@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from safetensors.torch import save as save_tensors
 
-from supernet_tl.console import counted
 from supernet_tl.control import Control
 from supernet_tl.data import DataError, ImageSet, Splits
 from supernet_tl.data.health import DataHealth, examine
@@ -17,8 +16,9 @@ from supernet_tl.data.health.wording import outcome
 from supernet_tl.data.pixels.decode import to_square
 from supernet_tl.errors import RunFolderError
 from supernet_tl.files import write_whole
-from supernet_tl.health_tables import health_lines
 from supernet_tl.run_folder import RunFolder
+from supernet_tl.terminal.console import counted
+from supernet_tl.terminal.health_tables import health_lines
 
 HEALTH_FILE = "health.json"
 PICTURES_FILE = "health.safetensors"

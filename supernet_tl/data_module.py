@@ -8,11 +8,11 @@ import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_only
 
-from supernet_tl.checkpoints import ORIGIN, require_same_origin
 from supernet_tl.control import Control
 from supernet_tl.data import WHOLE, Shard
 from supernet_tl.prepared_data import Loader, PreparedData, evaluation_loader, pinned
 from supernet_tl.recipe import Balance, Recipe, Stem
+from supernet_tl.training.checkpoints import ORIGIN, require_same_origin
 
 
 class SearchData(LightningDataModule):

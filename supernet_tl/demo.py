@@ -19,13 +19,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from supernet_tl.console import say
 from supernet_tl.control import Control
 from supernet_tl.files import read_json, write_json
-from supernet_tl.history import EpochRow, read_csv, time_to_accuracy
 from supernet_tl.pipeline import search, transfer
 from supernet_tl.pretraining import pretrain
 from supernet_tl.report import TargetGroup, build_overview, build_report
+from supernet_tl.terminal.console import say
+from supernet_tl.training.history import EpochRow, read_csv, time_to_accuracy
 
 NETWORK: dict[str, Any] = {"space": "s1", "channels": 8, "num_cells": 4, "image_size": 16}
 EMBEDDING: dict[str, Any] = {"embedder": "tf_efficientnet_lite0", "embed_size": 64, "sketch_rows": 600}

@@ -18,7 +18,7 @@ from supernet_tl.adapters import plain_state
 from supernet_tl.data import Normalisation, to_grey
 from supernet_tl.errors import NetworkFileError
 from supernet_tl.files import read_json, write_json, write_whole
-from supernet_tl.seeds import own_random_numbers
+from supernet_tl.training.seeds import own_random_numbers
 
 SCHEMA = 1
 WEIGHTS_FILE = "network.safetensors"

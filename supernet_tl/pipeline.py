@@ -19,8 +19,10 @@ import ot_select
 import zoo_store
 from supernet_tl import adapters
 from supernet_tl.adapt import SAMPLES_FILE, search_supernet, train_final
-from supernet_tl.choosing import select_entry
-from supernet_tl.console import counted
+from supernet_tl.choosing.choose import select_entry
+from supernet_tl.choosing.past_accuracies import digest_of
+from supernet_tl.choosing.probing import Prober
+from supernet_tl.choosing.selection import ADOPTED, Selection
 from supernet_tl.control import Control, Source
 from supernet_tl.data import ImageSet, Splits, StoredSplits
 from supernet_tl.data.health import DataHealth
@@ -28,13 +30,11 @@ from supernet_tl.data.splitting.stored import FILE_NAME as SPLITS_FILE
 from supernet_tl.data_health import copy_health, examine_target
 from supernet_tl.files import write_whole
 from supernet_tl.network_file import Classifier
-from supernet_tl.past_accuracies import digest_of
 from supernet_tl.prepared_data import PreparedData, pinned
-from supernet_tl.probing import Prober
 from supernet_tl.recipe import Recipe
 from supernet_tl.run_folder import RunFolder, is_finished, run_folder
-from supernet_tl.selection import ADOPTED, Selection
 from supernet_tl.summary import metrics_of, summarise
+from supernet_tl.terminal.console import counted
 from supernet_tl.zoos import open_zoo, zoo_default
 
 

@@ -37,8 +37,8 @@ from supernet_tl.data import (
 from supernet_tl.data.batches.loaders import FullBatches
 from supernet_tl.data.batches.loading import fits_beside
 from supernet_tl.errors import RecipeError
-from supernet_tl.quiet import quiet_lightning
 from supernet_tl.recipe import Recipe
+from supernet_tl.training.quiet import quiet_lightning
 
 if TYPE_CHECKING:
     from lightning.pytorch.utilities import CombinedLoader

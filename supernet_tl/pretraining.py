@@ -14,7 +14,6 @@ import zoo_store
 from supernet_tl import adapters
 from supernet_tl.adapt import search_supernet
 from supernet_tl.cards import data_of, embedder_of
-from supernet_tl.console import counted
 from supernet_tl.control import Control, Source
 from supernet_tl.data import ImageSet, StoredSplits
 from supernet_tl.data_health import examine_sources
@@ -23,6 +22,7 @@ from supernet_tl.prepared_data import mix, pinned
 from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe, digest
 from supernet_tl.run_folder import is_finished, run_folder
 from supernet_tl.summary import pretraining_summary
+from supernet_tl.terminal.console import counted
 from supernet_tl.zoos import folder_of_runs, open_zoo, readable_cards, zoo_default
 
 

@@ -11,12 +11,12 @@ import darts
 import zoo_store
 from supernet_tl import adapters
 from supernet_tl.adapt import Searched, Trained
+from supernet_tl.choosing.selection import Selection
 from supernet_tl.data.health import DataHealth
-from supernet_tl.history import best_validation_accuracy, time_to_accuracy
 from supernet_tl.left_out import left_out
 from supernet_tl.prepared_data import PreparedData
 from supernet_tl.recipe import Recipe
-from supernet_tl.selection import Selection
+from supernet_tl.training.history import best_validation_accuracy, time_to_accuracy
 
 SCHEMA = 1
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)

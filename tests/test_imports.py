@@ -48,7 +48,7 @@ def test_the_project_never_imports_the_published_otdd_or_pickle() -> None:
 
 def test_the_command_line_loads_nothing_heavy_before_a_verb_runs() -> None:
     code = (
-        "import sys, json; from supernet_tl.cli import build_parser; build_parser();"
+        "import sys, json; from supernet_tl.command_line.cli import build_parser; build_parser();"
         "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     )
     loaded = set(json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout))
@@ -57,7 +57,8 @@ def test_the_command_line_loads_nothing_heavy_before_a_verb_runs() -> None:
 
 def test_a_zoo_is_listed_without_anything_heavy(tmp_path: Path) -> None:
     code = (
-        "import sys, json; from supernet_tl.cli import main; status = main(['zoo', 'list', sys.argv[1], '--json']);"
+        "import sys, json; from supernet_tl.command_line.cli import main;"
+        "status = main(['zoo', 'list', sys.argv[1], '--json']);"
         "print(json.dumps([status, sorted({name.partition('.')[0] for name in sys.modules})]), file=sys.stderr)"
     )
     environment = os.environ | {"SUPERNET_TL_CACHE": str(tmp_path / "cache")}

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from supernet_tl.cli import build_parser
+from supernet_tl.command_line.cli import build_parser
 from supernet_tl.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -46,7 +46,7 @@ def test_the_search_recipes_run_resume_and_evaluate(tmp_path: Path) -> None:
     fast = ["--data.max_search_images", "40", f"--trainer.default_root_dir={tmp_path}"]
 
     def run(verb: str, *more: str) -> str:
-        command = [sys.executable, "-m", "supernet_tl.cli", verb, *recipes, *fast, *more]
+        command = [sys.executable, "-m", "supernet_tl.command_line.cli", verb, *recipes, *fast, *more]
         found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
         assert found.returncode == 0, found.stderr[-3000:]
         return found.stdout + found.stderr
@@ -62,7 +62,7 @@ def test_the_search_recipes_run_resume_and_evaluate(tmp_path: Path) -> None:
 def test_a_search_recipe_that_is_laid_over_the_base_runs(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from supernet_tl import lightning_cli
+    from supernet_tl.command_line import lightning_cli
 
     monkeypatch.setenv("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # of what Lightning calls
     monkeypatch.chdir(ROOT)

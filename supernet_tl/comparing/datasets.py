@@ -16,10 +16,10 @@ import zoo_store
 from ot_select.rows import stratified_sample
 from supernet_tl import adapters
 from supernet_tl.comparing.embedding_file import Embedding
-from supernet_tl.console import counted
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet
 from supernet_tl.recipe import Recipe
+from supernet_tl.terminal.console import counted
 
 THUMBNAIL_SIZE = 32
 """Pixels a side of the image that stands for a class."""

@@ -17,11 +17,11 @@ from supernet_tl.comparing.datasets import ComparedDataset
 from supernet_tl.comparing.names import common_recipe, find_datasets, load_datasets
 from supernet_tl.comparing.pair_log import PairLog
 from supernet_tl.comparing.results import ClassComparison, Distances, PairDistance
-from supernet_tl.console import counted
 from supernet_tl.control import Control, Source
 from supernet_tl.files import write_whole
 from supernet_tl.recipe import Precision, digest
 from supernet_tl.run_folder import RunFolder, run_folder
+from supernet_tl.terminal.console import counted
 from supernet_tl.zoos import open_zoo
 
 _PAIR_LOG = "pairs.jsonl"

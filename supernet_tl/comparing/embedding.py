@@ -11,11 +11,11 @@ import numpy as np
 
 from supernet_tl import adapters
 from supernet_tl.comparing.embedding_file import SUFFIX, Embedding
-from supernet_tl.console import counted
 from supernet_tl.control import Control, Source
 from supernet_tl.data import FileStore, ImageSet
 from supernet_tl.errors import EmbeddingFileError
 from supernet_tl.recipe import Recipe
+from supernet_tl.terminal.console import counted
 
 Part = Literal["all", "search", "validation", "test"]
 

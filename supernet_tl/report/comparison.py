@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields
 from statistics import fmean, stdev
 
 import ot_select
-from supernet_tl.history import TimeToAccuracy
 from supernet_tl.recipe import SELECTION_SETTINGS, Recipe
 from supernet_tl.report.errors import ReportError
 from supernet_tl.report.palette import Stroke, run_strokes
 from supernet_tl.report.run_record import NetworkNumbers, RunRecord
 from supernet_tl.report.wording import NOTHING, duration, operations, percent, signed_percent, threshold, whole
+from supernet_tl.training.history import TimeToAccuracy
 
 _DEFAULTS = {field.name: field.default for field in fields(Recipe)}
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup, escape
 
-from supernet_tl.history import EpochRow
 from supernet_tl.report.palette import Stroke
+from supernet_tl.training.history import EpochRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

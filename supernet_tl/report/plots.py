@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from supernet_tl.history import EpochRow
 from supernet_tl.report.comparison import Contender
 from supernet_tl.report.curves import accuracy_curve, draw_curves
 from supernet_tl.report.run_record import RunRecord
 from supernet_tl.report.wording import percent
+from supernet_tl.training.history import EpochRow
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 import darts
 from supernet_tl.data.errors import DataError
 from supernet_tl.data.health import DataHealth
-from supernet_tl.history import EpochRow, read_csv
 from supernet_tl.report.errors import ReportError
 from supernet_tl.report.fields import Fields
 from supernet_tl.report.run_record import (
@@ -26,6 +25,7 @@ from supernet_tl.report.run_record import (
     Source,
     WarmStart,
 )
+from supernet_tl.training.history import EpochRow, read_csv
 
 SUMMARY_SCHEMA = 1
 RANKING_SCHEMA = 1

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import darts
 from supernet_tl.data.health import DataHealth
-from supernet_tl.history import EpochRow, TimeToAccuracy, best_validation_accuracy, time_to_accuracy
+from supernet_tl.training.history import EpochRow, TimeToAccuracy, best_validation_accuracy, time_to_accuracy
 
 SEARCH_STAGE = "search"
 

@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 import darts
-from supernet_tl.callbacks import History
-from supernet_tl.quiet import quiet_lightning
-from supernet_tl.search_module import SearchBatch, SearchModule
+from supernet_tl.training.callbacks import History
+from supernet_tl.training.quiet import quiet_lightning
+from supernet_tl.training.search_module import SearchBatch, SearchModule
 
 Batch = tuple[Tensor, Tensor]
 

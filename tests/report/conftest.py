@@ -12,9 +12,9 @@ from safetensors.numpy import save_file
 
 import darts
 from supernet_tl.files import write_json
-from supernet_tl.history import EpochRow, best_validation_accuracy, time_to_accuracy, write_csv
 from supernet_tl.recipe import Recipe
 from supernet_tl.report import build_report
+from supernet_tl.training.history import EpochRow, best_validation_accuracy, time_to_accuracy, write_csv
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
 WARM_ACCURACIES = (0.401, 0.602, 0.797, 0.85, 0.858, 0.872)

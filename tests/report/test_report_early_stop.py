@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from supernet_tl.files import read_json, write_json
-from supernet_tl.history import read_csv, write_csv
 from supernet_tl.report import build_report
+from supernet_tl.training.history import read_csv, write_csv
 
 if TYPE_CHECKING:
     from tests.report.conftest import Page, RunWriter

@@ -12,7 +12,6 @@ from PIL import Image
 
 import darts
 from darts.primitives import PRIMITIVES
-from supernet_tl.history import EpochRow
 from supernet_tl.report import wording
 from supernet_tl.report.comparison import mean_and_spread, relative_improvement
 from supernet_tl.report.contact_sheet import image_urls
@@ -21,6 +20,7 @@ from supernet_tl.report.mixing_views import PANEL_HEIGHT, PANEL_WIDTH, mixing_vi
 from supernet_tl.report.palette import SCRATCH, WARM, Stroke, primitive_stroke, run_strokes
 from supernet_tl.report.ranking_chart import ranking_chart
 from supernet_tl.report.run_record import RankedSource, RankingRecord
+from supernet_tl.training.history import EpochRow
 
 MINUS = "\u2212"
 

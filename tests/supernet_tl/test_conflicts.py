@@ -16,7 +16,10 @@ def test_the_time_series_library_of_the_same_name_is_refused_with_a_sentence(nam
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.32.0\n")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     found = subprocess.run(
-        [sys.executable, "-m", "supernet_tl.cli", "--help"], capture_output=True, text=True, env=environment
+        [sys.executable, "-m", "supernet_tl.command_line.cli", "--help"],
+        capture_output=True,
+        text=True,
+        env=environment,
     )
     assert found.returncode != 0
     assert f"{name} 0.32.0, a time-series library whose package is called 'darts'" in found.stderr

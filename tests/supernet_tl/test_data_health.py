@@ -13,12 +13,13 @@ import pytest
 from safetensors.numpy import load_file
 
 import supernet_tl
-from supernet_tl import data_health, health_tables
+from supernet_tl import data_health
 from supernet_tl.control import Control
 from supernet_tl.data import ArrayStore, ImageSet
 from supernet_tl.data.health import DataHealth, examine
-from supernet_tl.output import _Output
 from supernet_tl.run_folder import RunFolder
+from supernet_tl.terminal import health_tables
+from supernet_tl.terminal.output import _Output
 
 QUICK: dict[str, Any] = {
     "channels": 2,

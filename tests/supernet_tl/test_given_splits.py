@@ -15,12 +15,12 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 import supernet_tl
 import zoo_store
-from supernet_tl.cli import main
+from supernet_tl.command_line.cli import main
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet, SplitError, Splits
 from supernet_tl.data_module import SearchData
 from supernet_tl.errors import RunFolderError
-from supernet_tl.history import read_csv
+from supernet_tl.training.history import read_csv
 
 Images = Callable[..., ImageSet]
 ONCE: dict[str, Any] = {"epochs": 1, "finetune_epochs": 1}

@@ -14,7 +14,7 @@ import torch
 import darts
 import supernet_tl
 import zoo_store
-from supernet_tl.cli import main
+from supernet_tl.command_line.cli import main
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet, Splits
 from supernet_tl.data_module import SearchData

@@ -16,11 +16,11 @@ import ot_select
 import supernet_tl
 import zoo_store
 from supernet_tl import adapt
-from supernet_tl import stages as stages_module
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet, Splits
 from supernet_tl.errors import DivergedError, RecipeError, RunFolderError, SelectionError
-from supernet_tl.history import read_csv
+from supernet_tl.training import stages as stages_module
+from supernet_tl.training.history import read_csv
 
 SCHEDULE: dict[str, Any] = {"epochs": 2, "finetune_epochs": 2, "batch_size": 8}
 

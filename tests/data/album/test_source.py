@@ -6,13 +6,13 @@ import logging
 
 import pytest
 
-from supernet_tl.console import CONSOLE
 from supernet_tl.control import Control
 from supernet_tl.data import Fetching, SourceNotFoundError, open_image_set
 from supernet_tl.data.album import download
 from supernet_tl.data.album.link import Link, Notify
 from supernet_tl.data.album.openml_client import Description
 from supernet_tl.data.album.source import named
+from supernet_tl.terminal.console import CONSOLE
 from tests.data.album.conftest import Heard
 from tests.data.album.fake_openml import FakeDataset, FakeOpenML, album_files, zipped
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from supernet_tl.cli import main
+from supernet_tl.command_line.cli import main
 from supernet_tl.data import CorruptImagesError, DataError, ImageSet, open_image_set
 from tests.data.sources.hostile import (
     BAD_IMAGES,

@@ -20,7 +20,7 @@ import ot_select
 import supernet_tl
 import zoo_store
 from supernet_tl.cards import num_images_of
-from supernet_tl.cli import main
+from supernet_tl.command_line.cli import main
 from supernet_tl.control import Control
 from supernet_tl.data import ArrayStore, DataCard, ImageSet, Splits, open_image_set
 from supernet_tl.errors import StarterZooError

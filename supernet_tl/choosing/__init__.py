@@ -1,0 +1,1 @@
+"""Which source a transfer starts from: rankings, probes and their record."""

@@ -1,0 +1,385 @@
+"""The command line. It starts at once: what is heavy is imported by the verb that needs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from importlib import metadata
+from types import MappingProxyType
+from typing import Any, get_type_hints
+
+from jsonargparse import Namespace
+
+from supernet_tl.command_line import data_parser, zoo_parser
+from supernet_tl.command_line.data_parser import SOURCE, add_data_actions
+from supernet_tl.command_line.parser import Parser, positionals_first
+from supernet_tl.command_line.zoo_parser import ZOO, add_zoo_actions
+from supernet_tl.conflicts import refuse_conflicting_packages
+from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe
+from supernet_tl.terminal.console import show_notices
+from supernet_tl.terminal.output import harmless
+from zoo_store.environment import OFFLINE_SWITCH
+
+_LIGHTNING_VERBS = {
+    "fit": "a plain Lightning run of the search, from recipes (LightningCLI)",
+    "validate": "evaluate a checkpoint of such a run on the validation split",
+    "test": "evaluate a checkpoint of such a run on the test split",
+}
+_COMMON = (
+    "embedder",
+    "space",
+    "channels",
+    "num_cells",
+    "image_size",
+    "epochs",
+    "finetune_epochs",
+    "batch_size",
+    "seed",
+)
+_INTERRUPTED = 130
+_FLAGS = {"zoo": zoo_parser.FLAGS, "data": data_parser.FLAGS}
+"""Of the verbs that have actions: switches that take no value."""
+_EMBEDDING = {
+    field.name: field.default for field in fields(Recipe) if field.name in ("embedder", "embed_size", "embed_precision")
+}
+_THE_ZOOS_OWN = dict.fromkeys(_EMBEDDING, "the zoo's own")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, 1 for an error that is explained, 2 for a wrong call."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        refuse_conflicting_packages()
+        if given and given[0] in _LIGHTNING_VERBS:
+            from supernet_tl.command_line import lightning_cli
+
+            lightning_cli.main(given)
+            return 0
+        parser = build_parser()
+        if given and given[0] in _FLAGS:
+            given = [given[0], *positionals_first(given[1:], _FLAGS[given[0]])]
+        config = parser.parse_args(given)
+        options = _options(config)
+        show_notices(quiet=bool(options.get("quiet")))
+        if options.get("offline"):
+            os.environ[OFFLINE_SWITCH] = "1"  # for all that this process does
+        if config.verb == "zoo":  # needs nothing of what the others load
+            from supernet_tl.command_line import zoo_verbs
+
+            zoo_verbs.run(config.zoo)
+        elif config.verb == "data":
+            from supernet_tl.command_line import data_verbs
+
+            data_verbs.run(config.data)
+        else:
+            _check_zoo(config)
+            from supernet_tl.command_line import verbs
+
+            verbs.run(config)
+    except KeyboardInterrupt:
+        print("interrupted; nothing is lost. Repeat the same command to continue.", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if not _is_explained(error) or os.environ.get("SUPERNET_TL_TRACEBACK"):
+            raise
+        print("error: " + "\n".join(map(harmless, _sentence(error).split("\n"))), file=sys.stderr)
+        return 1
+    return 0
+
+
+def _options(config: Namespace) -> Namespace:
+    """What was given to the verb, or to its action."""
+    options: Namespace = config[config.verb]
+    return options[options.action] if "action" in options else options
+
+
+def _check_zoo(config: Namespace) -> None:
+    """Find out about a zoo that cannot be used before everything that trains is imported, which takes long."""
+    address = config[config.verb].get("zoo")
+    if address is None:
+        return
+    from supernet_tl.zoos import check_zoo
+
+    check_zoo(address, to_pretrain=config.verb == "pretrain", has_output=config[config.verb].get("output") is not None)
+
+
+def build_parser() -> Parser:
+    """The parser of all verbs but Lightning's."""
+    parser = Parser(
+        prog="supernet-tl",
+        version=metadata.version("supernet-tl"),
+        description="Supernet transfer learning: pick the pretrained supernet whose source data lies nearest, search "
+        "on from its weights and architecture, keep a small trained network.",
+        epilog="Plain Lightning runs: "
+        + "; ".join(f"`supernet-tl {verb}`: {text}" for verb, text in _LIGHTNING_VERBS.items())
+        + ". Each has its own --help.",
+    )
+    verbs = parser.add_subcommands(dest="verb", metavar="VERB")
+    verbs.add_subcommand(
+        "pretrain", _pretrain_parser(), help="search supernets on source datasets and keep them in a zoo"
+    )
+    verbs.add_subcommand("distance", _distance_parser(), help="measure distances between datasets, and picture them")
+    verbs.add_subcommand("embed", _embed_parser(), help="write the features of an image set to a file")
+    verbs.add_subcommand("select", _select_parser(), help="rank a zoo's sources by their distance to a target")
+    verbs.add_subcommand("transfer", _transfer_parser(), help="the whole way from a target's images to a small network")
+    verbs.add_subcommand("search", _search_parser(), help="the same from scratch: the baseline")
+    verbs.add_subcommand("predict", _predict_parser(), help="classify images with the network of a run")
+    verbs.add_subcommand("report", _report_parser(), help="write the report of a run again, compared with others")
+    zoo = Parser(description="Look after a zoo of pretrained supernets.")
+    verbs.add_subcommand("zoo", zoo, help="look after a zoo: list, show, verify, copy, push, pull, …")
+    add_zoo_actions(zoo)  # a second level is added after the first is in place
+    data = Parser(description="Look after datasets: Meta-Album from OpenML, and what is known of any image set.")
+    verbs.add_subcommand("data", data, help="look after datasets: list, get, verify, health, …")
+    add_data_actions(data)
+    return parser
+
+
+def _pretrain_parser() -> Parser:
+    parser = _verb("Search a supernet on each source from random weights (algorithm 1) and keep it in a zoo.")
+    parser.add_argument(
+        "--source",
+        action="append",
+        type=str,
+        required=True,
+        metavar="SRC",
+        help=f"{SOURCE}; repeatable",
+    )
+    parser.add_argument("--zoo", type=str, required=True, metavar="ZOO", help=f"made when missing: {ZOO}")
+    parser.add_argument("--mixture", action="store_true", help="one supernet for all sources together (algorithm 3)")
+    parser.add_argument("--output", type=str, metavar="DIR", help="folder of the runs (default: ZOO/.runs)")
+    parser.add_argument("--tag", action="append", type=str, metavar="TAG", help="to find the entries by; repeatable")
+    own = {name: f"the zoo's own, else {default}" for name, default in _EMBEDDING.items()}
+    _add_training(parser)
+    return _with_recipe(parser, {**PRETRAIN_DEFAULTS, **own})
+
+
+def _distance_parser() -> Parser:
+    parser = _verb(
+        "Measure the distance between two datasets, with how their classes lie to each other, or between all pairs of "
+        "several, with a heat map. Each pair is compared at equal rows. Test images count as any others."
+    )
+    parser.add_argument(
+        "datasets",
+        type=str,
+        nargs="*",
+        metavar="DATASET",
+        help=f"{SOURCE}, a file that `embed` wrote, or with --zoo an entry's alias, name or id",
+    )
+    parser.add_argument(
+        "--zoo",
+        type=str,
+        metavar="ZOO",
+        help=f"{ZOO}; without any DATASET all its entries are compared",
+    )
+    parser.add_argument(
+        "--distance",
+        type=str,
+        default="otdd",
+        metavar="NAME",
+        help="otdd (exact), otdd-paper (debiased entropic), otdd-diagonal, otdd-means, otdd-exact (other distances "
+        "between classes), or bures (labels set aside) (default: otdd)",
+    )
+    parser.add_argument("--rows", type=int, default=1000, help="rows of each dataset in a comparison (default: 1000)")
+    parser.add_argument("--draws", type=int, default=3, help="draws of rows that are averaged (default: 3)")
+    parser.add_argument("--seed", type=int, default=0, help="of the rows that are drawn (default: 0)")
+    parser.add_argument("--output", type=str, metavar="DIR", help="folder for the numbers and a page of pictures")
+    parser.add_argument("--overwrite", action="store_true", help="replace distances that DIR holds")
+    return _with_settings(
+        parser,
+        ("embedder", "embed_size", "embed_precision"),
+        {name: f"that of embedding files and zoo entries, else {default}" for name, default in _EMBEDDING.items()},
+    )
+
+
+def _embed_parser() -> Parser:
+    parser = _verb("Embed the images of a set and write the features, float32, with labels, class names and paths.")
+    parser.add_argument("source", type=str, metavar="SRC", help=SOURCE)
+    parser.add_argument("--output", type=str, required=True, metavar="FILE", help="a name ending in .safetensors")
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE")
+    parser.add_argument(
+        "--part",
+        type=str,
+        default="all",
+        metavar="PART",
+        help="all images, or a split of them: search, validation or test (default: all)",
+    )
+    return _with_settings(parser, ("embedder", "embed_size", "embed_precision", "seed", "test_frac", "validation_frac"))
+
+
+def _select_parser() -> Parser:
+    parser = _verb(
+        "Rank a zoo's sources by their optimal transport dataset distance to a target, nearest first, and say which a "
+        "transfer would start from. Nothing is trained."
+    )
+    _add_target(parser)
+    _add_zoo(parser)
+    return _with_recipe(parser, _THE_ZOOS_OWN)
+
+
+def _transfer_parser() -> Parser:
+    parser = _verb(
+        "Take the nearest supernet of a zoo, search on from its weights and alphas, discretize, fine-tune "
+        "(algorithm 2; algorithm 3 with --select mixture). With --select probe it may find scratch to be better."
+    )
+    _add_target(parser)
+    _add_zoo(parser)
+    _add_output(parser)
+    _add_training(parser)
+    parser.add_argument(
+        "--with-scratch", action="store_true", help="also search from scratch, in DIR/scratch, to compare with"
+    )
+    return _with_recipe(parser, _THE_ZOOS_OWN)
+
+
+def _search_parser() -> Parser:
+    parser = _verb("Search from scratch, discretize, fine-tune: the baseline of a transfer.")
+    _add_target(parser)
+    _add_output(parser)
+    _add_training(parser)
+    return _with_recipe(parser)
+
+
+def _predict_parser() -> Parser:
+    parser = _verb("Classify images with the network of a run.")
+    parser.add_argument("--network", type=str, required=True, metavar="DIR", help="the folder network/ of a run")
+    parser.add_argument("--images", type=str, required=True, metavar="DIR", help="images, at any depth")
+    parser.add_argument("--output", type=str, metavar="FILE", help="also write the predictions as CSV")
+    return _with_behaviour(parser)
+
+
+def _report_parser() -> Parser:
+    parser = _verb("Write RUN/report.html again, with other runs on the same target beside it.")
+    parser.add_argument("run", type=str, metavar="RUN", help="folder of a finished transfer or search")
+    parser.add_argument(
+        "--compare",
+        action="append",
+        type=str,
+        metavar="RUN",
+        default=[],
+        help="another run, such as a search; repeatable",
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    return parser
+
+
+def _verb(description: str) -> Parser:
+    parser = Parser(description=description)
+    parser.add_argument("--config", action="config", help="YAML file with settings; repeatable, later ones win")
+    return parser
+
+
+def _add_target(parser: Parser) -> None:
+    parser.add_argument(
+        "--target",
+        type=str,
+        required=True,
+        metavar="TGT",
+        help=SOURCE,
+    )
+
+
+def _add_zoo(parser: Parser) -> None:
+    parser.add_argument(
+        "--zoo",
+        type=str,
+        required=True,
+        metavar="ZOO",
+        help=f"{ZOO} (a folder of that name is ./starter)",
+    )
+    parser.add_argument(
+        "--select",
+        type=str,
+        default="nearest",
+        metavar="HOW",
+        help="nearest; probe (search shortly from the nearest few and from scratch, take the best); mixture; random, "
+        "largest, same-classes, fixed-best (baselines); a selector of another package; or an entry's alias, id or name "
+        "(default: nearest)",
+    )
+
+
+def _add_output(parser: Parser) -> None:
+    parser.add_argument("--output", type=str, required=True, metavar="DIR", help="folder of the run")
+    parser.add_argument("--overwrite", action="store_true", help="replace a run that DIR holds")
+
+
+def _add_training(parser: Parser) -> None:
+    parser.add_argument(
+        "--no-health", action="store_true", help="do not look for copies, wrong labels and the like before training"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that make batches (default: none, unless a GPU trains on more images than fit into memory)",
+    )
+
+
+def _with_behaviour(parser: Parser) -> Parser:
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    parser.add_argument("--skip-corrupt", action="store_true", help="leave unreadable images out, and count them")
+    parser.add_argument("--offline", action="store_true", help="ask no network, as SUPERNET_TL_OFFLINE=1 does")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
+    return parser
+
+
+def _with_recipe(parser: Parser, other_defaults: Mapping[str, Any] = MappingProxyType({})) -> Parser:
+    """Offer every setting of the recipe as a hyphenated switch; what is not given keeps its default."""
+    return _with_settings(parser, tuple(field.name for field in fields(Recipe)), other_defaults)
+
+
+def _with_settings(
+    parser: Parser, names: Sequence[str], other_defaults: Mapping[str, Any] = MappingProxyType({})
+) -> Parser:
+    """Offer some settings of the recipe as hyphenated switches; what is not given keeps its default."""
+    parser.add_argument(
+        "--drop-small-classes", action="store_true", help="leave classes with fewer than four images out"
+    )
+    _with_behaviour(parser)
+    kinds, texts = get_type_hints(Recipe), _setting_texts()
+    common = parser.add_argument_group("settings")
+    more = parser.add_argument_group("more settings")
+    offered = [field for field in fields(Recipe) if field.name in names]
+    for field in sorted(offered, key=lambda field: _COMMON.index(field.name) if field.name in _COMMON else 99):
+        group = common if field.name in _COMMON else more
+        value = other_defaults.get(field.name, field.default)
+        default = "" if value is None else f" (default: {value})"
+        group.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=kinds[field.name] | None,
+            metavar=field.name.upper(),
+            help=texts[field.name] + default,
+        )
+    return parser
+
+
+def _setting_texts() -> dict[str, str]:
+    """What the recipe's docstring says of each setting."""
+    listing = (Recipe.__doc__ or "").split("Attributes:")[1]
+    found = re.findall(r"^        (\w+): (.+?)(?=^        \w+: |\Z)", listing, flags=re.MULTILINE | re.DOTALL)
+    return {name: " ".join(text.split()).replace("``", "").rstrip(".") for name, text in found}
+
+
+def _is_explained(error: Exception) -> bool:
+    """Whether the error is one that a package of this project, or the operating system, raised with a sentence."""
+    ours = type(error).__module__.partition(".")[0] in ("supernet_tl", "darts", "ot_select", "zoo_store")
+    return ours or isinstance(error, OSError)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, KeyError) and error.args:
+        return str(error.args[0])
+    if isinstance(error, OSError) and error.strerror and type(error).__module__ == "builtins":
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}. What was finished is kept; repeat the command to continue."
+    return str(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""What each action of ``supernet-tl data`` does, and how it shows the outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jsonargparse import Namespace
+
+from supernet_tl.data.album.download import get
+from supernet_tl.data.album.fetching import Fetching
+from supernet_tl.data.album.kept import KeptSet, damaged_cards, kept, verify
+from supernet_tl.data.album.lookup import select
+from supernet_tl.data.album.removal import remove
+from supernet_tl.data.album.source import named
+from supernet_tl.data.album.table import AlbumVersion, album_versions
+from supernet_tl.errors import ProblemsFoundError, SelectionError
+from supernet_tl.terminal.console import counted, say
+from supernet_tl.terminal.output import OUT, print_json, size_in_words, table_of
+
+_SECONDS_A_DAY = 86400
+
+
+def run(config: Namespace) -> None:
+    """Run the action that was parsed."""
+    _ACTIONS[config.action](config[config.action])
+
+
+def _list(options: Namespace) -> None:
+    here = {found.card.openml_id: found for found in kept()}
+    versions = _wanted(options.sets) if options.sets else list(album_versions())
+    shown = [
+        version
+        for version in versions
+        if isinstance(version, AlbumVersion)
+        and (options.version is None or version.version == options.version)
+        and (options.domain is None or _is_of_domain(version, options.domain))
+        and (not options.kept or version.openml_id in here)
+    ]
+    others = [found for found in here.values() if found.version is None]
+    if options.json:
+        print_json([_version_dict(version, here.get(version.openml_id)) for version in shown])
+        return
+    table = table_of("set", "id", "name", "domain", "classes", "images", "licence", "kept")
+    for version in shown:
+        album_set, found = version.album_set, here.get(version.openml_id)
+        table.add_row(
+            version.name,
+            str(version.openml_id),
+            album_set.name,
+            album_set.domain,
+            _count(version.num_classes),
+            _count(version.num_images),
+            album_set.licence,
+            "" if found is None else size_in_words(found.card.num_bytes),
+        )
+    if table.row_count:
+        OUT.print(table)
+    else:
+        OUT.print("no set of Meta-Album fits; `supernet-tl data list` shows all", soft_wrap=True)
+    for found in others:
+        size = size_in_words(found.card.num_bytes)
+        OUT.print(f"also kept: openml:{found.card.openml_id}, {found.card.openml_name}, {size}", soft_wrap=True)
+    for fault in damaged_cards():
+        OUT.print(f"damaged: {fault}", soft_wrap=True)
+
+
+def _get(options: Namespace) -> None:
+    quiet, had = bool(options.quiet), {found.card.openml_id for found in kept()}
+    fetched: list[KeptSet] = []
+    for wanted in _wanted(options.sets):
+        with counted(f"downloading {_name(wanted)}", quiet=quiet, in_bytes=True) as progress:
+            fetched.append(get(wanted, Fetching(notify=lambda text: say(text, quiet=quiet), progress=progress)))
+    if options.json:
+        print_json([_kept_dict(found) for found in fetched])
+        return
+    table = table_of("set", "classes", "images", "size", "", "folder")
+    for found in fetched:
+        table.add_row(
+            _kept_name(found),
+            str(found.card.num_classes),
+            str(found.card.num_rows),
+            size_in_words(found.card.num_bytes),
+            "was here" if found.card.openml_id in had else "downloaded",
+            str(found.path),
+        )
+    OUT.print(table)
+    OUT.print(f"to use it: --target openml:{_kept_name(fetched[0])}", soft_wrap=True)
+
+
+def _verify(options: Namespace) -> None:
+    wanted = _wanted(options.sets) if options.sets else [found.version or found.card.openml_id for found in kept()]
+    problems = {"cards": list(damaged_cards())} if not options.sets and damaged_cards() else {}
+    with counted("verifying", quiet=bool(options.quiet)) as progress:
+        for done, one in enumerate(wanted, start=1):
+            found = verify(one)
+            if found:
+                problems[_name(one)] = found
+            progress(done, len(wanted))
+    if options.json:
+        print_json({"verified": [_name(one) for one in wanted], "problems": problems})
+    elif not wanted and not problems:
+        OUT.print("no set is kept here; `supernet-tl data get` downloads them")
+    else:
+        for name, found in problems.items():
+            for problem in found:
+                OUT.print(f"{name}: {problem}", soft_wrap=True)
+        OUT.print(f"{len(wanted)} set{'' if len(wanted) == 1 else 's'} verified, {len(problems)} with problems")
+    if problems:
+        raise ProblemsFoundError(
+            f"{len(problems)} kept set(s) are damaged; download them again with `supernet-tl data get`, or delete them "
+            "with `supernet-tl data rm`."
+        )
+
+
+def _rm(options: Namespace) -> None:
+    removed = {_name(wanted): remove(wanted) for wanted in _wanted(options.sets)}
+    if options.json:
+        print_json({name: {"folder": str(folder), "num_bytes": size} for name, (folder, size) in removed.items()})
+        return
+    for name, (_, num_bytes) in removed.items():
+        OUT.print(f"deleted {name} ({size_in_words(num_bytes)})")
+
+
+def _gc(options: Namespace) -> None:
+    if not options.older_than >= 0:
+        raise SelectionError(f"--older-than is {options.older_than:g}; expected a number of days of at least 0.")
+    from supernet_tl.data.pixels.pixel_cache import clear_pixels
+
+    cleared = clear_pixels(time.time() - options.older_than * _SECONDS_A_DAY)
+    if options.json:
+        print_json({"num_bytes": cleared})
+    else:
+        OUT.print(f"decoded images deleted: {size_in_words(cleared)}")
+
+
+def _health(options: Namespace) -> None:
+    from supernet_tl.control import Control
+    from supernet_tl.data.health import examine
+    from supernet_tl.prepared_data import split
+    from supernet_tl.recipe import Recipe
+    from supernet_tl.terminal.health_tables import health_tables
+
+    control = Control(
+        quiet=bool(options.quiet),
+        skip_corrupt=bool(options.skip_corrupt),
+        drop_small_classes=bool(options.drop_small_classes),
+    )
+    images = control.open(options.source)
+    with counted(f"examining {images.name}", quiet=control.quiet) as progress:
+        health = examine(images, split(images, Recipe(seed=options.seed)), progress)
+    if options.json:
+        print_json(health.to_dict())
+        return
+    for table in health_tables(health):
+        OUT.print(table)
+
+
+def _wanted(names: Sequence[str]) -> list[AlbumVersion | int]:
+    """What the names and groups stand for, each once, in the order given."""
+    found: dict[AlbumVersion | int, None] = {}
+    for name in names:
+        text = name.removeprefix("openml:")
+        one = named(text) if text.strip().isdecimal() else None
+        found |= dict.fromkeys(select(text) if one is None else (one,))
+    return list(found)
+
+
+def _is_of_domain(version: AlbumVersion, text: str) -> bool:
+    album_set = version.album_set
+    return text.lower() in (album_set.domain_code.lower(), *album_set.domain.lower().split()) or (
+        text.lower() in album_set.domain.lower()
+    )
+
+
+def _name(wanted: AlbumVersion | int) -> str:
+    return str(wanted) if isinstance(wanted, int) else wanted.name
+
+
+def _kept_name(found: KeptSet) -> str:
+    return _name(found.version or found.card.openml_id)
+
+
+def _count(number: int | None) -> str:
+    return "—" if number is None else str(number)
+
+
+def _version_dict(version: AlbumVersion, found: KeptSet | None) -> dict[str, Any]:
+    album_set = version.album_set
+    return {
+        "set": version.name,
+        "openml_id": version.openml_id,
+        "name": album_set.name,
+        "domain": album_set.domain,
+        "num_classes": version.num_classes,
+        "num_images": version.num_images,
+        "licence": album_set.licence,
+        "in_paper27": album_set.in_paper27,
+        "mirror_safe": album_set.mirror_safe,
+        "kept": None if found is None else _kept_dict(found),
+    }
+
+
+def _kept_dict(found: KeptSet) -> dict[str, Any]:
+    card = found.card
+    return {
+        "set": _kept_name(found),
+        "openml_id": card.openml_id,
+        "folder": str(found.path),
+        "num_classes": card.num_classes,
+        "num_images": card.num_rows,
+        "num_bytes": card.num_bytes,
+        "licence": card.licence,
+        "downloaded": card.downloaded,
+    }
+
+
+_ACTIONS: dict[str, Callable[[Namespace], None]] = {
+    "list": _list,
+    "get": _get,
+    "verify": _verify,
+    "health": _health,
+    "rm": _rm,
+    "gc": _gc,
+}
