@@ -21,8 +21,7 @@ import ot_select
 import zoo_store
 from ot_select.embedding.embedder import Embedder, parse_embedder
 from ot_select.sketches.sketch import MIN_CLASS_ROWS
-from supernet_tl.data import ImageSet, Progress, Splits
-from supernet_tl.data.pixels.pixel_cache import read_pixels
+from supernet_tl.data import ImageSet, Progress, Splits, read_pixels
 from supernet_tl.entry_facts import in_channels_of, stem_of
 from supernet_tl.errors import RecipeError, SelectionError
 from supernet_tl.prepared_data import PreparedData
@@ -102,7 +101,7 @@ def _refuse_small_classes(cloud: ot_select.LabelledCloud) -> None:
         raise RecipeError(
             f"sketch is 'gaussians', but {len(small)} classes have fewer than {MIN_CLASS_ROWS} embedded images: "
             f"{', '.join(small[:5])}; their statistics would tell too much of single images. Add images of them, raise "
-            "--sketch-rows or --max-search-images where these leave images out, or keep --sketch rows."
+            "--sketch-rows, --max-search-images or --shots where these leave images out, or keep --sketch rows."
         )
 
 

@@ -25,8 +25,8 @@ class SearchData(LightningDataModule):
         stem: of the network that sees the images; the search's own in LightningCLI runs.
         batch_size: images of each half in a step, in each process: two processes take twice as many.
         seed: of splits and batches.
-        test_frac: share of the images for the test split.
-        validation_frac: share of the images for the validation split.
+        test_frac: share of the images for the test split, where the data has no such part of its own.
+        validation_frac: share of the images for the validation split, likewise.
         splits: ``splits.json`` of another run, or that run's folder: images that it knows stay in the split they were
             in, new ones are drawn by their content.
         max_search_images: cap on the images of the weight and architecture splits together.

@@ -42,13 +42,13 @@ class EpochRow:
     arch_loss: float | None = None
     validation_loss: float | None = None
     validation_accuracy: float | None = None
+    validation_balanced_accuracy: float | None = None
+    validation_macro_f1: float | None = None
     learning_rate: float | None = None
     radius: float | None = None
     num_skip_connections: int | None = None
     entropy: float | None = None
     stopped: str | None = None
-    validation_balanced_accuracy: float | None = None
-    validation_macro_f1: float | None = None
 
     @property
     def validation_scores(self) -> tuple[float | None, float | None, float | None]:

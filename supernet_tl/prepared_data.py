@@ -21,6 +21,7 @@ from supernet_tl.data import (
     ImageTensors,
     Loading,
     Normalisation,
+    PixelRows,
     Progress,
     Shard,
     ShardedSampler,
@@ -30,12 +31,11 @@ from supernet_tl.data import (
     batch_loader,
     loader,
     make_splits,
+    pixel_rows,
     to_grey,
 )
 from supernet_tl.data.batches.loaders import FullBatches
 from supernet_tl.data.batches.loading import fits_beside
-from supernet_tl.data.pixels.pixel_cache import pixel_rows
-from supernet_tl.data.pixels.pixel_rows import PixelRows
 from supernet_tl.errors import RecipeError
 from supernet_tl.quiet import quiet_lightning
 from supernet_tl.recipe import Recipe
@@ -110,8 +110,8 @@ class PreparedData:
         """The recipe's augmentation for these images; a mixture is mirrored only if all its sources may be."""
         mirror_safe = all(images.card.mirror_safe for images in self.image_sets)
         flip = mirror_safe if recipe.flip == "auto" else recipe.flip == "yes"
-        augmentation = Augmentation.for_images(recipe.image_size, flip)
-        return augmentation if recipe.crop_padding is None else Augmentation(recipe.crop_padding, flip)
+        augmentation = Augmentation.for_images(recipe.image_size, flip, recipe.augment)
+        return augmentation if recipe.crop_padding is None else replace(augmentation, crop_padding=recipe.crop_padding)
 
     def search_loader(self, recipe: Recipe, shard: Shard = WHOLE) -> CombinedLoader:
         """Both halves at once: each batch is ``{"weight": (images, labels), "architecture": (images, labels)}``.

@@ -17,6 +17,7 @@ Order = Literal["first", "unrolled"]
 Final = Literal["inherit", "retrain"]
 Flip = Literal["auto", "yes", "no"]
 Stem = Literal["cifar", "imagenet"]
+Augment = Literal["shift", "colour", "strong"]
 Terms = Literal["rows", "self_distances"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Sketching = Literal["rows", "gaussians"]
@@ -61,8 +62,12 @@ class Recipe:
         entropy_tolerance: in nats; see ``stable_epochs``.
         flip: mirror images at random; ``auto`` asks the data's card whether a mirrored image keeps its class.
         crop_padding: furthest random shift in pixels; an eighth of the image when absent.
+        augment: of training images: ``shift`` and mirror them; ``colour`` also changes brightness, contrast, saturation
+            and hue; ``strong`` also applies RandAugment and erases a part of some. What is added is drawn for each of
+            eight groups of a batch.
         test_frac: share of the images for the test split, where the data has no test part of its own.
-        validation_frac: share of the images for the validation split.
+        validation_frac: share of the images for the validation split, likewise; of those that no part of the data's
+            own takes.
         splits: ``splits.json`` of another run, or that run's folder: images that it knows stay in the split they were
             in, new ones are drawn by their content. Settings of a run hold ``sha256:`` and the file's digest.
         max_search_images: cap on the images of the weight and architecture splits together.
@@ -129,6 +134,7 @@ class Recipe:
     entropy_tolerance: float = 0.01
     flip: Flip = "auto"
     crop_padding: int | None = None
+    augment: Augment = "shift"
     test_frac: float = 0.2
     validation_frac: float = 0.2
     splits: str | None = None
@@ -284,6 +290,7 @@ def _choices(recipe: Recipe) -> list[str]:
         "final": get_args(Final),
         "flip": get_args(Flip),
         "stem": get_args(Stem),
+        "augment": get_args(Augment),
         "embed_precision": get_args(Precision),
         "sketch": get_args(Sketching),
         "in_channels": (1, 3),

@@ -39,9 +39,9 @@ class BalancedAccuracy(MulticlassStatScores):
 
     def compute(self) -> Tensor:
         """The mean recall, a scalar."""
-        hits, _, _, misses = self._final_state()
-        occurs = hits + misses > 0
-        return (hits[occurs] / (hits + misses)[occurs]).mean()
+        counts = super().compute()  # a row for each class: hits, false alarms, correct rejections, misses, images
+        occurring = counts[counts[:, 4] > 0]
+        return (occurring[:, 0] / occurring[:, 4]).mean()
 
 
 def score_metrics(num_classes: int, split: str) -> MetricCollection:

@@ -30,6 +30,8 @@ from supernet_tl.data.errors import (
 )
 from supernet_tl.data.image_set import ImageSet, Progress
 from supernet_tl.data.pixels.grey import to_grey
+from supernet_tl.data.pixels.pixel_cache import clear_pixels, pixel_rows, read_pixels
+from supernet_tl.data.pixels.pixel_rows import PixelRows
 from supernet_tl.data.pixels.stores import ArrayStore, FileStore, ImageStore
 from supernet_tl.data.resolve import open_image_set
 from supernet_tl.data.sources.pocket import POCKET_NAMES, open_pocket
@@ -66,6 +68,7 @@ __all__ = [
     "MissingPackageError",
     "Normalisation",
     "OfflineError",
+    "PixelRows",
     "Progress",
     "Shard",
     "ShardedSampler",
@@ -80,10 +83,13 @@ __all__ = [
     "batch_loader",
     "check_classes",
     "check_images",
+    "clear_pixels",
     "identity",
     "loader",
     "make_splits",
     "open_image_set",
     "open_pocket",
+    "pixel_rows",
+    "read_pixels",
     "to_grey",
 ]

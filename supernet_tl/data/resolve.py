@@ -13,7 +13,6 @@ from supernet_tl.data.album.source import OPENML_PREFIX, open_openml
 from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS, check_classes, check_images
 from supernet_tl.data.errors import LayoutError, SourceNotFoundError, TooFewClassesError, listing
 from supernet_tl.data.image_set import ImageSet, Progress
-from supernet_tl.data.leaks import note_shared_images
 from supernet_tl.data.sources.class_folders import EXPECTED_LAYOUT, open_class_folders
 from supernet_tl.data.sources.meta_album_folder import is_meta_album, open_meta_album
 from supernet_tl.data.sources.pocket import POCKET_NAMES, open_pocket
@@ -65,7 +64,7 @@ def open_image_set(
     # Counting is cheap and decoding is not: complain about classes first, and again once unreadable images are gone.
     checked = check_classes(found, drop_small_classes=drop_small_classes, min_images=min_images)
     checked = check_images(checked, skip_corrupt=skip_corrupt, progress=progress, image_size=image_size)
-    return note_shared_images(check_classes(checked, drop_small_classes=drop_small_classes, min_images=min_images))
+    return check_classes(checked, drop_small_classes=drop_small_classes, min_images=min_images)
 
 
 def _find(spec: str | os.PathLike[str], fetching: Fetching | None) -> ImageSet:

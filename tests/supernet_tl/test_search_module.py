@@ -76,7 +76,9 @@ def test_the_module_takes_the_steps_of_the_plain_loop(
         generator = torch.Generator().manual_seed(epoch_seed(recipe.seed, epoch, "batches"))
         noise = torch.Generator().manual_seed(epoch_seed(recipe.seed, epoch, "perturbation"))
         radius = darts.perturbation_radius(epoch, recipe.epochs)
-        for (images, labels), (arch_images, arch_labels) in zip(*loaders, strict=True):
+        halves = [list(loader) for loader in loaders]
+        for step in range(max(map(len, halves))):  # the smaller half goes round
+            (images, labels), (arch_images, arch_labels) = (half[step % len(half)] for half in halves)
             # The same draws in the same order: the architecture batch is augmented first.
             arch_batch = augmentation(arch_images, generator), arch_labels
             weight_batch = augmentation(images, generator), labels
@@ -205,3 +207,16 @@ def test_a_search_that_is_resumed_with_more_epochs_follows_the_cosine_over_all_o
         for epoch, length in enumerate(lengths)
     ]
     assert rates == pytest.approx(expected, rel=1e-5)
+
+
+def test_stronger_augmentation_follows_the_seed_and_reaches_the_network(
+    stripes: Callable[..., ImageSet], tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    states = []
+    for number, augment in enumerate(["strong", "strong", "shift"]):
+        recipe = Recipe(**{**tiny, "epochs": 1, "augment": augment})
+        torch.manual_seed(number)  # of the caller, which nothing follows
+        module, _ = _run(prepare(stripes("target"), recipe), recipe, tmp_path / str(number))
+        states.append(torch.cat([tensor.flatten() for tensor in module.supernet.weight_parameters()]))
+    assert torch.equal(states[0], states[1])
+    assert not torch.equal(states[0], states[2])

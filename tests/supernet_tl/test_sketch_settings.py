@@ -38,7 +38,7 @@ def make_entry(tiny: dict[str, Any], embedding: dict[str, Any]) -> Callable[...,
 def test_an_entry_of_gaussians_holds_no_row_and_no_image_of_its_source_and_can_be_selected(
     stripes: Callable[..., ImageSet], make_entry: Callable[..., zoo_store.ZooEntry], quiet: Control, tmp_path: Path
 ) -> None:
-    source = stripes("near", seed=1)
+    source = stripes("near", seed=1, per_class=24)
     entry, usual = make_entry(source, sketch="gaussians", sketch_rank=4), make_entry(source)
     assert set(entry.sketch) == {"class_counts", "class_means", "class_variances", "class_factors", "meta"}
     assert adapters.THUMBNAILS in usual.sketch

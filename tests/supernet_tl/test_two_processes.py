@@ -65,7 +65,10 @@ def test_two_processes_search_as_one_with_batches_twice_as_large(
             assert found[rank][search]["parameters"][name] == pytest.approx(values, rel=0, abs=1e-6), name
     for rank in range(2):
         assert found[rank][search]["metrics"] == pytest.approx(alone[search]["metrics"], rel=1e-6)
-    assert {"train_loss", "arch_loss", "validation_loss", "validation_accuracy"} <= set(alone[search]["metrics"])
+    assert {"train_loss", "arch_loss", "validation_loss"} <= set(alone[search]["metrics"])
+    assert {"validation_accuracy", "validation_balanced_accuracy", "validation_macro_f1"} <= set(
+        alone[search]["metrics"]
+    )
 
 
 def test_the_searches_that_were_compared_are_different_ones(alone: Found) -> None:

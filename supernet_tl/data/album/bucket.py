@@ -90,7 +90,7 @@ def _list(parquet_url: str, bucket: str, prefix: str, link: Link) -> tuple[Store
     try:
         found = list(client.list_objects(bucket, prefix=f"{prefix}/", recursive=True))
     except minio.S3Error as error:
-        if error.code in ("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout"):
+        if error.response.status >= 500 or error.code == "RequestTimeout":
             raise PassingError(f"{host} answered {error.code} ({error.message})") from error
         raise DownloadError(
             f"{host} does not list {bucket}/{prefix}: {error.code} ({error.message}); expected the files of a dataset "
@@ -113,4 +113,4 @@ def _list(parquet_url: str, bucket: str, prefix: str, link: Link) -> tuple[Store
 
 def one_line(error: Exception) -> str:
     """What an error says, short enough to stand in a sentence."""
-    return " ".join(str(error).split())[:300]
+    return " ".join(str(getattr(error, "reason", error)).split())[:300]  # the reason is what retries were used up by

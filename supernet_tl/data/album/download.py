@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from supernet_tl.data.album.adoption import adopt, package_copy
 from supernet_tl.data.album.archive import unpack
 from supernet_tl.data.album.bucket import StoredFile, list_files
 from supernet_tl.data.album.fetching import Fetching
-from supernet_tl.data.album.inspection import contents, inspect, names_and_sizes
-from supernet_tl.data.album.kept import FetchedFile, KeptCard, KeptSet, find_kept, openml_dir
+from supernet_tl.data.album.inspection import inspect
+from supernet_tl.data.album.keeping import keep
+from supernet_tl.data.album.kept import FetchedFile, KeptSet, find_kept, openml_dir
 from supernet_tl.data.album.link import Notify
+from supernet_tl.data.album.lookup import find_id
 from supernet_tl.data.album.openml_client import Description, describe
-from supernet_tl.data.album.table import AlbumVersion, table_version
+from supernet_tl.data.album.table import AlbumVersion
 from supernet_tl.data.album.transfer import ChangedError, fetch, sha256_of
 from supernet_tl.data.errors import DataError, DownloadError, LayoutError, OfflineError, listing
 from supernet_tl.data.places import OFFLINE_SWITCH
@@ -45,25 +45,28 @@ def get(wanted: AlbumVersion | int, fetching: Fetching | None = None, *, thoroug
         LayoutError: OpenML has it, but without images in the Meta-Album layout.
     """
     fetching = fetching or Fetching()
+    version = find_id(wanted) if isinstance(wanted, int) else wanted
     openml_id = wanted if isinstance(wanted, int) else wanted.openml_id
-    name = f"openml:{wanted if isinstance(wanted, int) else wanted.name}"
+    name = f"openml:{openml_id if version is None else version.name}"
     found, fault = _whole(openml_id, thorough=thorough)
     if found is not None:
         return found
-    if fetching.is_offline:
-        state = f"damaged ({fault})" if fault else "not kept"
-        raise OfflineError(
-            f"{name} is {state} in {openml_dir()}, and this run is offline; expected a dataset that was "
-            f"downloaded. Fetch it once without --offline and {OFFLINE_SWITCH}, or set SUPERNET_TL_CACHE to where it is."
-        )
+    copied = version is not None and package_copy(version) is not None
+    if fetching.is_offline and not copied:
+        raise _offline(name, fault)
     try:
         with _alone(openml_id, name, fetching.notify):
             found, fault = _whole(openml_id, thorough=thorough)  # another process may have fetched it meanwhile
             if found is not None:
                 return found
             if fault:
-                fetching.notify(f"{name} is damaged ({fault}); it is downloaded again")
-            return _download(openml_id, wanted if isinstance(wanted, AlbumVersion) else None, fetching)
+                fetching.notify(f"{name} is damaged ({fault}); it is fetched again")
+            adopted = None if version is None else adopt(version, fetching.notify)
+            if adopted is not None:
+                return adopted
+            if fetching.is_offline:
+                raise _offline(name, fault)
+            return _download(openml_id, version, fetching)
     except DataError:
         raise
     except OSError as error:
@@ -71,6 +74,14 @@ def get(wanted: AlbumVersion | int, fetching: Fetching | None = None, *, thoroug
             f"{name} cannot be kept in {openml_dir()} ({error.strerror or error}); expected a folder that can be "
             f"written to, with room for it. Make room, or set SUPERNET_TL_CACHE to another folder."
         ) from error
+
+
+def _offline(name: str, fault: str) -> OfflineError:
+    state = f"damaged ({fault})" if fault else "not kept"
+    return OfflineError(
+        f"{name} is {state} in {openml_dir()}, and this run is offline; expected a dataset that was downloaded. Fetch "
+        f"it once without --offline and {OFFLINE_SWITCH}, or set SUPERNET_TL_CACHE to where it is."
+    )
 
 
 def _whole(openml_id: int, *, thorough: bool) -> tuple[KeptSet | None, str]:
@@ -110,20 +121,21 @@ def _download(openml_id: int, version: AlbumVersion | None, fetching: Fetching) 
         folder = whole / (version.folder if version is not None else _plain_name(description.name))
         unpack(archive, folder)
         fetched = FetchedFile(file.name, file.url, file.num_bytes, file.etag, sha256_of(archive))
-        _checked_card(folder, version, description, fetched, fetching).write(whole)
-        _swap(whole, openml_dir() / str(openml_id))
+        inspection = inspect(folder, version)
+        if inspection.problems:
+            raise DownloadError(
+                f"{file.url} came as its server has it, and is not a whole set: {' '.join(inspection.problems)} "
+                f"Nothing was kept. Try again later; if it stays so, tell OpenML."
+            )
+        for remark in inspection.remarks:
+            fetching.notify(f"{description.name}: {remark}")
+        found = keep(folder, inspection, description, (fetched,))
     except DataError:
         archive.unlink()  # what is wrong with it would be so again
         raise
     finally:
         shutil.rmtree(whole, ignore_errors=True)
     shutil.rmtree(incoming, ignore_errors=True)
-    found = find_kept(openml_id)
-    if found is None:
-        raise DownloadError(
-            f"what was downloaded to {openml_dir() / str(openml_id)} is gone; expected that nobody else deletes it. "
-            f"Fetch it again."
-        )
     return found
 
 
@@ -191,43 +203,3 @@ def _check_room(incoming: Path, file: StoredFile) -> None:
 def _plain_name(name: str) -> str:
     """OpenML's name as that of a folder."""
     return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:100] or "images"
-
-
-def _checked_card(
-    folder: Path, version: AlbumVersion | None, description: Description, file: FetchedFile, fetching: Fetching
-) -> KeptCard:
-    inspection = inspect(folder, version)
-    if inspection.problems:
-        raise DownloadError(
-            f"{file.url} came as its server has it, and is not a whole set: {' '.join(inspection.problems)} Nothing "
-            f"was kept. Try again later; if it stays so, tell OpenML."
-        )
-    for remark in inspection.remarks:
-        fetching.notify(f"{description.name}: {remark}")
-    digest, num_bytes = names_and_sizes(folder)
-    return KeptCard(
-        openml_id=description.openml_id,
-        openml_name=description.name,
-        licence=(version.album_set.licence if version is not None else description.licence) or "not stated",
-        openml_licence=description.licence,
-        description=description.description,
-        folder=folder.name,
-        downloaded=datetime.now(UTC).isoformat(timespec="seconds"),
-        files=(file,),
-        num_rows=inspection.num_rows,
-        num_classes=inspection.num_classes,
-        num_bytes=num_bytes,
-        names_and_sizes=digest,
-        contents=contents(folder),
-        table_version=table_version(),
-        remarks=inspection.remarks,
-    )
-
-
-def _swap(whole: Path, target: Path) -> None:
-    """Put a new folder in the place of an old one, which goes."""
-    old = whole.with_name(f"old-{uuid.uuid4().hex}")
-    if target.exists():
-        os.rename(target, old)
-    os.rename(whole, target)
-    shutil.rmtree(old, ignore_errors=True)

@@ -102,7 +102,7 @@ class KeptCard:
                 raise ValueError("it has another schema")
             files = tuple(FetchedFile(**file) for file in values.pop("files"))
             card = cls(files=files, remarks=tuple(values.pop("remarks")), **values)
-            if card.openml_id != int(folder.name) or Path(card.folder).name != card.folder:
+            if card.openml_id != int(folder.name) or Path(card.folder).name != card.folder or card.folder == "..":
                 raise ValueError("it is the card of another folder")
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise LayoutError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 import torch
@@ -152,17 +153,21 @@ class ImageTensors(Dataset[Batch]):
     def take(self, indices: Sequence[int] | NDArray[np.int64] | Tensor) -> ImageTensors:
         """The dataset of these images, in this order, with the same statistics; no pixels are copied."""
         rows = _integers(indices).to(self.pixels.device)
-        labels, source = self.labels[rows], self.source[rows]
-        return ImageTensors(self.pixels.take(rows), labels, source, self.mean, self.std, self.loading)
+        return self._with(pixels=self.pixels.take(rows), labels=self.labels[rows], source=self.source[rows])
 
     def to(self, device: torch.device | str) -> ImageTensors:
         """The same dataset on another device."""
-        labels, source, mean, std = (part.to(device) for part in (self.labels, self.source, self.mean, self.std))
-        return ImageTensors(self.pixels.to(device), labels, source, mean, std, self.loading)
+        names = ("pixels", "labels", "source", "mean", "std")
+        return self._with(**{name: getattr(self, name).to(device) for name in names})
 
     def loaded(self, loading: Loading) -> ImageTensors:
         """The same dataset, whose loaders work in another way."""
-        return ImageTensors(self.pixels, self.labels, self.source, self.mean, self.std, loading)
+        return self._with(loading=loading)
+
+    def _with(self, **changes: PixelRows | Tensor | Loading) -> ImageTensors:
+        changed = copy(self)
+        vars(changed).update(changes)
+        return changed
 
 
 def _integers(values: Sequence[int] | NDArray[np.int64] | Tensor) -> Tensor:

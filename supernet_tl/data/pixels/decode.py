@@ -50,7 +50,12 @@ _DECODER_ERRORS = (
     zlib.error,
     Image.DecompressionBombError,
 )
+_TOO_MANY = f"more than the {MAX_PIXELS // 10**6} million that are read here; shrink it"
 _warning_filters = threading.RLock()
+
+
+class _RefusedError(ValueError):
+    """An image that could be decoded, and is not wanted; the message says why."""
 
 
 def read_rgb(path: Path) -> Image.Image:
@@ -65,9 +70,9 @@ def read_rgb(path: Path) -> Image.Image:
     try:
         if not os.path.isfile(path):  # a pipe would be waited for, a device has no end
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        with _silent():
-            image = Image.open(path, formats=_FORMATS)
-        with image:
+        with path.open("rb") as file:  # given a path, Pillow maps raw TIFF, and scrambles it where it is turned
+            with _silent():
+                image = Image.open(file, formats=_FORMATS)
             _refuse_huge(image)
             if image.format == "TIFF":  # reads, and warns of, its metadata while it loads
                 with _silent():
@@ -94,7 +99,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in _SIXTEEN_BIT_MODES:
         return _eight_bits(image).convert("RGB")
     if image.mode == "F":
-        raise ValueError("it holds floating-point pixels, whose white level is unknown; save it with 8 or 16 bits")
+        raise _RefusedError("it holds floating-point pixels, whose white level is unknown; save it with 8 or 16 bits")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
@@ -127,13 +132,13 @@ def _silent() -> Iterator[None]:
 def _refuse_huge(image: Image.Image) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise Image.DecompressionBombError(f"it has {width} x {height} pixels")
+        raise _RefusedError(f"it has {width} x {height} pixels, {_TOO_MANY}")
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     if values.min() < 0 or values.max() > _FULL_SCALE_16:
-        raise ValueError(
+        raise _RefusedError(
             f"its values reach from {values.min()} to {values.max()}, outside 16 bits; save it with 8 or 16 bits"
         )
     return Image.fromarray(_TO_EIGHT_BITS[values])
@@ -146,13 +151,14 @@ def _reason(path: Path, error: Exception) -> str:
     if os.path.exists(path) and not os.path.isfile(path):
         return "not a regular file"
     if isinstance(error, Image.DecompressionBombError):
-        told = str(error) if "exceeds" not in str(error) else "it has more"  # Pillow refuses still larger ones itself
-        return f"{told}, more than the {MAX_PIXELS // 10**6} million that are read here; shrink it"
+        return f"its pixels are {_TOO_MANY}"  # so many that Pillow itself refuses
     if isinstance(error, UnidentifiedImageError):
         with path.open("rb") as file:
             return describe(file.read(HEAD))
     if isinstance(error, MemoryError):
         return "there is not enough memory for it; shrink it"
+    if isinstance(error, _RefusedError):
+        return str(error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error).rstrip(".") or type(error).__name__
+    return f"damaged: {str(error).rstrip('.') or type(error).__name__}"

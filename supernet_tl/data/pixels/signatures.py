@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-HEAD = 256
+HEAD = 1024
 """Bytes that ``describe`` wants to see."""
 
 _CONVERT = "which is not read here; convert it to PNG or JPEG"
@@ -56,7 +56,7 @@ def describe(head: bytes) -> str:
         return "an archive and not an image; unpack it"
     for magic, kind in _KNOWN:
         if head.startswith(magic):
-            return f"a {kind} file that is damaged or of a variety that is not read here; if it is whole, save it as 8-bit RGB"
+            return f"a {kind} file that is damaged, or of a variety not read here; if it is whole, save it as 8-bit RGB"
     return _describe_text(head) or "not an image, or damaged from its first bytes on"
 
 

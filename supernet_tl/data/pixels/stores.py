@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Sequence
@@ -59,6 +60,8 @@ class FileStore:
 
     def digest(self, index: int) -> bytes:
         """SHA-256 of the file's bytes."""
+        if not os.path.isfile(self.paths[index]):  # a pipe would be waited for, a device has no end
+            raise FileNotFoundError(errno.ENOENT, "not a regular file", str(self.paths[index]))
         with self.paths[index].open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from supernet_tl.data.errors import EmptySourceError, LayoutError, listing
 from supernet_tl.data.image_set import ImageSet
-from supernet_tl.data.sources.labelled_files import LabelledFile, image_set_of
+from supernet_tl.data.sources.labelled_files import PARTS, LabelledFile, image_set_of
 from supernet_tl.data.sources.names import IMAGE_SUFFIXES, suffix_of
 from supernet_tl.data.sources.scan import notes_on, scan_classes
 from supernet_tl.data.sources.table_reading import TABLE_SUFFIXES
@@ -45,6 +45,10 @@ def open_class_folders(root: Path) -> ImageSet:
     tables = [name for name in found.ignored if suffix_of(name) in TABLE_SUFFIXES and (root / name).parent == root]
     if tables:
         notes += (f"{listing(tables)} not used, for the folders are the classes; to use a table, give it by name",)
+    if _is_split_within(found.images, root):
+        notes += (
+            "the folders within the classes look like splits and are not taken for such; put them above the classes",
+        )
     return image_set_of(
         [LabelledFile(path, name) for name, paths in found.images.items() for path in paths],
         root=root,
@@ -55,3 +59,9 @@ def open_class_folders(root: Path) -> ImageSet:
         ignored=[*found.ignored, *(path.name for path in found.loose)],
         notes=notes,
     )
+
+
+def _is_split_within(images: dict[str, list[Path]], root: Path) -> bool:
+    """Whether all images lie in ``root/<class>/train``, ``root/<class>/test`` and the like."""
+    inner = {path.relative_to(root).parts[1:-1][:1] for paths in images.values() for path in paths}
+    return all(folder and folder[0].lower() in PARTS for folder in inner)

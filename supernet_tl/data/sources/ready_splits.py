@@ -80,7 +80,9 @@ def open_ready_splits(root: Path, parts: dict[str, Path]) -> ImageSet:
         if part != TRAIN and _has_no_classes(found, class_names):
             left_out = [*found.loose, *(path for paths in found.images.values() for path in paths)]
             ignored += [*found.ignored, *(relative(path, root) for path in left_out)]
-            what = f"{len(left_out)} images without classes" if left_out else "no images"
+            what = (
+                f"{len(left_out)} image{'s' if len(left_out) > 1 else ''} without classes" if left_out else "no images"
+            )
             notes.append(f"{folder.name}/ holds {what} and is left out; {part} images are drawn from the others")
             continue
         class_names |= set(found.images) if part == TRAIN else set()

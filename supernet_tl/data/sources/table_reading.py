@@ -152,21 +152,16 @@ def _read_parquet(path: Path) -> Table:
             f"beside this package. Install it with: pip install pyarrow"
         ) from error
     try:
-        found = parquet.read_table(path)
+        file = parquet.ParquetFile(path)
+        pictures = tuple(field.name for field in file.schema_arrow if not _is_text_like(field.type))
+        found = file.read(columns=[name for name in file.schema_arrow.names if name not in pictures])
     except (pyarrow.ArrowException, OSError) as error:
         raise LayoutError(
             f"{path} is not a Parquet table ({str(error).splitlines()[0].rstrip('.')}); expected one with a column of "
             f"paths and one of classes. Write or download it again."
         ) from error
-    columns: dict[str, list[str]] = {}
-    pictures = []
-    for name in found.column_names:
-        column = found.column(name)
-        if _is_text_like(column.type):
-            columns[name] = [_as_text(value) for value in column.to_pylist()]
-        else:
-            pictures.append(name)
-    return Table(path, columns, pictures=tuple(pictures))
+    columns = {name: [_as_text(value) for value in found.column(name).to_pylist()] for name in found.column_names}
+    return Table(path, columns, pictures=pictures)
 
 
 def _is_text_like(kind: Any) -> bool:

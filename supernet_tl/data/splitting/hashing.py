@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 _TAG = b"supernet-tl splits 2\n"
 _EXACT = 9  # decimals: 0.1 * 30 is not 3
+_LEAST, _MOST = 0.25, 2.0
+"""Of its share, what a part of a class has at least and at most: rarely missed by chance, so that parts are stable."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Share:
 def parts_by_hash(draws: NDArray[np.uint64], shares: Sequence[Share]) -> NDArray[np.int64]:
     """The part of each image: where its number, as one in [0, 1), falls among the fractions laid end to end.
 
-    Where chance gives a part less than half or more than one and a half times its share of the different images, those
-    nearest the boundary are moved until it has that much. Equal numbers stay together.
+    Where chance gives a part less than a quarter or more than twice its share of the different images, those nearest
+    the boundary are moved until it has that much. Equal numbers stay together.
 
     Args:
         draws: shape (n,): a number each.
@@ -91,8 +93,8 @@ def _bounds(num_images: int, shares: Sequence[Share]) -> tuple[list[int], list[i
     for part, share in enumerate(shares):
         expected = round(num_images * share.frac, _EXACT)
         spare = num_images - sum(low) - sum(other.least for other in shares[part + 1 :])
-        low.append(max(share.least, min(math.ceil(expected / 2), spare)))
-        high.append(max(share.least, math.floor(round(1.5 * expected, _EXACT))))
+        low.append(max(share.least, min(math.ceil(round(_LEAST * expected, _EXACT)), spare)))
+        high.append(max(share.least, math.floor(round(_MOST * expected, _EXACT))))
     return (
         [max(0, bound - share.fixed) for bound, share in zip(low, shares, strict=True)],
         [max(0, bound - share.fixed) for bound, share in zip(high, shares, strict=True)],

@@ -211,7 +211,10 @@ def _known_keys(stored: Mapping[str, Any]) -> set[str]:
 
 
 def _num_digits(stored: Mapping[str, Any]) -> int:
-    return max(map(len, _known_keys(stored)), default=_MIN_DIGITS)
+    """Of its keys, which are all of one length."""
+    if stored["schema"] == 1:
+        return _MIN_DIGITS
+    return next((len(key) for part in PARTS for keys in stored[part].values() for key in keys), _MIN_DIGITS)
 
 
 def _keys(images: ImageSet, num_digits: int) -> list[str]:

@@ -37,6 +37,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing is kept from one test to the next, and nothing is written to the home folder."""
     monkeypatch.setenv("SUPERNET_TL_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("SUPERNET_TL_OFFLINE", raising=False)
+    monkeypatch.setenv("OPENML_CACHE_DIR", str(tmp_path / "package"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return tmp_path / "cache"
 

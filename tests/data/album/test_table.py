@@ -8,8 +8,8 @@ import pytest
 
 from supernet_tl.data.album.table import VERSIONS, album_sets, album_versions
 
-# Oracle: rows copied by hand, apart from the table, from the info files of Meta-Album's site: tag, domain, name; classes
-# and images of each version; the three numbers of OpenML.
+# Oracle: rows copied by hand, apart from the table, from the info files of Meta-Album's site: tag, domain, name; the
+# classes and images of each version; the three numbers of OpenML.
 ROWS = [
     ("BRD", "Large Animals", "Birds", (20, 800), (315, 12600), (315, 49054), (44241, 44285, 44320)),
     ("PLK", "Small Animals", "Plankton", (20, 800), (86, 3440), (102, 473273), (44238, 44282, 44317)),
@@ -60,7 +60,7 @@ def test_rows_agree_with_a_second_transcription(row: tuple[object, ...]) -> None
 
 def test_numbers_on_which_the_sources_disagree_are_not_known() -> None:
     unknown = {(v.name, v.num_classes, v.num_images) for v in album_versions() if v.num_images is None}
-    # Oracle: PNU has 19 classes in all, so Micro cannot have 20; INS Mini has 4110 images in one source, 4160 in another.
+    # Oracle: PNU has 19 classes in all, so Micro cannot have 20; INS Mini has 4110 images, or 4160.
     assert unknown == {("PNU/Micro", None, None), ("INS/Mini", 104, None)}
 
 

@@ -83,7 +83,7 @@ def test_a_file_that_has_changed_is_not_continued_with_another(
     (again,) = (f for f in list_files(openml.parquet_url(BRD_MICRO), link, print) if f.name.endswith(".zip"))
     fetch(again, target, link, heard.progress, heard.sentences.append)
     assert target.read_bytes() == archive[::-1]
-    assert openml.asked("file")[-1].range is None
+    assert [request.range for request in openml.asked("file")] == [None, "bytes=50000-", "bytes=100000-", None]
 
 
 def test_bytes_that_have_not_the_md5_that_the_server_names_are_fetched_once_more_and_then_refused(
