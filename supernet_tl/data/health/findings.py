@@ -207,7 +207,7 @@ def _classes(measured: Measured) -> Iterator[Finding]:
             Severity.WARNING,
             f"the largest class, {names[largest]!r}, has {counts[largest]:,} images and the smallest, "
             f"{names[smallest]!r}, {counts[smallest]:,}: accuracy over all images says little of small classes. Read "
-            "the balanced accuracy beside it, or sample by class.",
+            "the balanced accuracy beside it, or give --balance class.",
             len(names),
         )
     if few := np.flatnonzero(counts < FEW_IMAGES).tolist():
