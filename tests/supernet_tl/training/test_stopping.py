@@ -82,7 +82,7 @@ def data(stripes: Callable[..., ImageSet]) -> PreparedData:
 
 
 def _recipe(**changes: Any) -> Recipe:
-    return Recipe(**{**TINY, "epochs": EPOCHS, "seed": 13, **changes})  # by this seed both rules end the search early
+    return Recipe(**{**TINY, "epochs": EPOCHS, "seed": 11, **changes})  # by this seed both rules end the search early
 
 
 def _run(data: PreparedData, folder: Path, rules: Sequence[StopRule] = (), module: SearchModule | None = None) -> Run:
