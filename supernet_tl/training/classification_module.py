@@ -90,8 +90,13 @@ class ClassificationModule(LightningModule):
         """A training batch as the network is to see it."""
         if self.augmentation is not None:
             batch = augmented(batch, self.augmentation, self.generator)
-        images, labels = batch
+        images, labels = self._unpacked(batch)
         return images.contiguous(memory_format=torch.channels_last), labels
+
+    def _unpacked(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Images in the network's precision, which Lightning gives to tensors alone, and labels."""
+        images, labels = batch
+        return images.to(self.dtype), labels
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss and scores on the validation split."""
@@ -102,7 +107,7 @@ class ClassificationModule(LightningModule):
         self._evaluate(batch, "test", self.test_loss, self.test_scores)
 
     def _evaluate(self, batch: Batch, split: str, loss: MeanMetric, scores: MetricCollection) -> None:
-        images, labels = batch
+        images, labels = self._unpacked(batch)
         logits = self(images)
         loss(F.cross_entropy(logits, labels), weight=len(labels))
         scores.update(logits, labels)
