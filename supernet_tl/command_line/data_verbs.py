@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from jsonargparse import Namespace
@@ -18,8 +18,6 @@ from supernet_tl.data.album.table import AlbumVersion, album_versions
 from supernet_tl.errors import ProblemsFoundError, SelectionError
 from supernet_tl.terminal.console import counted, say
 from supernet_tl.terminal.output import OUT, print_json, size_in_words, table_of
-
-_SECONDS_A_DAY = 86400
 
 
 def run(config: Namespace) -> None:
@@ -71,7 +69,8 @@ def _get(options: Namespace) -> None:
     fetched: list[KeptSet] = []
     for wanted in _wanted(options.sets):
         with counted(f"downloading {_name(wanted)}", quiet=quiet, in_bytes=True) as progress:
-            fetched.append(get(wanted, Fetching(notify=lambda text: say(text, quiet=quiet), progress=progress)))
+            fetching = Fetching(notify=lambda text: say(text, quiet=quiet), progress=progress)
+            fetched.append(get(wanted, fetching, thorough=True))
     if options.json:
         print_json([_kept_dict(found) for found in fetched])
         return
@@ -126,9 +125,9 @@ def _rm(options: Namespace) -> None:
 def _gc(options: Namespace) -> None:
     if not options.older_than >= 0:
         raise SelectionError(f"--older-than is {options.older_than:g}; expected a number of days of at least 0.")
-    from supernet_tl.data.pixels.pixel_cache import clear_pixels
+    from supernet_tl.data import clear_pixels
 
-    cleared = clear_pixels(time.time() - options.older_than * _SECONDS_A_DAY)
+    cleared = clear_pixels(timedelta(days=options.older_than) if options.older_than else None)
     if options.json:
         print_json({"num_bytes": cleared})
     else:

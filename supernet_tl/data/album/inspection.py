@@ -74,7 +74,9 @@ def inspect(root: Path, version: AlbumVersion | None) -> Inspection:
         )
     num_classes = len(images.class_names)
     if version is not None and version.num_classes not in (None, num_classes):
-        problems.append(f"labels.csv has {num_classes} classes, and {version.name} has {version.num_classes}.")
+        remarks.append(
+            f"labels.csv has {num_classes} classes, and {version.name} is listed with {version.num_classes}."
+        )
     return Inspection(len(images), num_classes, tuple(problems), tuple(remarks))
 
 

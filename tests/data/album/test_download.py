@@ -131,7 +131,6 @@ BROKEN: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
     "another size": (lambda files: files.update({"BRD_Micro/images/000003.JPG": jpeg(3, 64)}), r"are not 128x128"),
     "unreadable": (lambda files: files.update({"BRD_Micro/images/000003.JPG": b"x"}), r"1 of 40 images cannot be read"),
     "outside": (lambda files: files.update({"../x.jpg": b"x"}), r"would be written outside of its folder"),
-    "classes": (lambda files: files.update(album_files(3, 14)), r"labels\.csv has 3 classes, and BRD/Micro has 20"),
 }
 
 
