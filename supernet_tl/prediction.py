@@ -15,10 +15,10 @@ import torch
 from supernet_tl.adapters import torch_device
 from supernet_tl.control import Control
 from supernet_tl.data.errors import CorruptImagesError, DecodeError, EmptySourceError, ImageProblem, SourceNotFoundError
+from supernet_tl.data.names import IMAGE_SUFFIXES, is_clutter, is_image_name, readable
 from supernet_tl.data.pixels.decode import read_rgb, to_square
 from supernet_tl.data.pixels.stores import FileStore
 from supernet_tl.data.sources.meta_album_folder import is_meta_album, open_meta_album
-from supernet_tl.data.sources.names import IMAGE_SUFFIXES, is_clutter, is_image_name, readable
 from supernet_tl.files import write_whole
 from supernet_tl.network_file import Classifier, load_classifier
 

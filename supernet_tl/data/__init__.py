@@ -11,6 +11,8 @@ from supernet_tl.data.batches.samplers import BalancedSampler, EpochSampler, Shu
 from supernet_tl.data.batches.sharding import WHOLE, EvaluationBatches, Shard, ShardedSampler
 from supernet_tl.data.card import DataCard
 from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS, check_classes, check_images
+from supernet_tl.data.decoded.pixel_cache import clear_pixels, pixel_rows, read_pixels
+from supernet_tl.data.decoded.pixel_rows import PixelRows
 from supernet_tl.data.errors import (
     BatchError,
     CorruptImagesError,
@@ -30,8 +32,6 @@ from supernet_tl.data.errors import (
 )
 from supernet_tl.data.image_set import ImageSet, Progress
 from supernet_tl.data.pixels.grey import to_grey
-from supernet_tl.data.pixels.pixel_cache import clear_pixels, pixel_rows, read_pixels
-from supernet_tl.data.pixels.pixel_rows import PixelRows
 from supernet_tl.data.pixels.stores import ArrayStore, FileStore, ImageStore
 from supernet_tl.data.resolve import open_image_set
 from supernet_tl.data.sources.pocket import POCKET_NAMES, open_pocket

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from supernet_tl.data.decoded.readable import unreadable
 from supernet_tl.data.errors import (
     CorruptImagesError,
     ImageProblem,
@@ -12,7 +13,6 @@ from supernet_tl.data.errors import (
     listing,
 )
 from supernet_tl.data.image_set import ImageSet, Progress
-from supernet_tl.data.pixels.readable import unreadable
 
 MIN_IMAGES_PER_CLASS = 4  # one for each split: weight, architecture, validation, test
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import input_pipeline
-from supernet_tl.data.pixels.pixel_rows import PixelRows
+from supernet_tl.data.decoded.pixel_rows import PixelRows
 
 
 def test_the_report_keeps_every_raw_time_and_divides_our_speed_by_that_of_the_faster_torchvision(

@@ -8,7 +8,7 @@ import torch
 
 from supernet_tl import prepared_data
 from supernet_tl.data import ImageSet, Shard
-from supernet_tl.data.pixels import pixel_cache
+from supernet_tl.data.decoded import pixel_cache
 from supernet_tl.data.pixels.decode import to_square
 from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import evaluation_loader, mix, prepare, refuse_unshared

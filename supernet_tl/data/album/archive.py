@@ -10,7 +10,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
 from supernet_tl.data.errors import DownloadError, LayoutError, listing
-from supernet_tl.data.sources.names import is_clutter
+from supernet_tl.data.names import is_clutter
 
 MAX_FILES = 2_000_000
 MAX_RATIO = 50  # images are compressed already, so that archives of them hardly shrink; tables may tenfold

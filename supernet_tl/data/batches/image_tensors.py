@@ -14,8 +14,8 @@ from torch.utils.data import Dataset
 from supernet_tl.data.batches.image_batch import Batch, ImageBatch
 from supernet_tl.data.batches.loading import IN_PROCESS, Loading
 from supernet_tl.data.batches.normalisation import Normalisation
+from supernet_tl.data.decoded.pixel_rows import PixelRows
 from supernet_tl.data.errors import BatchError, listing
-from supernet_tl.data.pixels.pixel_rows import PixelRows
 
 
 class ImageTensors(Dataset[Batch]):

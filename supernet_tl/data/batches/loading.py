@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
+from supernet_tl.data.decoded.pixel_rows import PixelRows
 from supernet_tl.data.errors import BatchError
-from supernet_tl.data.pixels.pixel_rows import PixelRows
 from supernet_tl.data.pixels.threads import num_processors
 
 _MOST_WORKERS = 8

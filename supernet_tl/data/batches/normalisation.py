@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
+from supernet_tl.data.decoded.pixel_rows import CHANNELS, check_images
 from supernet_tl.data.errors import BatchError
-from supernet_tl.data.pixels.pixel_rows import CHANNELS, check_images
 
 _MIN_STD = 1 / 255  # one grey level: a constant channel is centred, never divided by nothing
 

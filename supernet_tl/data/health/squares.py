@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from supernet_tl.data.decoded.pixel_cache import pixel_rows
 from supernet_tl.data.health.perceptual_hash import DESCRIPTOR_SIZE, MARGINS, SIZE, descriptors, hashes
 from supernet_tl.data.image_set import ImageSet, Progress
 from supernet_tl.data.pixels.grey import to_grey
-from supernet_tl.data.pixels.pixel_cache import pixel_rows
 
 _IMAGES_AT_ONCE = 1024
 _KEY_BYTES = 16

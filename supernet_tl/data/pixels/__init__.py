@@ -1,1 +1,1 @@
-"""From image files to pixels: decoding, stores, squares of one size."""
+"""From image files to pixels: stores, decoding, squares of one size."""

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from supernet_tl.data.names import readable
 from supernet_tl.data.pixels.decode import read_rgb
-from supernet_tl.data.sources.names import readable
 
 
 class ImageStore(Protocol):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from supernet_tl.data.errors import EmptySourceError, LayoutError, listing
 from supernet_tl.data.image_set import ImageSet
+from supernet_tl.data.names import IMAGE_SUFFIXES, suffix_of
 from supernet_tl.data.sources.labelled_files import PARTS, LabelledFile, image_set_of
-from supernet_tl.data.sources.names import IMAGE_SUFFIXES, suffix_of
 from supernet_tl.data.sources.scan import notes_on, scan_classes
 from supernet_tl.data.sources.table_reading import TABLE_SUFFIXES
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from supernet_tl.data.sources.names import readable
+from supernet_tl.data.names import readable
 from supernet_tl.data.sources.scan import walk
 
 

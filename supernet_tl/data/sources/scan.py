@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from supernet_tl.data.errors import LayoutError, listing
-from supernet_tl.data.sources.names import UNREAD_SUFFIXES, is_clutter, is_image_name, readable, suffix_of
+from supernet_tl.data.names import UNREAD_SUFFIXES, is_clutter, is_image_name, readable, suffix_of
 
 
 @dataclass

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from supernet_tl.data.errors import LayoutError, MissingFilesError, listing
+from supernet_tl.data.names import is_image_name
 from supernet_tl.data.sources.labelled_files import PARTS
 from supernet_tl.data.sources.named_files import FoundFiles
-from supernet_tl.data.sources.names import is_image_name
 from supernet_tl.data.sources.table_files import find_table_files
 from supernet_tl.data.sources.table_reading import Table
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from supernet_tl.data.errors import LayoutError, listing
+from supernet_tl.data.names import is_image_name
 from supernet_tl.data.sources.named_files import FoundFiles, find_files
-from supernet_tl.data.sources.names import is_image_name
 from supernet_tl.data.sources.scan import first_level
 
 _SAMPLE = 20

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from supernet_tl.data import BatchError, ImageTensors, Loading, Normalisation, ShuffledSampler, loader
 from supernet_tl.data.batches import loading
-from supernet_tl.data.pixels.pixel_rows import Block, PixelRows
+from supernet_tl.data.decoded.pixel_rows import Block, PixelRows
 
 
 def random_bytes(num: int, seed: int = 0) -> Tensor:

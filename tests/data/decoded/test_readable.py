@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from supernet_tl.data import CorruptImagesError, open_image_set
+from supernet_tl.data.decoded.pixel_cache import procedure_dir
 from supernet_tl.data.pixels.decode import read_rgb
-from supernet_tl.data.pixels.pixel_cache import procedure_dir
 
 from ..conftest import MakeFolders, SaveImage
 

@@ -24,9 +24,9 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
+from supernet_tl.data.decoded.packs import UNFINISHED, DamagedPackError, Pack, write_pack
+from supernet_tl.data.decoded.pixel_rows import Block, PixelRows
 from supernet_tl.data.errors import DataError, DecodeError, ImageProblem
-from supernet_tl.data.pixels.packs import UNFINISHED, DamagedPackError, Pack, write_pack
-from supernet_tl.data.pixels.pixel_rows import Block, PixelRows
 from supernet_tl.data.pixels.threads import in_threads
 from supernet_tl.data.places import pixels_dir
 

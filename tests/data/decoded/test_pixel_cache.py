@@ -23,10 +23,11 @@ import torch
 from PIL import Image
 
 from supernet_tl.data import DecodeError, FileStore, ImageSet, open_image_set
+from supernet_tl.data.decoded import pixel_cache
+from supernet_tl.data.decoded.pixel_cache import clear_pixels, pixel_rows, procedure_dir, read_pixels
 from supernet_tl.data.errors import DataError
-from supernet_tl.data.pixels import decode, pixel_cache
+from supernet_tl.data.pixels import decode
 from supernet_tl.data.pixels.decode import read_rgb, to_square
-from supernet_tl.data.pixels.pixel_cache import clear_pixels, pixel_rows, procedure_dir, read_pixels
 from supernet_tl.data.places import pixels_dir
 
 from ..conftest import MakeFolders, random_pixels
@@ -187,7 +188,7 @@ def test_a_damaged_cache_is_rebuilt_with_a_notice_and_never_used(
 
 
 def test_parts_are_hashed_as_any_tool_would(images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("supernet_tl.data.pixels.packs._PART_BYTES", 3 * SIZE * SIZE * 10)
+    monkeypatch.setattr("supernet_tl.data.decoded.packs._PART_BYTES", 3 * SIZE * SIZE * 10)
     pixel_rows(images, SIZE)
     (pack,) = packs()
     facts, content = json.loads((pack / "pack.json").read_text()), (pack / "pixels.bin").read_bytes()
@@ -205,7 +206,7 @@ def test_what_a_killed_writer_left_is_neither_used_nor_kept(images: ImageSet) ->
     script = (
         "import os, signal, sys\n"
         "from supernet_tl.data import open_image_set\n"
-        "from supernet_tl.data.pixels import pixel_cache\n"
+        "from supernet_tl.data.decoded import pixel_cache\n"
         "pixel_cache.FEW_BYTES = 0\n"
         "def stop(done, total):\n"
         "    if done == 30: os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -265,7 +266,7 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(images: ImageSet, monkeypatc
     def full(folder: Path, facts: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("supernet_tl.data.pixels.packs._fill", lambda *arguments: full(*arguments[:2]))
+    monkeypatch.setattr("supernet_tl.data.decoded.packs._fill", lambda *arguments: full(*arguments[:2]))
     assert torch.equal(pixel_rows(images, SIZE).gather(), images.pixels(SIZE))
     assert [path.name for path in (procedure_dir() / f"{SIZE}px").iterdir()] == [".lock"]
 

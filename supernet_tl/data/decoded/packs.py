@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from supernet_tl.data.decoded.pixel_rows import Block
 from supernet_tl.data.errors import DataError
-from supernet_tl.data.pixels.pixel_rows import Block
 from supernet_tl.data.pixels.threads import in_threads
 
 UNFINISHED = ".unfinished-"

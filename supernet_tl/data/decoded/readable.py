@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from supernet_tl.data.decoded.pixel_cache import is_worth_keeping, keep, keys, procedure_dir
 from supernet_tl.data.errors import DecodeError, ImageProblem
-from supernet_tl.data.pixels.pixel_cache import is_worth_keeping, keep, keys, procedure_dir
 from supernet_tl.data.pixels.threads import in_threads
 
 if TYPE_CHECKING:
