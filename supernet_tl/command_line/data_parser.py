@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from supernet_tl.command_line.parser import Parser
 
 SOURCE = (
@@ -20,7 +18,7 @@ _ELSEWHERE = (
 )
 FLAGS = frozenset(
     (
-        *("--json", "--quiet", "--kept", "--offline", "--skip-corrupt", "--drop-small-classes"),
+        *("--json", "--quiet", "--kept", "--offline"),
         *("--help", "-h"),
     )
 )
@@ -48,7 +46,7 @@ def _list(parser: Parser) -> None:
     parser.add_argument("sets", type=str, nargs="*", default=[], metavar="SET", help=f"{_SET}; all when absent")
     parser.add_argument(
         "--version",
-        type=Literal["Micro", "Mini", "Extended"] | None,
+        type=str,
         metavar="VERSION",
         help="Micro (20 classes of 40 images), Mini (all classes, 40 images each) or Extended (everything)",
     )
@@ -70,10 +68,6 @@ def _verify(parser: Parser) -> None:
 def _health(parser: Parser) -> None:
     parser.add_argument("source", type=str, metavar="SRC", help=SOURCE)
     parser.add_argument("--seed", type=int, default=0, help="of the splits that are examined (default: 0)")
-    parser.add_argument("--skip-corrupt", action="store_true", help="leave unreadable images out, and count them")
-    parser.add_argument(
-        "--drop-small-classes", action="store_true", help="leave classes with fewer than four images out"
-    )
     _quiet(parser)
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from jsonargparse import Namespace
+from rich.table import Table
 
 from supernet_tl.data.album.download import get
 from supernet_tl.data.album.fetching import Fetching
 from supernet_tl.data.album.kept import KeptSet, damaged_cards, kept, verify
-from supernet_tl.data.album.lookup import select
+from supernet_tl.data.album.lookup import of_tag_or_group, select
 from supernet_tl.data.album.removal import remove
 from supernet_tl.data.album.source import named
 from supernet_tl.data.album.table import AlbumVersion, album_versions
+from supernet_tl.data.places import is_offline
 from supernet_tl.errors import ProblemsFoundError, SelectionError
 from supernet_tl.terminal.console import counted, say
 from supernet_tl.terminal.output import OUT, print_json, size_in_words, table_of
+
+_ROOM_FOR_DOMAINS = 110  # columns
 
 
 def run(config: Namespace) -> None:
@@ -27,12 +31,12 @@ def run(config: Namespace) -> None:
 
 def _list(options: Namespace) -> None:
     here = {found.card.openml_id: found for found in kept()}
-    versions = _wanted(options.sets) if options.sets else list(album_versions())
+    versions = _listed(options.sets)
     shown = [
         version
         for version in versions
         if isinstance(version, AlbumVersion)
-        and (options.version is None or version.version == options.version)
+        and (options.version is None or version.version.lower() == options.version.lower())
         and (options.domain is None or _is_of_domain(version, options.domain))
         and (not options.kept or version.openml_id in here)
     ]
@@ -40,19 +44,7 @@ def _list(options: Namespace) -> None:
     if options.json:
         print_json([_version_dict(version, here.get(version.openml_id)) for version in shown])
         return
-    table = table_of("set", "id", "name", "domain", "classes", "images", "licence", "kept")
-    for version in shown:
-        album_set, found = version.album_set, here.get(version.openml_id)
-        table.add_row(
-            version.name,
-            str(version.openml_id),
-            album_set.name,
-            album_set.domain,
-            _count(version.num_classes),
-            _count(version.num_images),
-            album_set.licence,
-            "" if found is None else size_in_words(found.card.num_bytes),
-        )
+    table = _table_of_versions(shown, here)
     if table.row_count:
         OUT.print(table)
     else:
@@ -64,10 +56,33 @@ def _list(options: Namespace) -> None:
         OUT.print(f"damaged: {fault}", soft_wrap=True)
 
 
+def _table_of_versions(versions: Sequence[AlbumVersion], here: Mapping[int, KeptSet]) -> Table:
+    """One row each; what is kept only where something is, and domains where there is room for them."""
+    with_domain = OUT.width >= _ROOM_FOR_DOMAINS
+    with_kept = any(version.openml_id in here for version in versions)
+    domain, size = ["domain"] * with_domain, ["kept"] * with_kept
+    table = table_of("set", "id", "name", *domain, "classes", "images", "licence", *size)
+    for version in versions:
+        album_set, found = version.album_set, here.get(version.openml_id)
+        table.add_row(
+            version.name,
+            str(version.openml_id),
+            album_set.name,
+            *[album_set.domain] * with_domain,
+            _count(version.num_classes),
+            _count(version.num_images),
+            album_set.licence,
+            *["" if found is None else size_in_words(found.card.num_bytes)] * with_kept,
+        )
+    return table
+
+
 def _get(options: Namespace) -> None:
     quiet, had = bool(options.quiet), {found.card.openml_id for found in kept()}
     fetched: list[KeptSet] = []
     for wanted in _wanted(options.sets):
+        if _number(wanted) not in had and not is_offline():
+            say(f"asking OpenML for {_name(wanted)}", quiet=quiet)
         with counted(f"downloading {_name(wanted)}", quiet=quiet, in_bytes=True) as progress:
             fetching = Fetching(notify=lambda text: say(text, quiet=quiet), progress=progress)
             fetched.append(get(wanted, fetching, thorough=True))
@@ -141,11 +156,7 @@ def _health(options: Namespace) -> None:
     from supernet_tl.recipe import Recipe
     from supernet_tl.terminal.health_tables import health_tables
 
-    control = Control(
-        quiet=bool(options.quiet),
-        skip_corrupt=bool(options.skip_corrupt),
-        drop_small_classes=bool(options.drop_small_classes),
-    )
+    control = Control(quiet=bool(options.quiet), skip_corrupt=True, drop_small_classes=True)  # to tell of all at once
     images = control.open(options.source)
     with counted(f"examining {images.name}", quiet=control.quiet) as progress:
         health = examine(images, split(images, Recipe(seed=options.seed)), progress)
@@ -166,11 +177,23 @@ def _wanted(names: Sequence[str]) -> list[AlbumVersion | int]:
     return list(found)
 
 
+def _listed(names: Sequence[str]) -> list[AlbumVersion | int]:
+    """As :func:`_wanted`, all sets when none is named; a tag or a group alone stands for all its versions."""
+    found: dict[AlbumVersion | int, None] = {} if names else dict.fromkeys(album_versions())
+    for name in names:
+        found |= dict.fromkeys(of_tag_or_group(name) or _wanted([name]))
+    return list(found)
+
+
 def _is_of_domain(version: AlbumVersion, text: str) -> bool:
     album_set = version.album_set
     return text.lower() in (album_set.domain_code.lower(), *album_set.domain.lower().split()) or (
         text.lower() in album_set.domain.lower()
     )
+
+
+def _number(wanted: AlbumVersion | int) -> int:
+    return wanted if isinstance(wanted, int) else wanted.openml_id
 
 
 def _name(wanted: AlbumVersion | int) -> str:

@@ -94,6 +94,17 @@ def select(text: str) -> tuple[AlbumVersion, ...]:
     )
 
 
+def of_tag_or_group(text: str) -> tuple[AlbumVersion, ...]:
+    """All versions of the set that a tag names, or of the sets of a group; none where the text is neither."""
+    words = _plain(text)
+
+    def is_named(album_set: AlbumSet) -> bool:
+        return _plain(album_set.tag) == words
+
+    chosen = _GROUPS.get(words, is_named)
+    return tuple(found for album_set in album_sets() if chosen(album_set) for found in album_set.versions)
+
+
 def _by_id(openml_id: int) -> AlbumVersion:
     found = find_id(openml_id)
     if found is not None:

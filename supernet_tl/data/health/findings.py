@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -271,7 +272,8 @@ def _left_out(measured: Measured) -> Iterator[Finding]:
             "skipped_images",
             Severity.NOTE,
             f"{count:,} {'image' if count == 1 else 'images'} could not be read and {_is(count, 'was', 'were')} left "
-            "out; the summary lists them. Repair or remove them.",
+            f"out: {listing([Path(problem.path).name for problem in images.skipped], 3)}. Repair or "
+            "remove what is listed.",
             count,
         )
     if count := len(images.dropped_classes):
