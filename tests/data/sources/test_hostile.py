@@ -104,14 +104,6 @@ def test_masks_name_the_images_of_their_part(tmp_path: Path) -> None:
     assert [found.store.name(row).split("/")[1] for row in range(len(found))] == ["a"] * 6 + ["b"] * 6
 
 
-def test_a_set_that_is_opened_twice_is_told_of_once(tmp_path: Path) -> None:
-    class_folders(tmp_path / "train")
-    write(tmp_path / "test" / "a" / "copy.png", (tmp_path / "train" / "a" / "0.png").read_bytes())
-    once = open_image_set(tmp_path)
-    assert len(once.notes) == 1
-    assert open_image_set(once).notes == once.notes
-
-
 @pytest.mark.parametrize(("table_form", "disk_form"), [("NFC", "NFD"), ("NFD", "NFC")])
 def test_accents_may_be_composed_in_the_table_and_not_on_the_disk(
     tmp_path: Path, table_form: Literal["NFC", "NFD"], disk_form: Literal["NFC", "NFD"]
