@@ -19,7 +19,7 @@ class SearchData(LightningDataModule):
     """Both halves of the search data in every training batch; validation and test splits to evaluate on.
 
     Args:
-        target: a folder, a Meta-Album folder, or ``pocket:NAME``.
+        target: what :func:`supernet_tl.data.open_image_set` takes: a folder, a table, ``openml:TAG/VERSION``, ….
         image_size: pixels a side; a multiple of 4, and of 16 with the imagenet stem.
         in_channels: of the images: 3, or 1 to turn them grey.
         stem: of the network that sees the images; the search's own in LightningCLI runs.

@@ -45,7 +45,10 @@ _FLAGS = {"zoo": zoo_parser.FLAGS, "data": data_parser.FLAGS}
 _EMBEDDING = {
     field.name: field.default for field in fields(Recipe) if field.name in ("embedder", "embed_size", "embed_precision")
 }
-_THE_ZOOS_OWN = dict.fromkeys(_EMBEDDING, "the zoo's own")
+_THE_ZOOS_OWN = {
+    **dict.fromkeys(_EMBEDDING, "the zoo's own"),
+    **dict.fromkeys(("space", "channels", "num_cells", "image_size", "in_channels", "stem"), "the chosen entry's"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -68,6 +68,7 @@ def _verify(parser: Parser) -> None:
 def _health(parser: Parser) -> None:
     parser.add_argument("source", type=str, metavar="SRC", help=SOURCE)
     parser.add_argument("--seed", type=int, default=0, help="of the splits that are examined (default: 0)")
+    parser.add_argument("--offline", action="store_true", help="ask no network")
     _quiet(parser)
 
 
