@@ -17,7 +17,7 @@ from supernet_tl.terminal.console import counted, say
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 Source = str | os.PathLike[str] | ImageSet
-"""A folder, a Meta-Album folder, ``pocket:NAME``, ``openml:TAG/VERSION``, or an image set."""
+"""What :func:`supernet_tl.data.open_image_set` takes: a folder, a table, ``openml:TAG/VERSION``, an image set, …."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,12 @@ def _list(options: Namespace) -> None:
     if table.row_count:
         OUT.print(table)
     else:
-        OUT.print("no set of Meta-Album fits; `supernet-tl data list` shows all", soft_wrap=True)
+        OUT.print(
+            "no set is kept here; `supernet-tl data get` downloads them"
+            if options.kept and not here
+            else "no set of Meta-Album fits; `supernet-tl data list` shows all",
+            soft_wrap=True,
+        )
     for found in others:
         size = size_in_words(found.card.num_bytes)
         OUT.print(f"also kept: openml:{found.card.openml_id}, {found.card.openml_name}, {size}", soft_wrap=True)
