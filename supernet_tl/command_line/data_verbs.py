@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
@@ -94,18 +95,11 @@ def _get(options: Namespace) -> None:
     if options.json:
         print_json([_kept_dict(found) for found in fetched])
         return
-    table = table_of("set", "classes", "images", "size", "", "folder")
     for found in fetched:
-        table.add_row(
-            _kept_name(found),
-            str(found.card.num_classes),
-            str(found.card.num_rows),
-            size_in_words(found.card.num_bytes),
-            "was here" if found.card.openml_id in had else "downloaded",
-            str(found.path),
-        )
-    OUT.print(table)
-    OUT.print(f"to use it: --target openml:{_kept_name(fetched[0])}", soft_wrap=True)
+        card, how = found.card, "was here" if found.card.openml_id in had else "downloaded"
+        size = f"{card.num_rows:,} images, {card.num_classes:,} classes, {size_in_words(card.num_bytes)}"
+        OUT.print(f"{_kept_name(found)}: {size}, {how}\n  {found.path}", soft_wrap=True)
+    OUT.print(f"to use it, for example: --target openml:{_kept_name(fetched[0])}", soft_wrap=True)
 
 
 def _verify(options: Namespace) -> None:
@@ -125,21 +119,33 @@ def _verify(options: Namespace) -> None:
         for name, found in problems.items():
             for problem in found:
                 OUT.print(f"{name}: {problem}", soft_wrap=True)
-        OUT.print(f"{len(wanted)} set{'' if len(wanted) == 1 else 's'} verified, {len(problems)} with problems")
+        OUT.print(f"{_sets(len(wanted))} examined, {len(problems)} with problems")
     if problems:
         raise ProblemsFoundError(
-            f"{len(problems)} kept set(s) are damaged; download them again with `supernet-tl data get`, or delete them "
-            "with `supernet-tl data rm`."
+            f"{_sets(len(problems))} kept here with problems; `supernet-tl data get` downloads what is damaged again, "
+            "`supernet-tl data rm` deletes it."
         )
 
 
+def _sets(number: int) -> str:
+    return f"{number} set{'' if number == 1 else 's'}"
+
+
 def _rm(options: Namespace) -> None:
-    removed = {_name(wanted): remove(wanted) for wanted in _wanted(options.sets)}
+    here = {found.card.openml_id for found in kept()}
+    removed: dict[str, tuple[Path, int]] = {}
+    for name in options.sets:
+        wanted = _wanted([name])
+        if len(wanted) > 1:  # of a group, what is kept
+            wanted = [one for one in wanted if _number(one) in here]
+        removed |= {_name(one): remove(one) for one in wanted}
     if options.json:
         print_json({name: {"folder": str(folder), "num_bytes": size} for name, (folder, size) in removed.items()})
         return
     for name, (_, num_bytes) in removed.items():
         OUT.print(f"deleted {name} ({size_in_words(num_bytes)})")
+    if not removed:
+        OUT.print("none of these sets is kept here; nothing was deleted")
 
 
 def _gc(options: Namespace) -> None:
@@ -210,7 +216,7 @@ def _kept_name(found: KeptSet) -> str:
 
 
 def _count(number: int | None) -> str:
-    return "—" if number is None else str(number)
+    return "—" if number is None else f"{number:,}"
 
 
 def _version_dict(version: AlbumVersion, found: KeptSet | None) -> dict[str, Any]:

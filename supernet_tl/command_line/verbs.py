@@ -273,7 +273,19 @@ def _show_result(summary: dict[str, Any], output: Path, *, as_json: bool) -> Non
             f"{values['num_parameters']:,}",
         )
     OUT.print(table)
+    if _falls_behind(summary):
+        OUT.print(
+            "the final network does worse on validation than the supernet that it was cut from; more --finetune-epochs "
+            f"than {summary['recipe']['finetune_epochs']} may help",
+            soft_wrap=True,
+        )
     OUT.print(f"network: {output / 'network'}\nreport:  {output / 'report.html'}", soft_wrap=True)
+
+
+def _falls_behind(summary: dict[str, Any]) -> bool:
+    """Whether the final network lost more than a tenth of the supernet's validation accuracy."""
+    network, supernet = (summary[part]["validation_accuracy"] for part in ("network", "supernet"))
+    return network is not None and supernet is not None and network < 0.9 * supernet
 
 
 def _show_probes(selection: dict[str, Any], epochs: int, num_images: int) -> None:

@@ -75,6 +75,11 @@ def _find(spec: str | os.PathLike[str], fetching: Fetching | None) -> ImageSet:
         return open_openml(text.removeprefix(OPENML_PREFIX), fetching)
     if not text.strip():
         raise SourceNotFoundError(f"an empty name was given for an image set; expected {_expected()}.")
+    if "://" in text:
+        raise SourceNotFoundError(
+            f"{text} is an address elsewhere; image sets are read on this machine. Copy it here first; expected "
+            f"{_expected()}."
+        )
     root = Path(text).expanduser()
     if not root.exists():
         raise SourceNotFoundError(_not_found(text, root))

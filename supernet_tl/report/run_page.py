@@ -171,6 +171,10 @@ def _commands(record: RunRecord) -> dict[str, Any]:
         if name in defaults and value is not None and value != defaults[name]
     }
     switches = " ".join(f"--{name.replace('_', '-')} {changed[name]}" for name in _SWITCHES if name in changed)
+    if record.target.num_skipped:
+        switches += " --skip-corrupt"
+    if record.target.dropped_classes:
+        switches += " --drop-small-classes"
     if record.from_scratch:
         other, folder = f"supernet-tl transfer --target TARGET --zoo ZOO {switches} --output warm/", "warm/"
     else:

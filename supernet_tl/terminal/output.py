@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 
@@ -29,6 +29,8 @@ class _Cells(Table):
     def add_row(self, *cells: Any, **options: Any) -> None:
         super().add_row(*(harmless(cell) if isinstance(cell, str) else cell for cell in cells), **options)
 
+
+_NUMBERS = frozenset({"id", "classes", "images", "size", "parameters"})
 
 OUT = _Output(highlight=False, markup=False)  # names may hold brackets
 
@@ -61,7 +63,8 @@ def table_of(*columns: str, title: str | None = None) -> Table:
         padding=(0, 1, 0, 0),
     )
     for column in columns:
-        table.add_column(column, no_wrap=column in _WHOLE, overflow="fold")
+        justify: JustifyMethod = "right" if column in _NUMBERS else "left"
+        table.add_column(column, justify=justify, no_wrap=column in _WHOLE, overflow="fold")
     return table
 
 

@@ -83,7 +83,7 @@ def test_every_result_of_the_summary_is_on_the_page(transfer_page: "Page", trans
     assert numbers["Supernet, validation"] == "87.2 %"
     assert numbers["Parameters"] == "26,834"
     assert numbers["MACs for one image"] == "1.23 M"
-    assert numbers["Wall time"] == "14.3 s"  # 3.0 search + 9.9 fine-tuning + 1.4 selection
+    assert numbers["Wall time of the stages"] == "14.3 s"  # 3.0 search + 9.9 fine-tuning + 1.4 selection
     assert numbers["Search epochs to 85 %"] == "4"
     skips = read_json(transfer_run / "summary.json")["num_skip_connections"]
     assert f"{skips} are skip connections" in page.body
