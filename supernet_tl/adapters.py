@@ -165,6 +165,7 @@ def data_cards(data: PreparedData) -> list[dict[str, Any]]:
         {
             **images.card.to_dict(),
             "fingerprint": images.fingerprint(),
+            "content_fingerprint": images.content_fingerprint(),
             "splits": splits.sizes(),
             "normalisation": normalisation.to_dict(),
             "skipped": len(images.skipped),

@@ -32,7 +32,7 @@ from supernet_tl.files import write_whole
 from supernet_tl.network_file import Classifier
 from supernet_tl.prepared_data import PreparedData, pinned
 from supernet_tl.recipe import Recipe
-from supernet_tl.run_folder import RunFolder, is_finished, run_folder
+from supernet_tl.run_folder import RunFolder, is_finished, refuse_finished, run_folder
 from supernet_tl.summary import metrics_of, summarise
 from supernet_tl.terminal.console import counted
 from supernet_tl.zoos import open_zoo, zoo_default
@@ -135,7 +135,9 @@ def transfer(
         RunFolderError: ``output`` holds something else.
         DataError: the target cannot be used.
     """
-    control, store = control or Control(), open_zoo(zoo)
+    control = control or Control()
+    refuse_finished(_path(output), overwrite=control.overwrite)
+    store = open_zoo(zoo)
     given = dict(options, epochs=epochs, finetune_epochs=finetune_epochs, final=final, embedder=embedder, seed=seed)
     recipe, required = _transfer_recipe(store, given)
     recipe, stored = pinned(recipe)
@@ -149,7 +151,7 @@ def transfer(
         prober = Prober(run, store, images, splits, recipe, control)
         if run.has("ranking.json"):
             stored = run.read_json("ranking.json")
-            chosen = Selection.from_dict(stored, store, images.fingerprint())
+            chosen = Selection.from_dict(stored, store, images.content_fingerprint())
             prober.search_seconds = stored.get("probe_seconds", 0.0)
         else:
             chosen = _select(store, images, splits, select, recipe, required, control, prober)
@@ -192,6 +194,7 @@ def search(
 ) -> TransferResult:
     """The baseline: the same search, discretization and fine-tuning from random weights. Arguments as ``transfer``."""
     control = control or Control()
+    refuse_finished(_path(output), overwrite=control.overwrite)
     recipe = Recipe.from_options(dict(options, epochs=epochs, finetune_epochs=finetune_epochs, final=final, seed=seed))
     recipe, stored = pinned(recipe)
     images = control.open(target, image_size=recipe.size_of_all_images)
@@ -272,7 +275,7 @@ def _select(
         chosen = select_entry(zoo, sketch, select, recipe, required, progress, prober, control.say)
     for entry_id, reason in chosen.excluded.items():
         control.say(f"left out of the ranking: {entry_id[:12]}, because {reason}")
-    return replace(chosen, target=images.fingerprint())
+    return replace(chosen, target=images.content_fingerprint())
 
 
 def _transfer_recipe(zoo: zoo_store.Zoo, options: Mapping[str, Any]) -> tuple[Recipe, dict[str, Any]]:

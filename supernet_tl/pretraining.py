@@ -111,7 +111,8 @@ def _checked_tags(tags: Sequence[str]) -> list[str]:
 
 
 def _refuse_repeated(sources: Sequence[ImageSet]) -> None:
-    for what, values in (("images", [images.fingerprint() for images in sources]), ("name", [i.name for i in sources])):
+    contents = [images.content_fingerprint() for images in sources]
+    for what, values in (("images", contents), ("name", [images.name for images in sources])):
         if len(set(values)) < len(values):
             names = ", ".join(images.name for images in sources)
             raise RecipeError(

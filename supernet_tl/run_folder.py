@@ -105,6 +105,22 @@ def run_folder(
         lock.release()
 
 
+def refuse_finished(path: Path | None, *, overwrite: bool) -> None:
+    """Refuse a folder with a finished run, as :func:`run_folder` does, before anything is read for another.
+
+    Raises:
+        RunFolderError: the folder holds one, and it is not to be overwritten.
+    """
+    if path is not None and not overwrite and is_finished(path):
+        raise RunFolderError(_finished(path, read_json(path / _CARD).get("verb")))
+
+
+def _finished(path: Path, verb: str) -> str:
+    return (
+        f"{path} holds a finished {verb}; nothing was changed. Choose another --output, or replace it with --overwrite."
+    )
+
+
 def is_finished(path: Path) -> bool:
     """Whether a folder holds a finished run."""
     try:
@@ -142,10 +158,7 @@ def _claim(path: Path, verb: str, settings: dict[str, Any], overwrite: bool, rep
     if overwrite or (finished and same and replace_finished):
         return _begin_anew(path, others, verb, settings)
     if finished:
-        raise RunFolderError(
-            f"{path} holds a finished {found_verb}; nothing was changed. Choose another --output, or replace it with "
-            "--overwrite."
-        )
+        raise RunFolderError(_finished(path, found_verb))
     raise RunFolderError(
         f"{path} holds an unfinished {found_verb} with other settings "
         f"({_difference(found_verb, found, verb, settings)}). Repeat the command with the settings it had to continue "
@@ -197,7 +210,12 @@ def _difference(found_verb: str, found: dict[str, Any], verb: str, settings: dic
         return f"it is a {found_verb}, this is a {verb}"
     flat_found, flat = _flat(found), _flat(settings)
     names = sorted(name for name in flat_found.keys() | flat.keys() if flat_found.get(name) != flat.get(name))
-    return ", ".join(f"{name}: there {flat_found.get(name)!r}, here {flat.get(name)!r}" for name in names[:4])
+    return ", ".join(
+        "the images, their classes or the splits that they define have changed since"
+        if name == "target"
+        else f"{name}: there {flat_found.get(name)!r}, here {flat.get(name)!r}"
+        for name in names[:4]
+    )
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

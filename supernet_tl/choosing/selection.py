@@ -31,7 +31,7 @@ class Selection:
         excluded: entries that could not be used or compared, by id, with the reason.
         probes: short searches that decided; without accuracies where they are still to be made.
         decided: whether the choice is made; ``--select probe`` is left open where nothing may be trained.
-        target: fingerprint of the target's images; None where it is not known.
+        target: fingerprint of the content of the target's images; None where it is not known.
     """
 
     select: str
@@ -117,11 +117,13 @@ class Selection:
 
     @property
     def has_seen_target(self) -> bool:
-        """Whether the chosen supernet was pretrained on the target's very images."""
+        """Whether the chosen supernet was pretrained on the target's very images, however they were split."""
         return (
             self.card is not None
             and self.target is not None
-            and any(data.get("fingerprint") == self.target for data in data_of(self.card))
+            and any(
+                data.get("content_fingerprint", data.get("fingerprint")) == self.target for data in data_of(self.card)
+            )
         )
 
     @classmethod

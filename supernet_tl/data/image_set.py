@@ -141,14 +141,24 @@ class ImageSet:
         return {name: int(count) for name, count in zip(self.class_names, counts, strict=True)}
 
     def fingerprint(self) -> str:
+        """SHA-256, in hexadecimal, over class names, labels, every image's content and the splits that the set defines.
+
+        Equal wherever the images lie; that of :meth:`content_fingerprint` where the set defines no split.
+        """
+        masks = {"test": self.official_test, "validation": self.official_validation}
+        official = [name.encode() + mask.tobytes() for name, mask in masks.items() if mask is not None]
+        content = self.content_fingerprint()
+        return hashlib.sha256(b"".join([content.encode(), *official])).hexdigest() if official else content
+
+    def content_fingerprint(self) -> str:
         """SHA-256, in hexadecimal, over class names, labels and the content of every image (of files: their bytes).
 
-        Equal wherever the images lie; computed once.
+        Equal for the same images in whatever splits; computed once.
         """
-        return self._fingerprint
+        return self._content_fingerprint
 
     @cached_property
-    def _fingerprint(self) -> str:
+    def _content_fingerprint(self) -> str:
         digest = hashlib.sha256(json.dumps(self.class_names).encode())
         digest.update(self.labels.astype("<i8").tobytes())
         digest.update(self.digests.tobytes())

@@ -77,6 +77,17 @@ def test_the_fingerprint_does_not_depend_on_where_the_images_lie(make_folders: M
     assert len(before) == 64
 
 
+def test_the_fingerprint_changes_with_the_sets_own_splits_and_that_of_the_content_does_not() -> None:
+    base = make_set([0, 1, 0])
+    mask = np.array([True, False, False])
+    masks = ((mask, None), (None, mask), (~mask, None), (mask, ~mask), (~mask, mask))
+    others = [base.described(official_test=test, official_validation=validation) for test, validation in masks]
+    assert base.fingerprint() == base.content_fingerprint()
+    assert len({images.fingerprint() for images in (base, *others)}) == 6
+    assert {images.content_fingerprint() for images in others} == {base.fingerprint()}
+    assert base.described(official_test=mask).fingerprint() == others[0].fingerprint()
+
+
 def test_the_fingerprint_changes_with_a_pixel_a_label_or_a_class_name(make_folders: MakeFolders) -> None:
     base = make_set([0, 1, 0])
     others = [make_set([0, 1, 0], seed=1), make_set([0, 1, 1]), make_set([0, 1, 0], class_names=("a", "c"))]

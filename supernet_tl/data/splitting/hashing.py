@@ -58,7 +58,7 @@ def parts_by_hash(draws: NDArray[np.uint64], shares: Sequence[Share]) -> NDArray
     """The part of each image: where its number, as one in [0, 1), falls among the fractions laid end to end.
 
     Where chance gives a part less than a quarter or more than twice its share of the different images, those nearest
-    the boundary are moved until it has that much. Equal numbers stay together.
+    the boundary are moved until it has that much. Equal numbers of one call stay together.
 
     Args:
         draws: shape (n,): a number each.

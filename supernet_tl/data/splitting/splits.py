@@ -1,7 +1,8 @@
 """Four splits: two halves to search with, one to stop by, one to be touched once.
 
 Where an image goes follows from the seed and its content alone, by SHA-256: so files that are added, removed, renamed
-or listed in another order leave the others where they were, on every platform, and exact duplicates stay together.
+or listed in another order leave the others where they were, on every platform. Exact duplicates stay together within
+a class, and between classes unless one of them is so small that its images had to be moved for its share.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ class Splits:
                 f"{found.num_gone} are gone; expected the same. Give the images it was drawn for, or another --output "
                 f"(with --splits it applies to what is left and what has come)."
             )
+        _check_agrees(found.parts, images, "Give the images it was drawn for, or another --output.")
         return _splits(found.parts, data["seed"])
 
 
@@ -119,10 +121,10 @@ def make_splits(
         test_frac: fraction for test of a class's images that are in no official split.
         validation_frac: as ``test_frac``, for validation.
         max_search_images: at most so many images in weight and architecture together, from each class in proportion
-            and from its halves in turn; the images left out are ``unused``. A larger cap keeps what a smaller one
-            keeps.
-        shots: so many images of each class in weight and architecture together, likewise nested; validation and test
-            stay what they are without it.
+            and from its halves in turn, copies of an image last; the images left out are ``unused``. A larger cap
+            keeps what a smaller one keeps.
+        shots: so many different images of each class in weight and architecture together, likewise nested; further
+            copies of an image are ``unused``. Validation and test stay what they are without it.
         stored: what :meth:`Splits.to_dict` gave of these images or others: known images stay in test, validation or
             their half of the search images, others are drawn with its seed. Which search images are unused is up to
             ``max_search_images`` and ``shots``.
@@ -141,7 +143,7 @@ def make_splits(
     notes = []
     if stored is not None:
         seed = stored["seed"]
-        notes.append(_take_known(parts, stored, images, official))
+        notes.append(_take_known(parts, stored, images))
     draws = Draws.of(images.digests, seed)
     classes = [np.flatnonzero(images.labels == label) for label in np.unique(images.labels)]
     _check_counts(images, draws, official, classes)
@@ -149,10 +151,10 @@ def make_splits(
         _hold_out(parts, rows, draws, official, test_frac, validation_frac)
         _halve(parts, rows, draws)
     _check_complete(images, parts, official, classes)
-    queue = _queue(parts, draws, classes)
+    queue, copies = _queue(parts, draws, classes)
     if shots is not None:
-        notes += _few(images, queue, classes, shots)
-        parts[queue >= shots] = _UNUSED
+        notes += _few(images, (queue >= 0) & ~copies, classes, shots)
+        parts[(queue >= shots) | copies] = _UNUSED
     elif max_search_images is not None:
         parts[_beyond(queue, draws, classes, max_search_images)] = _UNUSED
     return _splits(parts, seed, tuple(notes))
@@ -187,9 +189,7 @@ def _official(images: ImageSet) -> dict[str, NDArray[np.bool_]]:
     official = {name: mask for name, mask in masks.items() if mask is not None}
     for name, mask in official.items():
         if not mask.any():
-            raise SplitError(
-                f"the official {name} split is empty; expected at least 1 image. Give None to have one drawn."
-            )
+            raise SplitError(_empty(images, name))
     if len(official) == len(masks) and (official["test"] & official["validation"]).any():
         raise SplitError(
             f"{(official['test'] & official['validation']).sum()} images are in the official test split and in the "
@@ -198,9 +198,21 @@ def _official(images: ImageSet) -> dict[str, NDArray[np.bool_]]:
     return official
 
 
-def _take_known(
-    parts: Indices, stored: Mapping[str, Any], images: ImageSet, official: Mapping[str, NDArray[np.bool_]]
-) -> str:
+def _empty(images: ImageSet, name: str) -> str:
+    """The sentence on an official split without images: what was left out of the set, and the way out."""
+    left_out = [f"{len(images.skipped)} images that cannot be read"] if images.skipped else []
+    if images.dropped_classes:
+        dropped = [f"{class_name!r} ({count})" for class_name, count in images.dropped_classes]
+        left_out.append(f"the classes {listing(dropped)}")
+    told = f" after leaving out {' and '.join(left_out)}" if left_out else ""
+    mend = "Repair or add images" if left_out else "Add images"
+    return (
+        f"the official {name} split of {images.name!r} is empty{told}; expected at least 1 image. {mend}, or take the "
+        f"{name} split's folder, or its rows in the table, out of the set to have one drawn."
+    )
+
+
+def _take_known(parts: Indices, stored: Mapping[str, Any], images: ImageSet) -> str:
     """Put the images that a stored split knows where they were, and say what it knows."""
     found = recognise(stored, images)
     if not found.num_known:
@@ -208,19 +220,26 @@ def _take_known(
             f"the stored split knows none of the {len(images)} images of {images.name!r}; expected the split of these "
             f"images, or of most of them. Give another file as --splits, or leave it out."
         )
+    _check_agrees(found.parts, images, "Leave --splits out.")
     known = found.parts != UNKNOWN
-    for name, mask in official.items():
-        wrong = known & (mask != (found.parts == _OFFICIAL[name]))
-        if wrong.any():
-            raise SplitError(
-                f"the stored split contradicts the official {name} split of {images.name!r} in {wrong.sum()} images, "
-                f"such as the one at place {int(np.flatnonzero(wrong)[0])}; expected both to agree. Leave --splits out."
-            )
     parts[known] = np.where(found.parts == _UNUSED, _SEARCH, found.parts)[known]
     return (
         f"{images.name}: {found.num_known} images stay in the splits they were in, {len(images) - found.num_known} new "
         f"ones are drawn by their content, {found.num_gone} are gone"
     )
+
+
+def _check_agrees(stored: Indices, images: ImageSet, remedy: str) -> None:
+    """Images are stored in an official split if, and only if, the set has them there."""
+    for name, mask in (("test", images.official_test), ("validation", images.official_validation)):
+        if mask is None:
+            continue
+        wrong = (stored != UNKNOWN) & (mask != (stored == _OFFICIAL[name]))
+        if wrong.any():
+            raise SplitError(
+                f"the stored split contradicts the official {name} split of {images.name!r} in {wrong.sum()} images, "
+                f"such as {images.store.name(int(np.flatnonzero(wrong)[0]))}; expected both to agree. {remedy}"
+            )
 
 
 def _different(numbers: NDArray[np.uint64]) -> int:
@@ -277,7 +296,10 @@ def _hold_out(
 
 
 def _halve(parts: Indices, rows: Indices, draws: Draws) -> None:
-    """Draw the halves of a class's images to search with."""
+    """Draw the halves of a class's images to search with; copies of an image that has one already go there."""
+    for half in (_WEIGHT, _ARCHITECTURE):
+        free = rows[parts[rows] == _SEARCH]
+        parts[free[np.isin(draws.half[free], draws.half[rows[parts[rows] == half]])]] = half
     shares = [Share(0.5, 1, _different(draws.half[rows[parts[rows] == half]])) for half in (_WEIGHT, _ARCHITECTURE)]
     free = rows[parts[rows] == _SEARCH]
     parts[free] = np.array([_WEIGHT, _ARCHITECTURE])[parts_by_hash(draws.half[free], shares)]
@@ -301,28 +323,38 @@ def _check_complete(
         )
 
 
-def _queue(parts: Indices, draws: Draws, classes: list[Indices]) -> Indices:
-    """The place of each search image in the queue of its class, in which the halves take turns; -1 for others."""
-    queue = np.full(len(parts), -1, dtype=np.int64)
+def _queue(parts: Indices, draws: Draws, classes: list[Indices]) -> tuple[Indices, NDArray[np.bool_]]:
+    """The place of each search image in the queue of its class, in which the halves take turns; -1 for others.
+
+    And which images are copies of another before them in their half; these come last.
+    """
+    queue, copies = np.full(len(parts), -1, dtype=np.int64), np.zeros(len(parts), dtype=np.bool_)
     for rows in classes:
         for half in (_WEIGHT, _ARCHITECTURE):
             listed = rows[parts[rows] == half]
-            queue[listed[np.argsort(draws.order[listed], kind="stable")]] = np.arange(len(listed))
+            first = np.unique(draws.order[listed], return_index=True)[1]
+            copies[np.delete(listed, first)] = True
+            queue[listed[np.lexsort((draws.order[listed], copies[listed]))]] = np.arange(len(listed))
         searched = rows[queue[rows] >= 0]
-        queue[searched[np.lexsort((draws.order[searched], queue[searched]))]] = np.arange(len(searched))
-    return queue
+        in_turn = np.lexsort((draws.order[searched], queue[searched], copies[searched]))
+        queue[searched[in_turn]] = np.arange(len(searched))
+    return queue, copies
 
 
-def _few(images: ImageSet, queue: Indices, classes: list[Indices], shots: int) -> list[str]:
-    """A sentence on the classes that have fewer search images than shots, if there are any."""
+def _few(images: ImageSet, different: NDArray[np.bool_], classes: list[Indices], shots: int) -> list[str]:
+    """A sentence on the classes that have fewer different search images than shots, if there are any."""
     few = [
-        f"{images.class_names[images.labels[rows[0]]]!r} ({queue[rows].max() + 1})"
+        f"{images.class_names[images.labels[rows[0]]]!r} ({different[rows].sum()})"
         for rows in classes
-        if queue[rows].max() + 1 < shots
+        if different[rows].sum() < shots
     ]
     if not few:
         return []
-    return [f"{images.name}: {len(few)} classes have fewer than {shots} images to search with: {listing(few)}"]
+    have = "class has" if len(few) == 1 else "classes have"
+    return [
+        f"{images.name}: {len(few)} {have} fewer than {shots} different images to search with: {listing(few)}; all of "
+        f"these are used"
+    ]
 
 
 def _beyond(queue: Indices, draws: Draws, classes: list[Indices], cap: int) -> Indices:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,28 +128,56 @@ def recognise(stored: Mapping[str, Any], images: ImageSet) -> Recognised:
         for name, keys in stored[part].items():
             for key in keys:
                 places.setdefault((name, key), []).append(number)
-    names = [images.class_names[label] for label in images.labels]
-    wanted = list(zip(names, _keys(images, _num_digits(stored)), strict=True))
-    present = Counter(wanted)
+    rows: dict[tuple[str, str], list[int]] = {}
+    for index, key in enumerate(_keys(images, _num_digits(stored))):
+        rows.setdefault((images.class_names[images.labels[index]], key), []).append(index)
     elsewhere = {key: (name, key) for name, key in places}
-    parts, moved, seen = np.full(len(images), UNKNOWN, dtype=np.int64), list[str](), Counter[tuple[str, str]]()
-    for index, place in enumerate(wanted):
+    parts, moved, fits = np.full(len(images), UNKNOWN, dtype=np.int64), list[str](), _fits(images)
+    for place, copies in rows.items():
         # An image that is new under its class, but the twin of one that is known and still there, goes with that.
         known = place if place in places else elsewhere.get(place[1])
         if known is None:
             continue
-        if not present[known]:
-            moved.append(f"{place[0]!r} here, {known[0]!r} there")
-        turns = places[known]
-        parts[index] = turns[min(seen[known], len(turns) - 1)]
-        seen[known] += known == place
+        if known not in rows:
+            moved += [f"{place[0]!r} here, {known[0]!r} there"] * len(copies)
+        _give_parts(parts, copies, places[known], fits, all_new=known != place)
+    num_gone = sum(max(0, len(turns) - len(rows.get(place, ()))) for place, turns in places.items())
     if moved:
         raise SplitError(
             f"{len(moved)} images of {images.name!r} have another class in the stored split: "
             f"{listing(list(dict.fromkeys(moved)), 3)}; expected every image under the class it was split with. "
             f"{_REMEDY}"
         )
-    return Recognised(parts, sum(max(0, len(turns) - seen[place]) for place, turns in places.items()))
+    return Recognised(parts, num_gone)
+
+
+def _fits(images: ImageSet) -> NDArray[np.bool_]:
+    """Whether an image may be in a part by the splits that the set defines itself, shape (n, number of parts)."""
+    fits = np.ones((len(images), len(PARTS)), dtype=np.bool_)
+    for name, mask in (("test", images.official_test), ("validation", images.official_validation)):
+        if mask is not None:
+            fits[mask] = False
+            fits[:, PARTS.index(name)] = mask
+    return fits
+
+
+def _give_parts(
+    parts: NDArray[np.int64], copies: Sequence[int], stored: Sequence[int], fits: NDArray[np.bool_], *, all_new: bool
+) -> None:
+    """Give images of one content the parts in which it is stored: first each that fits, then what is left.
+
+    Copies beyond those stored are new: they go to the last part that fits, and stay unknown where none does.
+    """
+    left, others = [] if all_new else list(stored), list[int]()
+    for index in copies:
+        part = next((part for part in left if fits[index, part]), None)
+        if part is None:
+            others.append(index)
+        else:
+            parts[index] = part
+            left.remove(part)
+    for index in others:
+        parts[index] = left.pop(0) if left else next((p for p in reversed(stored) if fits[index, p]), UNKNOWN)
 
 
 def labels_fingerprint(labels: ArrayLike) -> str:

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
-from supernet_tl.data import ImageSet, SplitError, Splits, make_splits
+from supernet_tl.data import ImageProblem, ImageSet, SplitError, Splits, make_splits
 
 MakeSet = Callable[..., ImageSet]
 Labels = NDArray[np.int64]
@@ -245,6 +245,16 @@ def test_exact_duplicates_share_a_part(make_set: MakeSet) -> None:
             assert len(indices)
 
 
+def test_exact_duplicates_in_two_classes_share_a_part_where_bounds_hold_anyway(make_set: MakeSet) -> None:
+    contents = [*map(str, range(300)), *(f"other {number}" for number in range(280)), *map(str, range(20))]
+    for seed in range(20):
+        splits = make_splits(make_set([0] * 300 + [1] * 300, contents), seed)
+        for name in ("weight", "architecture", "validation", "test"):
+            found = set(getattr(splits, name).tolist())
+            # Oracle: by construction, image 580 + i is image i once more, in the other class.
+            assert {index for index in range(20) if index in found} == {i for i in range(20) if 580 + i in found}
+
+
 def test_a_class_with_fewer_than_four_different_images_is_refused(make_set: MakeSet) -> None:
     images = make_set([0] * 6 + [1] * 5, [*"aaabbc", *"vwxyz"], class_names=["cat", "dog"])
     with pytest.raises(
@@ -351,6 +361,30 @@ def test_shots_are_so_many_images_of_each_class_and_nested_and_leave_validation_
             before = set(few.search.tolist())
 
 
+def test_shots_count_different_images_and_copies_are_left_unused(make_set: MakeSet) -> None:
+    contents = [*map(str, range(10)), *["0"] * 10, *(f"other {number}" for number in range(20))]
+    for seed in range(20):
+        images = make_set([0] * 20 + [1] * 20, contents)
+        free = make_splits(images, seed)
+        for shots in (2, 4, 9):
+            few = make_splits(images, seed, shots=shots)
+            for label in (0, 1):
+                searched = [contents[index] for index in few.search if images.labels[index] == label]
+                # Oracle: so many different ones as asked for, or all that the class has; each once.
+                have = {contents[index] for index in free.search if images.labels[index] == label}
+                assert len(set(searched)) == len(searched) == min(shots, len(have))
+                assert bool(few.notes and f"'class{label}' ({len(have)})" in few.notes[0]) == (len(have) < shots)
+
+
+def test_a_cap_takes_copies_last(make_set: MakeSet) -> None:
+    contents = [*map(str, range(20)), *["0"] * 20]
+    for seed in range(20):
+        images = make_set([0] * 40, contents)
+        have = {contents[index] for index in make_splits(images, seed).search}
+        for cap in (2, 4, len(have)):
+            assert len({contents[index] for index in make_splits(images, seed, max_search_images=cap).search}) == cap
+
+
 def test_the_halves_take_turns_so_that_few_images_are_halved_evenly(make_set: MakeSet) -> None:
     labels = np.repeat(np.arange(10), 60)
     for shots in (2, 4, 10):
@@ -359,6 +393,18 @@ def test_the_halves_take_turns_so_that_few_images_are_halved_evenly(make_set: Ma
 
 
 # What cannot be.
+
+
+def test_an_official_split_that_was_emptied_is_refused_with_what_emptied_it(make_set: MakeSet) -> None:
+    images = make_set([0] * 8, official_test=[False] * 8).described(
+        skipped=(ImageProblem("test/a.png", "cut short"),), dropped_classes=(("cat", 3),)
+    )
+    with pytest.raises(
+        SplitError,
+        match=r"the official test split of 'images' is empty after leaving out 1 images that cannot be read and the "
+        r"classes 'cat' \(3\); expected at least 1 image\. Repair or add images, or take the test split.s",
+    ):
+        make_splits(images, 0)
 
 
 @pytest.mark.parametrize(
@@ -372,8 +418,13 @@ def test_the_halves_take_turns_so_that_few_images_are_halved_evenly(make_set: Ma
         ([0] * 8 + [1] * 8, {}, {"max_search_images": 3}, "max_search_images is 3 for 2 classes; expected at least 4"),
         ([0] * 8, {}, {"shots": 1}, "shots is 1; expected at least 2, one for each half"),
         ([0] * 8, {}, {"shots": 2, "max_search_images": 4}, "shots 2 and max_search_images 4 both say which images"),
-        ([0] * 8, {"official_test": [False] * 8}, {}, "the official test split is empty"),
-        ([0] * 8, {"official_validation": [False] * 8}, {}, "the official validation split is empty"),
+        (
+            [0] * 8,
+            {"official_test": [False] * 8},
+            {},
+            "the official test split of 'images' is empty; expected at least 1 image. Add images, or take",
+        ),
+        ([0] * 8, {"official_validation": [False] * 8}, {}, "the official validation split of 'images' is empty"),
         (
             [0] * 8,
             {"official_test": [True] * 2 + [False] * 6, "official_validation": [True] * 3 + [False] * 5},

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from supernet_tl.data import ImageSet, SplitError, Splits, StoredSplits, make_splits
 from supernet_tl.data.splitting.stored import labels_fingerprint
@@ -148,6 +149,77 @@ def test_an_official_split_that_contradicts_the_file_is_refused_and_one_that_agr
     mask[splits.weight[0]] = True
     with pytest.raises(SplitError, match=rf"contradicts the official {name} split of 'images' in 1 images, such as"):
         make_splits(make_set(LABELS, **{f"official_{name}": mask}), 5, stored=stored)
+
+
+def _rows(mask: NDArray[np.bool_] | None) -> list[int]:
+    assert mask is not None
+    return [index for index, inside in enumerate(mask) if inside]
+
+
+def _with_copies(make_set: MakeSet, seed: int) -> tuple[ImageSet, list[str]]:
+    """Official test and validation images of which some are elsewhere once more, in random order."""
+    rng = np.random.default_rng(seed)
+    contents = [*CONTENTS, *map(str, rng.integers(0, 20, size=12)), *map(str, rng.integers(20, 40, size=12))]
+    labels = np.repeat([0, 1, 0, 1], [20, 20, 12, 12])
+    part = rng.choice(3, size=len(labels), p=[0.6, 0.2, 0.2])
+    part[[0, 1, 2, 20, 21, 22]] = 0
+    part[[3, 23]], part[[4, 24]] = 1, 2
+    order = rng.permutation(len(labels))
+    masks = {"official_test": (part == 1)[order], "official_validation": (part == 2)[order]}
+    contents = [contents[index] for index in order]
+    return make_set(labels[order], contents, **masks), contents
+
+
+@pytest.mark.parametrize("settings", [{}, {"shots": 2}, {"max_search_images": 8}])
+def test_a_file_is_taken_for_the_images_it_was_drawn_for_though_official_images_have_copies_elsewhere(
+    settings: dict[str, Any], make_set: MakeSet
+) -> None:
+    for seed in range(20):
+        images, _ = _with_copies(make_set, seed)
+        splits = make_splits(images, seed, **settings)
+        stored = splits.to_dict(images)
+        # Oracle: what was drawn; official images by their masks.
+        for found in (Splits.from_dict(stored, images), make_splits(images, 99, stored=stored, **settings)):
+            assert found.sizes() == splits.sizes()
+            assert found.test.tolist() == _rows(images.official_test)
+            assert found.validation.tolist() == _rows(images.official_validation)
+
+
+def test_a_new_copy_of_an_official_image_is_drawn_by_its_content_in_whatever_class(make_set: MakeSet) -> None:
+    mask = np.arange(40) % 4 == 0
+    stored = make_splits(make_set(LABELS, official_test=mask), 5).to_dict(make_set(LABELS))
+    for label in (0, 1):
+        for at_start in (True, False):
+            place = 0 if at_start else 40
+            contents, labels = list(CONTENTS), list(LABELS)
+            contents.insert(place, "8")
+            labels.insert(place, label)
+            images = make_set(labels, contents, official_test=np.insert(mask, place, False))
+            found = make_splits(images, 5, stored=stored)
+            assert found.test.tolist() == _rows(images.official_test)
+            assert "40 images stay in the splits they were in, 1 new ones are drawn" in found.notes[0]
+
+
+def test_copies_that_shots_left_unused_go_back_to_the_half_of_their_twin(make_set: MakeSet) -> None:
+    for seed in range(40):
+        contents = [str(number) for number in np.random.default_rng(seed).integers(0, 9, size=40)]
+        images = make_set([0] * 40, contents)
+        stored = make_splits(images, seed, shots=2).to_dict(images)
+        found = make_splits(images, seed, stored=stored)
+        for name in NAMES:
+            inside = set(getattr(found, name).tolist())
+            assert {contents[index] for index in inside}.isdisjoint(contents[i] for i in range(40) if i not in inside)
+
+
+def test_a_run_is_not_read_back_for_other_official_splits(make_set: MakeSet) -> None:
+    mask = np.arange(40) % 4 == 0
+    images = make_set(LABELS, official_test=mask)
+    stored = make_splits(images, 5).to_dict(images)
+    other = make_set(LABELS, official_test=np.roll(mask, 1))
+    with pytest.raises(
+        SplitError, match=r"contradicts the official test split of 'images' in 20 images, such as image 0"
+    ):
+        Splits.from_dict(stored, other)
 
 
 def test_a_class_that_is_left_without_an_image_where_one_is_needed_is_refused(make_set: MakeSet) -> None:
