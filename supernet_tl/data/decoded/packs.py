@@ -3,6 +3,9 @@
 A pack is a folder of three files: ``pixels.bin``, one image after the other, a byte a pixel and channel;
 ``digests.bin``, the SHA-256 of the content that each image was decoded from; and ``pack.json``, which gives the sizes
 and the SHA-256 of every part of the other two. It appears under its name only when it is complete.
+
+Nothing here ever writes to a pack or shortens it. Whoever shortens the file of a pack that is mapped kills the process
+that looks at what is gone (SIGBUS); to remove a pack does no harm to those who have it open.
 """
 
 from __future__ import annotations
@@ -11,12 +14,12 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +29,7 @@ from supernet_tl.data.errors import DataError
 from supernet_tl.data.pixels.threads import in_threads
 
 UNFINISHED = ".unfinished-"
-"""How the name of a pack begins that is being written, or whose writer was killed."""
+"""How the name begins of what is being written, or was when its writer was killed."""
 
 _FORMAT = 1
 _PART_BYTES = 2**24
@@ -63,8 +66,9 @@ def write_pack(folder: Path, size: int, images: Iterable[tuple[bytes, NDArray[np
     Raises:
         OSError: there is no room, or no permission; nothing is left behind.
     """
-    unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
+    unfinished = folder / f"{UNFINISHED}{uuid4().hex}"  # tempfile would keep other users of a shared cache out
     try:
+        unfinished.mkdir()
         facts = _fill(unfinished, size, images)
         if facts is None:
             return None

@@ -11,7 +11,7 @@ import errno
 import logging
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from time import time
@@ -90,7 +90,7 @@ def pixel_rows(
 
 def read_pixels(images: ImageSet, size: int, indices: Sequence[int]) -> Tensor:
     """The images as :meth:`ImageSet.pixels` gives them; from the cache where all are there, and without adding any."""
-    if _size_dir(size).is_dir():
+    if len(indices) and _size_dir(size).is_dir():
         try:
             found = _Found(size, images.digests_of(indices))
             if found.is_complete:
@@ -126,7 +126,7 @@ def keep(
     digests = images.digests
     if _Found(size, digests[indices]).is_complete:
         return {}
-    with _locked(_size_dir(size)) as folder:
+    with locked(_size_dir(size)) as folder:
         missing = indices[_Found(size, digests[indices], remove_damaged=True).missing]  # another process built it
         # Equal images are decoded once, in the order of the set.
         _, firsts = np.unique(keys(digests[missing]), return_index=True)
@@ -153,12 +153,12 @@ def clear_pixels(older_than: timedelta | None = None) -> int:
     latest = time() - (older_than.total_seconds() if older_than is not None else 0)
     freed = 0
     for folder in sorted(pixels_dir().glob("*/*/")):
-        with _locked(folder):
+        with locked(folder):
             for file in [path for path in folder.iterdir() if path.name != _LOCK]:
                 if older_than is not None and (file if file.is_file() else _newest(file)).stat().st_mtime > latest:
                     continue
                 freed += sum(path.stat().st_size for path in (file.rglob("*") if file.is_dir() else [file]))
-                shutil.rmtree(file) if file.is_dir() else file.unlink()
+                _remove(file)
     return freed
 
 
@@ -229,12 +229,21 @@ def _take(images: ImageSet, size: int, index: int, problems: dict[int, ImageProb
     except DecodeError as error:
         problems[index] = error.problem
         return None
+    refuse_changed(images, index)
+    return square
+
+
+def refuse_changed(images: ImageSet, index: int) -> None:
+    """Refuse an image whose content is no longer what the set took it for.
+
+    Raises:
+        DataError: it was replaced.
+    """
     if images.store.digest(index) != images.digests[index].tobytes():
         raise DataError(
             f"image {index} of {images.name!r} changed while it was read; expected images that stay as they are. "
             "Start again when nobody writes to them."
         )
-    return square
 
 
 def keys(digests: NDArray[np.uint8]) -> NDArray[np.bytes_]:
@@ -247,13 +256,18 @@ def _size_dir(size: int) -> Path:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[Path]:
-    """A folder of packs that no other process writes to; what killed writers left there is removed."""
+def locked(folder: Path) -> Iterator[Path]:
+    """A folder of the cache that no other process writes to; what killed writers left there is removed."""
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / _LOCK):
         for left in folder.glob(f"{UNFINISHED}*"):
-            shutil.rmtree(left)
+            with suppress(OSError):  # another user's own, which is in nobody's way
+                _remove(left)
         yield folder
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _newest(folder: Path) -> Path:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import tempfile
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from supernet_tl.data.decoded.pixel_cache import is_worth_keeping, keep, keys, procedure_dir
+from supernet_tl.data.decoded.packs import UNFINISHED
+from supernet_tl.data.decoded.pixel_cache import is_worth_keeping, keep, keys, locked, procedure_dir, refuse_changed
 from supernet_tl.data.errors import DecodeError, ImageProblem
 from supernet_tl.data.pixels.threads import in_threads
 
@@ -30,11 +31,14 @@ def unreadable(images: ImageSet, size: int | None, progress: Progress | None = N
         images: the set.
         size: pixels a side, to keep what is decoded in the cache of pixels; None not to.
         progress: called after each image that is decoded.
+
+    Raises:
+        DataError: an image changed while it was read.
     """
     try:
         digests = images.digests
     except OSError:  # decoding all will say which file cannot even be read, and why
-        return _try_all(images, np.arange(len(images)), progress)
+        return _try_all(images.image, np.arange(len(images)), progress)
     unknown = np.flatnonzero(~np.isin(keys(digests), _recorded()))
     if not len(unknown):
         return {}
@@ -51,13 +55,20 @@ def _try_and_keep(
             return keep(images, size, indices, progress)
         except (OSError, NotImplementedError) as error:  # whoever needs the pixels will say so
             _log.debug("decoded images cannot be kept: %s", error)
-    return _try_all(images, indices, progress)
+
+    def decode_unchanged(index: int) -> None:
+        images.image(index)
+        refuse_changed(images, index)
+
+    return _try_all(decode_unchanged, indices, progress)
 
 
-def _try_all(images: ImageSet, indices: NDArray[np.int64], progress: Progress | None) -> dict[int, ImageProblem]:
+def _try_all(
+    decode: Callable[[int], object], indices: NDArray[np.int64], progress: Progress | None
+) -> dict[int, ImageProblem]:
     def attempt(index: int) -> ImageProblem | None:
         try:
-            images.image(index)
+            decode(index)
         except DecodeError as error:
             return error.problem
         return None
@@ -80,8 +91,9 @@ def _recorded() -> NDArray[np.bytes_]:
     """Digests of all contents that have been decoded on this machine."""
     found = b""
     for path in sorted(_records().glob("*.bin")):
-        content = path.read_bytes()
-        found += content[: len(content) // _DIGEST_BYTES * _DIGEST_BYTES]
+        with suppress(OSError):  # another user's own, or just cleared
+            content = path.read_bytes()
+            found += content[: len(content) // _DIGEST_BYTES * _DIGEST_BYTES]
     return np.frombuffer(found, dtype=f"S{_DIGEST_BYTES}")
 
 
@@ -91,9 +103,13 @@ def _record(digests: NDArray[np.uint8]) -> None:
         return
     content = np.unique(digests, axis=0).tobytes()
     try:
-        _records().mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=_records(), prefix=".unfinished-", delete=False) as file:
-            file.write(content)
-        os.replace(file.name, _records() / f"{hashlib.sha256(content).hexdigest()}.bin")
-    except OSError as error:
+        with locked(_records()) as folder:
+            name = hashlib.sha256(content).hexdigest()
+            unfinished = folder / f"{UNFINISHED}{name}"
+            try:
+                unfinished.write_bytes(content)
+                unfinished.replace(folder / f"{name}.bin")
+            finally:
+                unfinished.unlink(missing_ok=True)
+    except (OSError, NotImplementedError) as error:  # file locks are not implemented on every file system
         _log.debug("which images can be decoded cannot be recorded in %s: %s", _records(), error)

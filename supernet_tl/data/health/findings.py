@@ -14,6 +14,7 @@ from supernet_tl.data.health.copies import MAX_EXAMPLES, Copies
 from supernet_tl.data.health.headers import Headers
 from supernet_tl.data.health.parts import TEST, VALIDATION, Parts
 from supernet_tl.data.health.record import Finding, Severity, Sighting
+from supernet_tl.data.names import UNREAD_SUFFIXES, is_image_name, suffix_of
 
 FEW_IMAGES = 10
 """Classes with fewer images than this are named."""
@@ -290,9 +291,20 @@ def _left_out(measured: Measured) -> Iterator[Finding]:
             "ignored_files",
             Severity.NOTE,
             f"{count:,} {'file' if count == 1 else 'files'} beside the images {_is(count, 'was', 'were')} ignored: "
-            f"{listing(images.ignored, 3)}. Nothing need be done if they are no images.",
+            f"{listing(images.ignored, 3)}. {_meaning_of_ignored(images.ignored)}",
             count,
         )
+
+
+def _meaning_of_ignored(names: Sequence[str]) -> str:
+    count = sum(is_image_name(name) or suffix_of(name) in UNREAD_SUFFIXES for name in names)
+    if not count:
+        return "None is named as an image, so nothing need be done."
+    named, them = ("is named as an image", "it") if count == 1 else ("are named as images", "them")
+    return (
+        f"{count:,} of them {named}: nothing is trained or tested on {them}. To have {them} used, convert what is not "
+        "read here to PNG or JPEG, and put images without a class into the folder of theirs, or into the table."
+    )
 
 
 def _if_telling(count: int, of: int) -> Severity:

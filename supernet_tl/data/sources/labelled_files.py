@@ -75,6 +75,7 @@ def image_set_of(
             f"{listing(unlearnt)}; expected every class among the training images. Name these classes as in training, "
             f"add training images, or remove them; images without a class belong in no class's folder."
         )
+    notes = (*notes, *_note_on_likeness(names))
     place = {class_name: label for label, class_name in enumerate(names)}
     ordered = sorted(files, key=lambda file: place[file.class_name])
     parts = np.array([file.part for file in ordered])
@@ -98,6 +99,20 @@ def image_set_of(
         ignored=tuple(sorted(ignored)),
         notes=tuple(notes),
     )
+
+
+def _note_on_likeness(class_names: Sequence[str]) -> list[str]:
+    """What the person should hear of classes that may be one class written in two ways."""
+    written: dict[str, list[str]] = {}
+    for name in class_names:
+        written.setdefault(" ".join(name.casefold().split()), []).append(name)
+    alike = [" and ".join(map(repr, names)) for names in written.values() if len(names) > 1]
+    if not alike:
+        return []
+    return [
+        f"classes whose names differ only in case or white space are kept apart: {listing(alike)}; name them alike if "
+        f"they are one"
+    ]
 
 
 def _common_root(root: Path, paths: Sequence[Path]) -> Path:

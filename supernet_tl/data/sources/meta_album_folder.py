@@ -9,14 +9,13 @@ import dataclasses
 import json
 import re
 import unicodedata
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from supernet_tl.data.errors import LayoutError, MissingFilesError, listing
 from supernet_tl.data.image_set import ImageSet
 from supernet_tl.data.sources.labelled_files import LabelledFile, image_set_of
-from supernet_tl.data.sources.named_files import FoundFiles, find_files
+from supernet_tl.data.sources.named_files import FoundFiles, find_files, refuse_repeated
 from supernet_tl.data.sources.scan import relative, walk
 from supernet_tl.data.sources.table_reading import Table, read_table
 
@@ -38,36 +37,41 @@ def is_meta_album(root: Path) -> bool:
 def open_meta_album(root: Path) -> ImageSet:
     """The images that labels.csv names, with the classes it gives them. No image is decoded here.
 
-    The names of the columns come from info.json, else they are FILE_NAME and CATEGORY. Files of ``images/`` that
+    The names of the columns come from info.json, else they are FILE_NAME and CATEGORY. Where there is no ``images/``
+    and info.json says that the images are in no sub-folder, they lie beside labels.csv. Files among the images that
     labels.csv does not name are listed in ``ignored``.
 
     Args:
         root: a folder for which ``is_meta_album`` holds.
 
     Raises:
-        LayoutError: a part is missing or cannot be understood.
+        LayoutError: a part is missing or cannot be understood, or an image is named twice.
         EmptySourceError: labels.csv has no rows.
         MissingFilesError: labels.csv names images that do not exist.
     """
-    for part in (root / "images", root / "labels.csv"):
+    info = _read_info(root / "info.json")
+    folder = root / "images"
+    if not folder.exists() and info.get("images_in_sub_folder") is False:
+        folder = root
+    for part in (folder, root / "labels.csv"):
         if not part.exists():
             raise LayoutError(
                 f"{root} looks like a Meta-Album folder, but has no {part.name}; expected images/, labels.csv and "
                 f"info.json. Download or unpack it again."
             )
-    info = _read_info(root / "info.json")
     table = read_table(root / "labels.csv")
     names, categories = _labels(table, info)
-    found = _find(root / "images", names)
+    found = _find(folder, names)
     if found.missing:
         raise MissingFilesError(
             f"{root / 'labels.csv'} names {len(found.missing)} of {len(names)} images that are not in "
-            f"{root / 'images'}: {listing(found.missing)}; expected a file for each row. Download or unpack the set "
+            f"{folder}: {listing(found.missing)}; expected a file for each row. Download or unpack the set "
             f"again, or remove these rows.",
             found.missing,
         )
-    named = set(found.paths)
-    ignored = [path for path in walk(root / "images") if path not in named]
+    refuse_repeated(table.path, names, found, categories)
+    used = {*found.paths, root / "labels.csv", root / "info.json"}
+    ignored = [path for path in walk(folder) if path not in used]
     name = _text(info, "dataset_name") or root.resolve().name
     return image_set_of(
         [
@@ -103,9 +107,9 @@ def _read_info(path: Path) -> dict[str, Any]:
         text = raw.decode("latin-1")
     try:
         info = json.loads(_STRING_OR_TRAILING_COMMA.sub(lambda match: match.group(1) or "", text))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise LayoutError(
-            f"{path} is not JSON (line {error.lineno}: {error.msg}); expected the description of a Meta-Album set. "
+            f"{path} is not JSON ({_why(error)}); expected the description of a Meta-Album set. "
             f"Repair it, or remove it if the columns of labels.csv are FILE_NAME and CATEGORY."
         ) from error
     if not isinstance(info, dict):
@@ -116,18 +120,19 @@ def _read_info(path: Path) -> dict[str, Any]:
     return info
 
 
+def _why(error: ValueError | RecursionError) -> str:
+    """Why a text is not JSON that can be read."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno}: {error.msg}"
+    return "its values are nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
 def _labels(table: Table, info: dict[str, Any]) -> tuple[list[str], list[str]]:
     """File names and categories, row by row."""
     names = table.columns[_column(table, _text(info, "image_column_name"), _FILE)]
     categories = table.columns[_column(table, _text(info, "category_column_name"), _CATEGORY)]
     pairs = enumerate(zip(names, categories, strict=True))
     table.refuse_rows([row for row, pair in pairs if not all(pair)], "a file name or a category")
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise LayoutError(
-            f"{table.path} names images more than once: {listing(twice)}; expected one row for each image, or the same "
-            f"image could be trained on and tested on. Remove the repeated rows."
-        )
     return names, [unicodedata.normalize("NFC", category) for category in categories]
 
 

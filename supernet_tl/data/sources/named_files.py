@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from supernet_tl.data.errors import LayoutError, listing
 from supernet_tl.data.names import readable
 from supernet_tl.data.sources.scan import walk
 
@@ -61,6 +62,35 @@ def find_files(folder: Path, names: Sequence[str], *, alike: bool = True) -> Fou
         else:
             missing.append(names[row])
     return FoundFiles(tuple(paths), tuple(missing), tuple(others))
+
+
+def refuse_repeated(table: Path, names: Sequence[str], files: FoundFiles, class_names: Sequence[str]) -> None:
+    """An image in two rows could be trained on and tested on, or have two classes.
+
+    Args:
+        table: in whose rows they are.
+        names: of each row's file, as the row writes it.
+        files: what was found for the names.
+        class_names: of each row.
+
+    Raises:
+        LayoutError: several rows name one file.
+    """
+    places = [os.path.abspath(path) for path in files.paths]
+    num_rows = Counter(places)
+    num_classes = Counter(place for place, _ in set(zip(places, class_names, strict=True)))
+    rows = list(zip(names, places, strict=True))
+    several = sorted({name for name, place in rows if num_classes[place] > 1})
+    same = sorted({name for name, place in rows if num_rows[place] > 1 and num_classes[place] == 1})
+    if not several and not same:
+        return
+    told = [f"with several classes: {listing(several)}"] if several else []
+    if same:
+        told.append(f"more than once{' with the same' if several else ''}: {listing(same)}")
+    raise LayoutError(
+        f"{table} names images {', and '.join(told)}; expected one row and one class for each image, or the same image "
+        f"could be trained on and tested on. Remove the repeated rows."
+    )
 
 
 def _index(folder: Path) -> dict[str, list[Path]]:

@@ -83,7 +83,8 @@ def open_ready_splits(root: Path, parts: dict[str, Path]) -> ImageSet:
             what = (
                 f"{len(left_out)} image{'s' if len(left_out) > 1 else ''} without classes" if left_out else "no images"
             )
-            notes.append(f"{folder.name}/ holds {what} and is left out; {part} images are drawn from the others")
+            instead = f"the {part} split is drawn from {parts[TRAIN].name}/ instead"
+            notes.append(f"{folder.name}/ holds {what} and is left out; {instead}")
             continue
         class_names |= set(found.images) if part == TRAIN else set()
         files += [LabelledFile(path, name, part) for name, paths in found.images.items() for path in paths]

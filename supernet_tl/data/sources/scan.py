@@ -161,5 +161,8 @@ def notes_on(ignored: list[str], loose: list[Path], root: Path) -> tuple[str, ..
     unread = Counter(suffix_of(name) for name in ignored if suffix_of(name) in UNREAD_SUFFIXES)
     if unread:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(unread.items()))
-        notes.append(f"images of kinds that are not read here are left out ({kinds}); convert them to PNG or JPEG")
+        notes.append(
+            f"images of kinds that are not read here are left out ({kinds}); to have them used, convert them to PNG or "
+            f"JPEG"
+        )
     return tuple(notes)

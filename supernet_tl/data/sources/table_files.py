@@ -26,34 +26,56 @@ def find_table_files(table: Path, values: Sequence[str], *, alike: bool) -> Foun
         alike: whether files count whose names are written a little otherwise.
 
     Returns:
-        The reading that finds most files.
+        The reading that finds most files of some rows, and then of all.
 
     Raises:
         LayoutError: several readings find all files.
     """
     folder = table.parent
-    readings: list[tuple[Path, str, FoundFiles]] = []  # base, ending, what they find
-    bases = [folder, *first_level(folder)[1]]
     bare = not any(is_image_name(value) for value in values[:_SAMPLE])
-    for base in bases:
-        for suffix in _suffixes(base, values) if bare else [""]:
-            found = find_files(base, [value + suffix for value in values], alike=False)
-            readings.append((base, suffix, found))
-            if base == folder and not suffix and not found.missing:
-                return found
-    complete = [reading for reading in readings if not reading[2].missing]
-    if len(complete) > 1:
-        shown = [f"{base.relative_to(folder) / '*'}{suffix}" for base, suffix, _ in complete]
-        raise LayoutError(
-            f"{table} names files that are in several places: {listing(shown)}; expected one. Write the folder and "
-            f"the ending into the names, or move the other files elsewhere."
-        )
-    if complete:
-        return complete[0][2]
-    fewest = min((len(found.missing) for _, _, found in readings), default=len(values))
-    nearest = [(base, suffix) for base, suffix, found in readings if len(found.missing) == fewest] or [(folder, "")]
-    again = [find_files(base, [value + suffix for value in values], alike=alike) for base, suffix in nearest]
-    return min(again, key=lambda found: len(found.missing))
+    found = find_files(folder, values, alike=False)
+    if not bare and not found.missing:
+        return found
+    bases = [folder, *first_level(folder)[1]]
+    readings = [(base, suffix) for base in bases for suffix in (_suffixes(base, values) if bare else [""])]
+    for otherwise in (False, True) if alike else (False,):
+        likely = _likeliest(readings, values, alike=otherwise)
+        tried = [find_files(base, _with_suffix(values, suffix), alike=otherwise) for base, suffix in likely]
+        complete = [files for files in tried if not files.missing]
+        if len(complete) > 1:
+            _refuse_several(table, [reading for reading, files in zip(likely, tried, strict=True) if not files.missing])
+        found = min([*tried, found], key=lambda files: len(files.missing))
+        if complete:
+            break
+    return found
+
+
+def _likeliest(
+    readings: Sequence[tuple[Path, str]], values: Sequence[str], *, alike: bool
+) -> Sequence[tuple[Path, str]]:
+    """The readings that find most files of a sample of rows, and thus any that finds all files; none that finds none.
+
+    To look for every file wherever it might lie would take as long as there are files times folders.
+    """
+    sample = values[:: max(1, len(values) // _SAMPLE)][:_SAMPLE]
+    missing = {
+        (base, suffix): len(find_files(base, _with_suffix(sample, suffix), alike=alike).missing)
+        for base, suffix in readings
+    }
+    fewest = min(missing.values(), default=0)
+    return [reading for reading, number in missing.items() if number == fewest < len(sample)]
+
+
+def _with_suffix(values: Sequence[str], suffix: str) -> list[str]:
+    return [value + suffix for value in values]
+
+
+def _refuse_several(table: Path, readings: Sequence[tuple[Path, str]]) -> None:
+    shown = [f"{base.relative_to(table.parent) / '*'}{suffix}" for base, suffix in readings]
+    raise LayoutError(
+        f"{table} names files that are in several places: {listing(shown)}; expected one. Write the folder and "
+        f"the ending into the names, or move the other files elsewhere."
+    )
 
 
 def _suffixes(base: Path, values: Sequence[str]) -> list[str]:

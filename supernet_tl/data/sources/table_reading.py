@@ -59,6 +59,11 @@ def read_table(path: Path) -> Table:
         EmptySourceError: it has no rows.
         MissingPackageError: pyarrow, which reads Parquet, is not installed.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise LayoutError(
+            f"{path} is no regular file; expected a table of paths and classes that can be read twice. Write what it "
+            f"gives into a file, and give that."
+        )
     table = _read_parquet(path) if path.suffix.lower() in {".parquet", ".pq"} else _read_text(path)
     if not table.num_rows and not table.pictures:
         raise EmptySourceError(f"{path} has no rows; expected one for each image. Write or download it again.")
@@ -81,12 +86,7 @@ def _read_text(path: Path) -> Table:
     while header and not header[-1]:  # a line that ends with a separator
         header.pop()
     body = [[value.strip() for value in row] for row in rows[1:]]
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise LayoutError(
-            f"{path} has several columns of the same name: {listing([repr(name) for name in twice])}; expected each "
-            f"once. Rename or remove one."
-        )
+    _refuse_repeated(path, header)
     for number, row in enumerate(body, start=1):
         if any(row[len(header) :]):
             raise LayoutError(
@@ -98,6 +98,15 @@ def _read_text(path: Path) -> Table:
         {name: [row[place] if place < len(row) else "" for row in body] for place, name in enumerate(header)},
         notes=notes,
     )
+
+
+def _refuse_repeated(path: Path, header: list[str]) -> None:
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise LayoutError(
+            f"{path} has several columns of the same name: {listing([repr(name) for name in twice])}; expected each "
+            f"once. Rename or remove one."
+        )
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -153,14 +162,20 @@ def _read_parquet(path: Path) -> Table:
         ) from error
     try:
         file = parquet.ParquetFile(path)
+        _refuse_repeated(path, file.schema_arrow.names)
         pictures = tuple(field.name for field in file.schema_arrow if not _is_text_like(field.type))
         found = file.read(columns=[name for name in file.schema_arrow.names if name not in pictures])
+        columns = {name: [_as_text(value) for value in found.column(name).to_pylist()] for name in found.column_names}
+    except UnicodeDecodeError as error:
+        raise LayoutError(
+            f"{path} holds text that is not UTF-8; expected a column of paths and one of classes in UTF-8. Write it "
+            f"again."
+        ) from error
     except (pyarrow.ArrowException, OSError) as error:
         raise LayoutError(
             f"{path} is not a Parquet table ({str(error).splitlines()[0].rstrip('.')}); expected one with a column of "
             f"paths and one of classes. Write or download it again."
         ) from error
-    columns = {name: [_as_text(value) for value in found.column(name).to_pylist()] for name in found.column_names}
     return Table(path, columns, pictures=pictures)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
-from collections import Counter
 from pathlib import Path
 
 from supernet_tl.data.errors import LayoutError, listing
 from supernet_tl.data.image_set import ImageSet
 from supernet_tl.data.sources.labelled_files import PARTS, TRAIN, LabelledFile, image_set_of
+from supernet_tl.data.sources.named_files import refuse_repeated
 from supernet_tl.data.sources.scan import entries, first_level, holds_images
 from supernet_tl.data.sources.table_columns import Columns, recognise
 from supernet_tl.data.sources.table_reading import TABLE_SUFFIXES, Table, read_table
@@ -56,7 +55,7 @@ def open_table(path: Path) -> ImageSet:
     columns = recognise(table)
     labels = [unicodedata.normalize("NFC", label) for label in table.columns[columns.label]]
     table.refuse_rows([row for row, label in enumerate(labels) if not label], "a class")
-    _refuse_repeated(table, columns, labels)
+    refuse_repeated(path, table.columns[columns.path], columns.files, labels)
     _refuse_numbers(table, columns.label, labels)
     parts = [TRAIN] * len(labels)
     if columns.part is not None:
@@ -80,22 +79,6 @@ def _notes_on(columns: Columns) -> tuple[str, ...]:
     parts = "" if columns.part is None else f", parts from {columns.part!r}"
     unused = listing([repr(name) for name in columns.unused])
     return (f"paths are read from {columns.path!r}, classes from {columns.label!r}{parts}; not used: {unused}",)
-
-
-def _refuse_repeated(table: Table, columns: Columns, labels: list[str]) -> None:
-    """An image in two rows could be trained on and tested on, or have two classes."""
-    places = [os.path.abspath(path) for path in columns.files.paths]
-    repeated = {place for place, count in Counter(places).items() if count > 1}
-    if not repeated:
-        return
-    names = table.columns[columns.path]
-    shown = sorted({name for name, place in zip(names, places, strict=True) if place in repeated})
-    places_and_classes = {(place, label) for place, label in zip(places, labels, strict=True) if place in repeated}
-    told = "with several classes" if len(places_and_classes) > len(repeated) else "more than once"
-    raise LayoutError(
-        f"{table.path} names images {told}: {listing(shown)}; expected one row and one class for each image, or the "
-        f"same image could be trained on and tested on. Remove the repeated rows."
-    )
 
 
 def _refuse_numbers(table: Table, name: str, labels: list[str]) -> None:

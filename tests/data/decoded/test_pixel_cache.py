@@ -285,6 +285,12 @@ def test_few_images_stay_in_memory(images: ImageSet, monkeypatch: pytest.MonkeyP
     assert packs() == []
 
 
+def test_no_images_are_read_as_none_whatever_is_kept(images: ImageSet) -> None:
+    before = read_pixels(images, SIZE, [])
+    pixel_rows(images, SIZE)
+    assert read_pixels(images, SIZE, []).shape == before.shape == (0, 3, SIZE, SIZE)
+
+
 def test_clearing_removes_what_has_not_been_used_for_as_long(images: ImageSet) -> None:
     pixel_rows(images, SIZE)
     pixel_rows(images, 4)

@@ -256,6 +256,22 @@ def test_what_was_left_out_is_told_without_paths_of_the_machine(album: Album) ->
     assert "somebody" not in str(health.to_dict())
 
 
+@pytest.mark.parametrize(
+    ("ignored", "meaning"),
+    [
+        (("notes.txt", "read me"), "None is named as an image, so nothing need be done."),
+        (
+            ("a/1.heic", "notes.txt"),
+            "1 of them is named as an image: nothing is trained or tested on it. To have it used",
+        ),
+        (("test/1.jpg", "test/2.JPG"), "2 of them are named as images: nothing is trained or tested on them."),
+    ],
+)
+def test_of_ignored_files_it_is_told_what_is_lost(album: Album, ignored: tuple[str, ...], meaning: str) -> None:
+    (finding,) = examine(album.images(ignored=ignored), album.splits()).findings
+    assert meaning in finding.sentence
+
+
 def test_files_outside_the_folder_of_a_set_are_named_without_the_way_to_them(album: Album, tmp_path: Path) -> None:
     for label, name in enumerate(("a", "b")):
         for number in range(4):

@@ -172,11 +172,13 @@ class GoodSource:
     ignored: tuple[str, ...] = ()
 
 
-def _with(build: Build, change: Callable[[Path], object]) -> Build:
+def _with(build: Build, change: Callable[[Path], object], *, of_folder: bool = False) -> Build:
+    """Build, then change what was built; what is to be opened is that, or the folder."""
+
     def both(folder: Path) -> Path:
         built = build(folder)
         change(built)
-        return built
+        return folder if of_folder else built
 
     return both
 
@@ -219,6 +221,36 @@ def _parquet(**columns: object) -> Build:
     return build
 
 
+def _parquet_of(*columns: object, names: list[str]) -> Build:
+    """A table of columns in this order, some of which are made only when pyarrow is there."""
+
+    def build(folder: Path) -> Path:
+        import pyarrow
+        from pyarrow import parquet
+
+        path = table(folder, b"", "labels.parquet")
+        made = [column() if callable(column) else pyarrow.array(column) for column in columns]
+        parquet.write_table(pyarrow.Table.from_arrays(made, names=names), path)
+        return path
+
+    return build
+
+
+def _not_utf_8() -> object:
+    import pyarrow
+
+    buffers = pyarrow.array(_PNGS).buffers()
+    return pyarrow.Array.from_buffers(pyarrow.string(), 8, [*buffers[:2], pyarrow.py_buffer(b"\xff" * 100)])
+
+
+def _pipe(name: str) -> Build:
+    def build(folder: Path) -> Path:
+        os.mkfifo(folder / name)
+        return folder / name
+
+    return build
+
+
 def _meta_album(text: str | bytes, info: str | None = '{"image_column_name": "FILE_NAME",}') -> Build:
     def build(folder: Path) -> Path:
         table(folder, text, images="images")
@@ -232,7 +264,7 @@ def _meta_album(text: str | bytes, info: str | None = '{"image_column_name": "FI
 _PNGS = [f"{number}.png" for number in range(8)]
 _AB = list("abababab")
 _SUPER = "FILE_NAME,CATEGORY,SUPER_CATEGORY"
-_UNLABELLED = r"test/ holds 4 images without classes and is left out; test images are drawn from the others"
+_UNLABELLED = r"test/ holds 4 images without classes and is left out; the test split is drawn from train/ instead"
 _EXPECTED_SPLITS = r"expected root/train/<class>/.* beside it\."
 
 BAD_SOURCES = (
@@ -252,7 +284,8 @@ BAD_SOURCES = (
         "a class of iPhone photographs",
         _with(class_folders, lambda root: write(root / "c" / "IMG.HEIC", ftyp(b"heic"))),
         r"image set '.*' has 1 of 3 classes with fewer than 4 images: 'c' \(0\); expected .*--drop-small-classes\. "
-        r"Noted: images of kinds that are not read here are left out \(1 \.heic\); convert them to PNG or JPEG\.",
+        r"Noted: images of kinds that are not read here are left out \(1 \.heic\); to have them used, convert them to "
+        r"PNG or JPEG\.",
     ),
     BadSource(
         "images without classes",
@@ -383,6 +416,12 @@ BAD_SOURCES = (
         r"image, or the same image could be trained on and tested on\. Remove the repeated rows\.",
     ),
     BadSource(
+        "rows repeated with and without another class",
+        _table(rows() + "0.png,a\n3.png,a\n5.png,b\n"),
+        r"ROOT.labels\.csv names images with several classes: 3\.png, and more than once with the same: 0\.png, "
+        r"5\.png; expected one row and one class for each image, .*\. Remove the repeated rows\.",
+    ),
+    BadSource(
         "several classes for an image",
         _table(rows() + "0.png,b\n"),
         r"ROOT.labels\.csv names images with several classes: 0\.png; expected one row and one class for each image, "
@@ -437,6 +476,15 @@ BAD_SOURCES = (
         r"the ending into the names, or move the other files elsewhere\.",
     ),
     BadSource(
+        "files in two places whose names differ in case from the table's",
+        _with(
+            _table(rows(row="{n}.PNG,{c}"), images="one"),
+            lambda path: table(path.parent, rows(row="{n}.PNG,{c}"), images="two"),
+        ),
+        r"ROOT.labels\.csv names files that are in several places: one.\*, two.\*; expected one\. Write the folder and "
+        r"the ending into the names, or move the other files elsewhere\.",
+    ),
+    BadSource(
         "several tables",
         lambda folder: table(table(folder, rows()).parent, rows(), "more.tsv").parent,
         r"ROOT holds several tables: labels\.csv, more\.tsv; expected one beside the images\. Give the one to use, "
@@ -447,6 +495,29 @@ BAD_SOURCES = (
         _table("path,label", "labels.parquet"),
         r"ROOT.labels\.parquet is not a Parquet table \(.*\); expected one with a column of paths and one of "
         r"classes\. Write or download it again\.",
+    ),
+    BadSource(
+        "Parquet with a column twice",
+        _parquet_of(_PNGS, _AB, _AB, names=["path", "label", "label"]),
+        r"ROOT.labels\.parquet has several columns of the same name: 'label'; expected each once\. Rename or remove "
+        r"one\.",
+    ),
+    BadSource(
+        "Parquet with text that is not UTF-8",
+        _parquet_of(_not_utf_8, _AB, names=["path", "label"]),
+        r"ROOT.labels\.parquet holds text that is not UTF-8; expected a column of paths and one of classes in UTF-8\. "
+        r"Write it again\.",
+    ),
+    BadSource(
+        "a pipe called as a table",
+        _pipe("labels.csv"),
+        r"ROOT.labels\.csv is no regular file; expected a table of paths and classes that can be read twice\. Write "
+        r"what it gives into a file, and give that\.",
+    ),
+    BadSource(
+        "a pipe called as a Parquet table",
+        _pipe("labels.parquet"),
+        r"ROOT.labels\.parquet is no regular file; expected .*",
     ),
     BadSource(
         "Parquet without a label",
@@ -465,6 +536,23 @@ BAD_SOURCES = (
         _meta_album(rows("name,kind"), "{}"),
         r"ROOT.labels\.csv has the columns 'name', 'kind'; expected 'FILE_NAME'\. Name the column in info\.json "
         r"\(image_column_name, category_column_name\)\.",
+    ),
+    BadSource(
+        "Meta-Album with a file in two rows and two classes",
+        _meta_album(rows("FILE_NAME,CATEGORY") + "./0.png,b\n1.PNG,b\n"),
+        r"ROOT.labels\.csv names images with several classes: \./0\.png, 0\.png, and more than once with the same: "
+        r"1\.PNG, 1\.png; expected one row and one class for each image, .*\. Remove the repeated rows\.",
+    ),
+    BadSource(
+        "Meta-Album with a description without end",
+        _meta_album(rows("FILE_NAME,CATEGORY"), "[" * 200_000),
+        r"ROOT.info\.json is not JSON \(its values are nested too deeply\); expected the description of a Meta-Album "
+        r"set\. Repair it, or remove it if the columns of labels\.csv are FILE_NAME and CATEGORY\.",
+    ),
+    BadSource(
+        "Meta-Album with a number without end",
+        _meta_album(rows("FILE_NAME,CATEGORY"), '{"a": ' + "1" * 5000 + "}"),
+        r"ROOT.info\.json is not JSON \(Exceeds the limit .*\); expected the description of a Meta-Album set\. .*",
     ),
     BadSource(
         "Meta-Album with images of another folder",
@@ -495,6 +583,15 @@ GOOD_SOURCES = (
         lambda folder: class_folders(class_folders(folder, {"a/train": 4, "b/train": 4}), {"a/test": 2}, seed=1),
         counts={"a": 6, "b": 4},
         notes=(r"the folders within the classes look like splits and are not taken for such; put them above .*",),
+    ),
+    GoodSource(
+        "classes that are written almost alike",
+        lambda folder: class_folders(folder, {"Brick": 4, "brick": 4, "old  wall": 4, "Old wall": 4, "other": 4}),
+        counts={"Brick": 4, "Old wall": 4, "brick": 4, "old  wall": 4, "other": 4},
+        notes=(
+            r"classes whose names differ only in case or white space are kept apart: 'Brick' and 'brick', 'Old wall' "
+            r"and 'old  wall'; name them alike if they are one",
+        ),
     ),
     GoodSource(
         "a table beside class folders",
@@ -588,6 +685,21 @@ GOOD_SOURCES = (
     GoodSource("Parquet", _parquet(path=_PNGS, label=_AB, __index_level_0__=list(range(8)))),
     GoodSource("Parquet with numbers", _parquet(file_name=_PNGS, label=[3, 1] * 4), counts={"1": 4, "3": 4}),
     GoodSource("Meta-Album with NAN above its classes", _meta_album(rows(_SUPER, "{n}.png,{c},NAN"))),
+    GoodSource(
+        "Meta-Album with tabs and all images in one sub-folder, as its own checker calls images/",
+        _meta_album(
+            rows("FILE_NAME\tCATEGORY", "{n}.png\t{c}, x; y"), '{"csv_with_tab": true, "images_in_sub_folder": true}'
+        ),
+        counts={"a, x; y": 4, "b, x; y": 4},
+    ),
+    GoodSource(
+        "Meta-Album with its images beside the table, as info.json says",
+        _with(
+            _table(rows("FILE_NAME,CATEGORY")),
+            lambda path: (path.parent / "info.json").write_text('{"images_in_sub_folder": false}'),
+            of_folder=True,
+        ),
+    ),
     GoodSource("Meta-Album with two columns and no info", _meta_album(rows("FILE_NAME,CATEGORY"), None)),
     GoodSource("images and a table as anyone writes it", _meta_album(rows("image,label"), None)),
     GoodSource(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from pathlib import Path
@@ -104,6 +105,13 @@ def test_masks_name_the_images_of_their_part(tmp_path: Path) -> None:
     assert [found.store.name(row).split("/")[1] for row in range(len(found))] == ["a"] * 6 + ["b"] * 6
 
 
+def test_a_set_that_is_opened_twice_is_told_of_once(tmp_path: Path) -> None:
+    write(class_folders(tmp_path) / "loose.png", encoded(picture(), "PNG"))
+    once = open_image_set(tmp_path)
+    assert len(once.notes) == 1
+    assert open_image_set(once).notes == once.notes
+
+
 @pytest.mark.parametrize(("table_form", "disk_form"), [("NFC", "NFD"), ("NFD", "NFC")])
 def test_accents_may_be_composed_in_the_table_and_not_on_the_disk(
     tmp_path: Path, table_form: Literal["NFC", "NFD"], disk_form: Literal["NFC", "NFD"]
@@ -116,6 +124,27 @@ def test_accents_may_be_composed_in_the_table_and_not_on_the_disk(
     found = open_image_set(tmp_path)
     assert found.class_counts() == {"a": 4, "b": 4}
     assert "8 names in labels.csv are written otherwise" in found.notes[0]
+
+
+def test_one_missing_file_is_found_without_a_look_into_every_folder_for_every_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{folder}/{number}.png" for folder in range(50) for number in range(10)]
+    for name in names:
+        write(tmp_path / name, b"")
+    path = write(tmp_path / "t.csv", "".join(["path,label\n", *(f"{name},a\n" for name in [*names, "x.png"])]).encode())
+    looks, is_file = 0, os.path.isfile
+
+    def counted(file: str | Path) -> bool:
+        nonlocal looks
+        looks += 1
+        return is_file(file)
+
+    monkeypatch.setattr(os.path, "isfile", counted)
+    with pytest.raises(DataError, match=r"names 1 of 501 images that do not exist: x\.png; expected paths"):
+        open_image_set(path)
+    # Oracle: a few looks for each name, and a few dozen in each folder; not 501 * 51 = 25,551.
+    assert looks < 4 * 501 + 51 * 50
 
 
 def test_a_name_in_another_case_is_not_guessed_where_two_files_bear_it(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_empty_incomplete_and_repeated_rows_are_refused(make_meta_album: MakeMet
     with pytest.raises(LayoutError, match="rows without a file name or a category: row 9; expected both"):
         open_image_set(root)
     labels.write_text(complete + "\n0.JPG,ant,\n")
-    with pytest.raises(LayoutError, match=r"names images more than once: 0\.JPG; expected one row"):
+    with pytest.raises(LayoutError, match=r"names images with several classes: 0\.JPG; expected one row and one"):
         open_image_set(root)
     labels.write_text(complete.splitlines()[0])
     with pytest.raises(EmptySourceError, match=r"labels\.csv has no rows"):
