@@ -83,8 +83,11 @@ def _get(options: Namespace) -> None:
     for wanted in _wanted(options.sets):
         if _number(wanted) not in had and not is_offline():
             say(f"asking OpenML for {_name(wanted)}", quiet=quiet)
-        with counted(f"downloading {_name(wanted)}", quiet=quiet, in_bytes=True) as progress:
-            fetching = Fetching(notify=lambda text: say(text, quiet=quiet), progress=progress)
+        with (
+            counted(f"downloading {_name(wanted)}", quiet=quiet, in_bytes=True) as progress,
+            counted(f"checking {_name(wanted)}", quiet=quiet) as checked,
+        ):
+            fetching = Fetching(notify=lambda text: say(text, quiet=quiet), progress=progress, checked=checked)
             fetched.append(get(wanted, fetching, thorough=True))
     if options.json:
         print_json([_kept_dict(found) for found in fetched])
@@ -106,12 +109,11 @@ def _get(options: Namespace) -> None:
 def _verify(options: Namespace) -> None:
     wanted = _wanted(options.sets) if options.sets else [found.version or found.card.openml_id for found in kept()]
     problems = {"cards": list(damaged_cards())} if not options.sets and damaged_cards() else {}
-    with counted("verifying", quiet=bool(options.quiet)) as progress:
-        for done, one in enumerate(wanted, start=1):
-            found = verify(one)
-            if found:
-                problems[_name(one)] = found
-            progress(done, len(wanted))
+    for one in wanted:
+        with counted(f"verifying {_name(one)}", quiet=bool(options.quiet)) as progress:
+            found = verify(one, progress)
+        if found:
+            problems[_name(one)] = found
     if options.json:
         print_json({"verified": [_name(one) for one in wanted], "problems": problems})
     elif not wanted and not problems:
