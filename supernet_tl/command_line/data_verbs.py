@@ -78,7 +78,7 @@ def _table_of_versions(versions: Sequence[AlbumVersion], here: Mapping[int, Kept
 
 
 def _get(options: Namespace) -> None:
-    quiet, had = bool(options.quiet), {found.card.openml_id for found in kept()}
+    quiet, had = bool(options.quiet), {found.card.openml_id: found.card.downloaded for found in kept()}
     fetched: list[KeptSet] = []
     for wanted in _wanted(options.sets):
         if _number(wanted) not in had and not is_offline():
@@ -99,7 +99,7 @@ def _get(options: Namespace) -> None:
             str(found.card.num_classes),
             str(found.card.num_rows),
             size_in_words(found.card.num_bytes),
-            "was here" if found.card.openml_id in had else "downloaded",
+            "was here" if had.get(found.card.openml_id) == found.card.downloaded else "downloaded",
             str(found.path),
         )
     OUT.print(table)

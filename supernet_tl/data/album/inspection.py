@@ -100,9 +100,9 @@ def names_and_sizes(root: Path) -> tuple[str, int]:
 
 def contents(root: Path) -> str:
     """SHA-256 over the names and bytes of all files beneath a folder."""
-    digest = hashlib.sha256()
-    for path in _files(root):
-        digest.update(f"{path.relative_to(root).as_posix()}\0{sha256_of(path)}\n".encode(errors="surrogateescape"))
+    digest, paths = hashlib.sha256(), _files(root)
+    for path, content in zip(paths, in_threads(sha256_of, paths), strict=True):
+        digest.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 

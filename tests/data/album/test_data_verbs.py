@@ -70,7 +70,10 @@ def test_a_damaged_set_is_told_of_by_verify_and_mended_by_get(capsys: pytest.Cap
     told = capsys.readouterr()
     assert "other bytes" in told.out
     assert "data get" in told.err
-    _json(capsys, "get", "BRD/Micro")
+    card = Path(got["folder"]).parent / "card.json"
+    card.write_text(card.read_text().replace(got["downloaded"], "2026-01-01T00:00:00+00:00"))  # not this second
+    assert main(["data", "get", "BRD/Micro"]) == 0
+    assert "was here" not in capsys.readouterr().out
     assert _json(capsys, "verify")["problems"] == {}
 
 
