@@ -22,6 +22,7 @@ from supernet_tl.terminal.console import counted, say
 from supernet_tl.terminal.output import OUT, print_json, size_in_words, table_of
 
 _ROOM_FOR_DOMAINS = 110  # columns
+_MOST_EXAMPLES = 1000  # of each finding, in JSON
 
 
 def run(config: Namespace) -> None:
@@ -154,6 +155,7 @@ def _gc(options: Namespace) -> None:
 def _health(options: Namespace) -> None:
     from supernet_tl.control import Control
     from supernet_tl.data.health import examine
+    from supernet_tl.data.health.copies import MAX_EXAMPLES
     from supernet_tl.prepared_data import split
     from supernet_tl.recipe import Recipe
     from supernet_tl.terminal.health_tables import health_tables
@@ -161,7 +163,8 @@ def _health(options: Namespace) -> None:
     control = Control(quiet=bool(options.quiet), skip_corrupt=True, drop_small_classes=True)  # to tell of all at once
     images = control.open(options.source)
     with counted(f"examining {images.name}", quiet=control.quiet) as progress:
-        health = examine(images, split(images, Recipe(seed=options.seed)), progress)
+        splits = split(images, Recipe(seed=options.seed))
+        health = examine(images, splits, progress, max_examples=_MOST_EXAMPLES if options.json else MAX_EXAMPLES)
     if options.json:
         print_json(health.to_dict())
         return
