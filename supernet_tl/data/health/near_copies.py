@@ -42,10 +42,10 @@ def near_copies(
     of quality 20, 97 % of half the size, all of 1.7 times the size, 94 % of half the size and quality 60, at least 99 %
     with 15 % more or 20 % less brightness or 20 % more contrast, 90 to 94 % of those that lost 2 to 6 % on every side,
     but 37 % of those that lost 2 % on two sides. Squares whose side is no multiple of 32 are shrunk less evenly: of 242
-    crops of 128 pixels, 96 to 99 % in 32, 64 or 96 pixels and quality 80, but 84 % in 60 and 65 % in 48. Mirrored and rotated copies are not found. False alarms on the pocket
-    sets, where handwritten ones are alike by nature: 5 of 359 test images of ``digits``, 11 of 1,000 of ``mnist5k``,
-    none of the others; none across classes. Time: 0.5 s for 50,000 hashes that have nothing in common, 25 s for
-    500,000; 5 s for 50,000 handwritten digits.
+    crops of 128 pixels, 96 to 99 % in 32, 64 or 96 pixels and quality 80, but 84 % in 60 and 65 % in 48. Mirrored and
+    rotated copies are not found. False alarms on the pocket sets, where handwritten ones are alike by nature: 5 of 359
+    test images of ``digits``, 11 of 1,000 of ``mnist5k``, none of the others; none across classes. Time: 0.5 s for
+    50,000 hashes that have nothing in common, 25 s for 500,000; 5 s for 50,000 handwritten digits.
 
     Args:
         first: for each image the first with the same content.
