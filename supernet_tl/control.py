@@ -76,7 +76,7 @@ class Control:
                 drop_small_classes=self.drop_small_classes,
                 min_images=MIN_IMAGES_PER_CLASS if to_split or self.drop_small_classes else 1,
                 progress=progress,
-                fetching=Fetching(notify=self.say, progress=fetched),
+                fetching=Fetching(notify=self.say, progress=fetched, checked=progress),
                 image_size=image_size,
             )
         for note in images.notes:

@@ -23,6 +23,7 @@ from supernet_tl.terminal.console import counted, say
 from supernet_tl.terminal.output import OUT, print_json, size_in_words, table_of
 
 _ROOM_FOR_DOMAINS = 110  # columns
+_MOST_EXAMPLES = 1000  # of each finding, in JSON
 
 
 def run(config: Namespace) -> None:
@@ -84,19 +85,23 @@ def _table_of_versions(versions: Sequence[AlbumVersion], here: Mapping[int, Kept
 
 
 def _get(options: Namespace) -> None:
-    quiet, had = bool(options.quiet), {found.card.openml_id for found in kept()}
+    quiet, had = bool(options.quiet), {found.card.openml_id: found.card.downloaded for found in kept()}
     fetched: list[KeptSet] = []
     for wanted in _wanted(options.sets):
         if _number(wanted) not in had and not is_offline():
             say(f"asking OpenML for {_name(wanted)}", quiet=quiet)
-        with counted(f"downloading {_name(wanted)}", quiet=quiet, in_bytes=True) as progress:
-            fetching = Fetching(notify=lambda text: say(text, quiet=quiet), progress=progress)
+        with (
+            counted(f"downloading {_name(wanted)}", quiet=quiet, in_bytes=True) as progress,
+            counted(f"checking {_name(wanted)}", quiet=quiet) as checked,
+        ):
+            fetching = Fetching(notify=lambda text: say(text, quiet=quiet), progress=progress, checked=checked)
             fetched.append(get(wanted, fetching, thorough=True))
     if options.json:
         print_json([_kept_dict(found) for found in fetched])
         return
     for found in fetched:
-        card, how = found.card, "was here" if found.card.openml_id in had else "downloaded"
+        card = found.card
+        how = "was here" if had.get(card.openml_id) == card.downloaded else "downloaded"
         size = f"{card.num_rows:,} images, {card.num_classes:,} classes, {size_in_words(card.num_bytes)}"
         OUT.print(f"{_kept_name(found)}: {size}, {how}\n  {found.path}", soft_wrap=True)
     OUT.print(f"to use it, for example: --target openml:{_kept_name(fetched[0])}", soft_wrap=True)
@@ -105,12 +110,11 @@ def _get(options: Namespace) -> None:
 def _verify(options: Namespace) -> None:
     wanted = _wanted(options.sets) if options.sets else [found.version or found.card.openml_id for found in kept()]
     problems = {"cards": list(damaged_cards())} if not options.sets and damaged_cards() else {}
-    with counted("verifying", quiet=bool(options.quiet)) as progress:
-        for done, one in enumerate(wanted, start=1):
-            found = verify(one)
-            if found:
-                problems[_name(one)] = found
-            progress(done, len(wanted))
+    for one in wanted:
+        with counted(f"verifying {_name(one)}", quiet=bool(options.quiet)) as progress:
+            found = verify(one, progress)
+        if found:
+            problems[_name(one)] = found
     if options.json:
         print_json({"verified": [_name(one) for one in wanted], "problems": problems})
     elif not wanted and not problems:
@@ -163,6 +167,7 @@ def _gc(options: Namespace) -> None:
 def _health(options: Namespace) -> None:
     from supernet_tl.control import Control
     from supernet_tl.data.health import examine
+    from supernet_tl.data.health.copies import MAX_EXAMPLES
     from supernet_tl.prepared_data import split
     from supernet_tl.recipe import Recipe
     from supernet_tl.terminal.health_tables import health_tables
@@ -170,7 +175,8 @@ def _health(options: Namespace) -> None:
     control = Control(quiet=bool(options.quiet), skip_corrupt=True, drop_small_classes=True)  # to tell of all at once
     images = control.open(options.source)
     with counted(f"examining {images.name}", quiet=control.quiet) as progress:
-        health = examine(images, split(images, Recipe(seed=options.seed)), progress)
+        splits = split(images, Recipe(seed=options.seed))
+        health = examine(images, splits, progress, max_examples=_MOST_EXAMPLES if options.json else MAX_EXAMPLES)
     if options.json:
         print_json(health.to_dict())
         return

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet_tl.data.health import ClassCount, DataHealth, Finding, Sighting
-from supernet_tl.data.health.wording import headline, measures, outcome
+from supernet_tl.data.health.wording import headline, measures, outcome, shown_of
 from supernet_tl.report.contact_sheet import image_urls
 from supernet_tl.report.wording import whole
 
@@ -60,11 +60,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class FindingView:
-    """A finding as the page shows it."""
+    """A finding as the page shows it; ``shown`` says how much of it, where it is not all."""
 
     severity: str
     sentence: str
     examples: tuple[tuple[Picture, ...], ...]
+    shown: str
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,13 @@ def health_section(health: DataHealth, pictures: Mapping[int, NDArray[np.uint8]]
     )
 
 
+def seen_in_test(health: DataHealth) -> str:
+    """What must be said beside a test accuracy, as ``5 of them in search or validation too``; empty if nothing."""
+    counts = {finding.kind: finding.count for finding in health.warnings}
+    told = (("test_leak", "in search or validation too"), ("near_test_leak", "nearly as in search or validation"))
+    return ", ".join(f"{whole(counts[kind])} of them {words}" for kind, words in told if kind in counts)
+
+
 def _parts(health: DataHealth) -> tuple[str, ...]:
     """Those with images; one, called ``images``, where the set is not split."""
     named = health.classes[0].parts
@@ -138,7 +146,8 @@ def _bar(counted: ClassCount, parts: tuple[str, ...], most: int) -> ClassBar:
 
 def _view(finding: Finding, pictures: Mapping[int, NDArray[np.uint8]]) -> FindingView:
     examples = tuple(tuple(_picture(image, pictures) for image in example) for example in finding.examples)
-    return FindingView(str(finding.severity), f"{finding.sentence[:1].upper()}{finding.sentence[1:]}", examples)
+    sentence = f"{finding.sentence[:1].upper()}{finding.sentence[1:]}"
+    return FindingView(str(finding.severity), sentence, examples, shown_of(finding))
 
 
 def _picture(image: Sighting, pictures: Mapping[int, NDArray[np.uint8]]) -> Picture:

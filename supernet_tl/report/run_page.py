@@ -21,7 +21,7 @@ from supernet_tl.report.comparison import (
     time_table,
 )
 from supernet_tl.report.contact_sheet import image_urls
-from supernet_tl.report.health_section import health_section
+from supernet_tl.report.health_section import health_section, seen_in_test
 from supernet_tl.report.mixing_views import mixing_views
 from supernet_tl.report.plots import learning_curves
 from supernet_tl.report.ranking_chart import ranking_chart
@@ -96,6 +96,7 @@ def build_report(run: Path, compare: Mapping[str, Path] | None = None) -> Path:
         headline=record.time_to(HEADLINE_ACCURACY),
         best=None if best is None else record.time_to(best),
         samples=samples_of(record),
+        leak="" if record.health is None else seen_in_test(record.health),
         health=None if record.health is None else health_section(record.health, record.health_pictures),
         ranking=None if record.ranking is None else ranking_chart(record.ranking),
         contenders=listed,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from rich.table import Table
+from rich.text import Text
 
 from supernet_tl.data.health import ClassCount, DataHealth, Finding, Sighting
-from supernet_tl.data.health.wording import headline, measures, outcome
-from supernet_tl.terminal.output import table_of
+from supernet_tl.data.health.wording import headline, measures, outcome, shown_of
+from supernet_tl.terminal.output import harmless, table_of
 
 _MAX_CLASSES = 24
 _CLASSES_AT_EACH_END = 5
@@ -20,7 +21,7 @@ def health_lines(health: DataHealth) -> list[str]:
 
 
 def health_tables(health: DataHealth) -> list[str | Table]:
-    """What to print, in this order: two lines, the classes (of many those at either end), findings with an example."""
+    """What to print, in this order: two lines, the classes (of many those at either end), findings with examples."""
     view: list[str | Table] = [f"{health.name}: {headline(health)}, {outcome(health)}", measures(health)]
     view.append(_classes(health))
     return [*view, _findings(health)] if health.findings else view
@@ -43,14 +44,17 @@ def _classes(health: DataHealth) -> Table:
 
 
 def _findings(health: DataHealth) -> Table:
-    table = table_of("", "finding", "example")
+    table = table_of("", "finding", "examples")
     for finding in health.findings:
-        table.add_row(str(finding.severity), finding.sentence, _example(finding))
+        table.add_row(str(finding.severity), finding.sentence, _examples(finding))
     return table
 
 
-def _example(finding: Finding) -> str:
-    return " = ".join(map(_told, finding.examples[0])) if finding.examples else "—"
+def _examples(finding: Finding) -> Text | str:
+    lines = [" = ".join(map(_told, example)) for example in finding.examples]
+    if some := shown_of(finding):
+        lines.append(f"({some}; all of them with --json)")
+    return Text("\n".join(map(harmless, lines))) if lines else "—"
 
 
 def _told(image: Sighting) -> str:

@@ -58,6 +58,33 @@ def test_the_section_tells_findings_and_counts(examined_run: Path, read_page: Ca
     )
 
 
+def test_the_headline_does_not_call_test_images_unseen_that_were_seen(
+    transfer_run: Path, read_page: Callable[[Path], Any]
+) -> None:
+    health = made_health()
+    near = Finding("near_test_leak", Severity.WARNING, "3 of 20 test images are nearly the same.", 3)
+    for found, ending in (
+        ((), " on test images never seen"),
+        ((replace(near, severity=Severity.NOTE),), " on test images never seen"),  # so few may be alike by nature
+        (health.findings, " on test images, 1 of them in search or validation too"),
+        ((near,), " on test images, 3 of them nearly as in search or validation"),
+    ):
+        write_json(transfer_run / "health.json", replace(health, findings=found).to_dict())
+        (headline,) = read_page(build_report(transfer_run)).text("h1")
+        assert headline.endswith(ending)
+
+
+def test_a_finding_says_how_many_of_how_many_its_examples_show(
+    transfer_run: Path, read_page: Callable[[Path], Any]
+) -> None:
+    health = made_health()
+    leak = health.findings[0]
+    for num_shown, told in ((None, False), (1, True), (5, False)):
+        some = replace(leak, count=5, num_shown=num_shown)
+        write_json(transfer_run / "health.json", replace(health, findings=(some,)).to_dict())
+        assert ("1 of 5 shown" in read_page(build_report(transfer_run)).text("p")) == told
+
+
 def test_bars_are_as_long_as_their_parts(examined_run: Path, read_page: Callable[[Path], Any]) -> None:
     page = read_page(build_report(examined_run))
     # Oracle: by hand. The largest class has 40 images: 20 searched, 10 validation, 10 test are 50, 25 and 25 percent.

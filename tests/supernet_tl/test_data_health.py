@@ -117,6 +117,20 @@ def test_the_tables_show_classes_findings_and_examples_harmlessly(
     assert "image 0 ([red]\\x1b[31mants) = image 48 (bees)" in " ".join(shown.split())
 
 
+def test_the_tables_show_several_examples_and_say_when_these_are_not_all(
+    stripes: MakeImages, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # Oracle: by hand. Eight images stand in the next class too, which makes 16 that have a copy; six pairs are shown.
+    images = stripes("striped")
+    pixels = [np.asarray(images.image(index)) for index in range(len(images))]
+    twice = replace(images, labels=np.append(images.labels, [1] * 8), store=ArrayStore([*pixels, *pixels[:8]]))
+    for item in health_tables.health_tables(examine(twice)):
+        _Output(width=200, highlight=False, markup=False).print(item)
+    told = " ".join(capfd.readouterr().out.split())
+    assert told.count(" = image ") == 6
+    assert "(12 of 16 shown; all of them with --json)" in told
+
+
 def test_of_many_classes_the_table_shows_both_ends(stripes: MakeImages) -> None:
     table = health_tables.health_tables(examine(stripes("many", num_classes=30, per_class=2, size=8)))[2]
     assert not isinstance(table, str)

@@ -7,10 +7,10 @@ import shutil
 import sys
 from pathlib import Path
 
+from supernet_tl.data.album.fetching import Fetching
 from supernet_tl.data.album.inspection import inspect
 from supernet_tl.data.album.keeping import keep
 from supernet_tl.data.album.kept import KeptSet, openml_dir
-from supernet_tl.data.album.link import Notify
 from supernet_tl.data.album.openml_client import Description
 from supernet_tl.data.album.table import AlbumVersion
 
@@ -25,7 +25,7 @@ def package_copy(version: AlbumVersion) -> Path | None:
     return folder if (folder / "labels.csv").is_file() else None
 
 
-def adopt(version: AlbumVersion, notify: Notify) -> KeptSet | None:
+def adopt(version: AlbumVersion, fetching: Fetching) -> KeptSet | None:
     """Copy what the openml package has downloaded, if it is whole; None where it has not, or is not."""
     theirs = package_copy(version)
     if theirs is None:
@@ -34,11 +34,13 @@ def adopt(version: AlbumVersion, notify: Notify) -> KeptSet | None:
     shutil.rmtree(whole, ignore_errors=True)
     try:
         ours = Path(shutil.copytree(theirs, whole / version.folder))
-        inspection = inspect(ours, version)
+        inspection = inspect(ours, version, fetching.checked)
         if inspection.problems:
-            notify(f"{theirs} is no whole copy of {version.name} and is not used: {' '.join(inspection.problems)}")
+            fetching.notify(
+                f"{theirs} is no whole copy of {version.name} and is not used: {' '.join(inspection.problems)}"
+            )
             return None
-        notify(
+        fetching.notify(
             f"{version.name} is copied from {theirs}, where the openml package has downloaded it; "
             f"licence: {version.album_set.licence}"
         )

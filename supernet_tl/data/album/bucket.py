@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 from xml.etree.ElementTree import ParseError
 
 from supernet_tl.data.album.link import Link, Notify, PassingError, persistently
+from supernet_tl.data.album.openml_process import in_words
 from supernet_tl.data.errors import DownloadError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _list(parquet_url: str, bucket: str, prefix: str, link: Link) -> tuple[Store
     except (ParseError, ValueError) as error:
         raise PassingError(f"{host} answered something that is no listing ({one_line(error)})") from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise PassingError(f"{host} could not be asked for its files ({one_line(error)})") from error
+        raise PassingError(f"{host} could not be asked for its files ({in_words(error)})") from error
     files = []
     for item in found:
         key = item.object_name or ""
@@ -113,4 +114,4 @@ def _list(parquet_url: str, bucket: str, prefix: str, link: Link) -> tuple[Store
 
 def one_line(error: Exception) -> str:
     """What an error says, short enough to stand in a sentence."""
-    return " ".join(str(getattr(error, "reason", error)).split())[:300]  # the reason is what retries were used up by
+    return " ".join(str(error).split())[:300]

@@ -61,7 +61,7 @@ def get(wanted: AlbumVersion | int, fetching: Fetching | None = None, *, thoroug
                 return found
             if fault:
                 fetching.notify(f"{name} is damaged ({fault}); it is fetched again")
-            adopted = None if version is None else adopt(version, fetching.notify)
+            adopted = None if version is None else adopt(version, fetching)
             if adopted is not None:
                 return adopted
             if fetching.is_offline:
@@ -121,7 +121,7 @@ def _download(openml_id: int, version: AlbumVersion | None, fetching: Fetching) 
         folder = whole / (version.folder if version is not None else _plain_name(description.name))
         unpack(archive, folder)
         fetched = FetchedFile(file.name, file.url, file.num_bytes, file.etag, sha256_of(archive))
-        inspection = inspect(folder, version)
+        inspection = inspect(folder, version, fetching.checked)
         if inspection.problems:
             raise DownloadError(
                 f"{file.url} came as its server has it, and is not a whole set: {' '.join(inspection.problems)} "

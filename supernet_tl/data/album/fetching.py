@@ -28,12 +28,14 @@ class Fetching:
         notify: is told a sentence at a time: the licence before anything is downloaded, attempts that failed, waits; by
             default they are logged.
         progress: called with the bytes that are there and the bytes there will be.
+        checked: called with the images that have been decoded, to see that they can be, and those there are.
         offline: whether to use only what is kept; None stands for what ``$SUPERNET_TL_OFFLINE`` says.
         link: whom to ask, with how much patience.
     """
 
     notify: Notify = _log_info
     progress: Progress = _show_nothing
+    checked: Progress = _show_nothing
     offline: bool | None = None
     link: Link = field(default_factory=Link)
 

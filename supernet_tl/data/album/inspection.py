@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from PIL import Image
 
 from supernet_tl.data.album.table import AlbumVersion
 from supernet_tl.data.album.transfer import sha256_of
-from supernet_tl.data.errors import DataError, DecodeError, listing
-from supernet_tl.data.pixels.decode import read_rgb
+from supernet_tl.data.decoded.readable import unreadable
+from supernet_tl.data.errors import DataError, listing
+from supernet_tl.data.image_set import Progress
 from supernet_tl.data.pixels.stores import FileStore
+from supernet_tl.data.pixels.threads import in_threads
 from supernet_tl.data.sources.meta_album_folder import open_meta_album
 
 SIDE = 128
@@ -37,12 +38,15 @@ class Inspection:
     remarks: tuple[str, ...]
 
 
-def inspect(root: Path, version: AlbumVersion | None) -> Inspection:
+def inspect(root: Path, version: AlbumVersion | None, progress: Progress | None = None) -> Inspection:
     """Hold the rows of labels.csv against the files of images/, decode every image, count the classes.
+
+    An image whose very content was decoded before on this machine is not decoded again, here or when it is used.
 
     Args:
         root: a folder in the Meta-Album layout.
         version: what it should hold; None for a set outside of Meta-Album, whose images may have any size.
+        progress: called after each image that is decoded.
     """
     try:
         images = open_meta_album(root)
@@ -51,20 +55,18 @@ def inspect(root: Path, version: AlbumVersion | None) -> Inspection:
     problems, remarks = [], []
     if images.ignored:
         problems.append(f"{len(images.ignored)} files of images/ have no row in labels.csv: {listing(images.ignored)}.")
-    unreadable, wrong_size, other_modes = [], [], []
-    for path in cast(FileStore, images.store).paths:
-        try:
-            read_rgb(path)
-        except DecodeError as error:
-            unreadable.append(f"{path.name} ({error.problem.reason})")
-            continue
-        with Image.open(path) as image:
-            if image.size != (SIDE, SIDE):
-                wrong_size.append(f"{path.name} ({image.size[0]}x{image.size[1]})")
-            if image.mode != "RGB":
-                other_modes.append(path.name)
-    if unreadable:
-        problems.append(f"{len(unreadable)} of {len(images)} images cannot be read: {listing(unreadable)}.")
+    corrupt = unreadable(images, None, progress)
+    if corrupt:
+        named = [f"{Path(problem.path).name} ({problem.reason})" for problem in corrupt.values()]
+        problems.append(f"{len(corrupt)} of {len(images)} images cannot be read: {listing(named)}.")
+    wrong_size, other_modes = [], []
+    store = images.take([index for index in range(len(images)) if index not in corrupt]).store
+    paths = store.paths if isinstance(store, FileStore) else ()
+    for path, (size, mode) in zip(paths, in_threads(_header, paths), strict=True):
+        if size != (SIDE, SIDE):
+            wrong_size.append(f"{path.name} ({size[0]}x{size[1]})")
+        if mode != "RGB":
+            other_modes.append(path.name)
     if wrong_size and version is not None:
         problems.append(f"{len(wrong_size)} of {len(images)} images are not {SIDE}x{SIDE}: {listing(wrong_size)}.")
     if other_modes:
@@ -80,6 +82,12 @@ def inspect(root: Path, version: AlbumVersion | None) -> Inspection:
     return Inspection(len(images), num_classes, tuple(problems), tuple(remarks))
 
 
+def _header(path: Path) -> tuple[tuple[int, int], str]:
+    """Size and mode of an image that can be decoded."""
+    with Image.open(path) as image:
+        return image.size, image.mode
+
+
 def names_and_sizes(root: Path) -> tuple[str, int]:
     """SHA-256 over the names and sizes of all files beneath a folder, and their size together: quick to compute."""
     digest, total = hashlib.sha256(), 0
@@ -92,9 +100,9 @@ def names_and_sizes(root: Path) -> tuple[str, int]:
 
 def contents(root: Path) -> str:
     """SHA-256 over the names and bytes of all files beneath a folder."""
-    digest = hashlib.sha256()
-    for path in _files(root):
-        digest.update(f"{path.relative_to(root).as_posix()}\0{sha256_of(path)}\n".encode(errors="surrogateescape"))
+    digest, paths = hashlib.sha256(), _files(root)
+    for path, content in zip(paths, in_threads(sha256_of, paths), strict=True):
+        digest.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 

@@ -17,6 +17,7 @@ from supernet_tl.data.album.inspection import contents, inspect, names_and_sizes
 from supernet_tl.data.album.lookup import find_id
 from supernet_tl.data.album.table import AlbumVersion
 from supernet_tl.data.errors import LayoutError, SourceNotFoundError
+from supernet_tl.data.image_set import Progress
 from supernet_tl.data.places import datasets_dir
 
 _SCHEMA = 1
@@ -170,10 +171,15 @@ def damaged_cards() -> tuple[str, ...]:
     return tuple(fault for _, fault in _all_kept() if fault)
 
 
-def verify(wanted: AlbumVersion | int) -> list[str]:
+def verify(wanted: AlbumVersion | int, progress: Progress | None = None) -> list[str]:
     """What is wrong with a kept dataset, a sentence each; nothing is changed.
 
-    Every file is held against what was downloaded, every row of labels.csv against its image, every image is decoded.
+    Every file is held against what was downloaded, every row of labels.csv against its image, every image is decoded,
+    unless its very content was before.
+
+    Args:
+        wanted: of Meta-Album, or a number of OpenML.
+        progress: called after each image that is decoded.
 
     Raises:
         SourceNotFoundError: it is not kept.
@@ -191,7 +197,7 @@ def verify(wanted: AlbumVersion | int) -> list[str]:
         )
     damage = found.damage(thorough=True)
     problems = [] if damage is None else [f"{found.path}: {damage}."]
-    return problems + list(inspect(found.path, found.version).problems)
+    return problems + list(inspect(found.path, found.version, progress).problems)
 
 
 def _all_kept() -> list[tuple[KeptSet | None, str]]:

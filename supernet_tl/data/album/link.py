@@ -77,7 +77,7 @@ def persistently(link: Link, what: str, attempt: Callable[[], T], notify: Notify
             if failures >= link.attempts:
                 raise DownloadError(
                     f"{what} failed {failures} time(s) in a row, at last because {error}; expected an answer. "
-                    f"Check the network and try again later: a download continues where it stopped."
+                    f"Check the network and repeat the command: a download goes on where it stopped."
                 ) from error
             wait = min(link.first_wait * 2 ** (failures - 1), _LONGEST_WAIT)
             notify(f"{what}: {error}; attempt {failures + 1} of {link.attempts} in {wait:g} s")

@@ -16,7 +16,7 @@ OPENML_PREFIX = "openml:"
 
 
 def open_openml(name: str, fetching: Fetching | None = None) -> ImageSet:
-    """A dataset of OpenML, downloaded where it is not kept. No image is decoded here.
+    """A dataset of OpenML, downloaded where it is not kept, or where what is kept is damaged in any byte.
 
     Args:
         name: ``TAG/VERSION`` of Meta-Album, or the number of any dataset of OpenML that has images in its layout.
@@ -28,7 +28,7 @@ def open_openml(name: str, fetching: Fetching | None = None) -> ImageSet:
         LayoutError: it has no images in the Meta-Album layout.
     """
     wanted = named(name)
-    found = get(wanted, fetching)
+    found = get(wanted, fetching, thorough=True)  # quick beside the training that follows
     images = open_meta_album(found.path)
     return _with_card(images, found)
 

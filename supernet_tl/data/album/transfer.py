@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from supernet_tl.data.album.bucket import StoredFile, connection, one_line
+from supernet_tl.data.album.bucket import StoredFile, connection
 from supernet_tl.data.album.link import Link, Notify, PassingError, persistently
+from supernet_tl.data.album.openml_process import in_words
 from supernet_tl.data.errors import DownloadError
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _continue(file: StoredFile, path: Path, link: Link, progress: Callable[[int,
                 response.close()
     except urllib3.exceptions.HTTPError as error:
         raise PassingError(
-            f"the connection to {file.url} broke ({one_line(error)})", got_further=best - start >= _CHUNK
+            f"the connection to {file.url} broke ({in_words(error)})", got_further=best - start >= _CHUNK
         ) from error
     except PassingError as error:
         raise PassingError(str(error), got_further=best - start >= _CHUNK) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,8 @@ from supernet_tl.data.health.parts import PARTS, SEARCH, TEST, VALIDATION, Parts
 from supernet_tl.data.health.squares import Squares
 from supernet_tl.data.image_set import ImageSet
 
-MAX_EXAMPLES = 3
+MAX_EXAMPLES = 6
+"""What pages show of each finding."""
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -29,7 +31,7 @@ class Copies:
         in_validation: validation images with a copy in search.
         across_classes: images with a copy in another class.
         within_class: images with a copy in their own class and part: of exact copies all but one.
-        examples: a few pairs for each of the four, by its name.
+        examples: pairs for each of the four, by its name, as many as were asked for.
         complete: whether everything was compared that should be.
     """
 
@@ -62,12 +64,13 @@ def contents(images: ImageSet, squares: Squares) -> Rows:
     return first
 
 
-def exact_copies(first: Rows, parts: Parts) -> Copies:
+def exact_copies(first: Rows, parts: Parts, max_examples: int = MAX_EXAMPLES) -> Copies:
     """Images with exact copies.
 
     Args:
         first: for each image the first with the same content.
         parts: of each image.
+        max_examples: pairs that are given of each kind.
     """
     part, labels = parts.of_image, parts.images.labels
     has_part = np.zeros((len(PARTS), len(first)), dtype=np.bool_)
@@ -84,15 +87,17 @@ def exact_copies(first: Rows, parts: Parts) -> Copies:
         "across_classes": (lowest != highest)[first],
         "within_class": within,
     }
-    examples = {name: tuple(_pairs(name, mask, first, parts)) for name, mask in masks.items()}
+    examples = {name: tuple(islice(_pairs(name, mask, first, parts), max_examples)) for name, mask in masks.items()}
     return Copies(**masks, examples=examples)
 
 
 def _pairs(relation: str, mask: Mask, first: Rows, parts: Parts) -> Iterator[Pair]:
-    """A few images, each with one of its copies; of one content one pair."""
+    """Each image with one of its copies, every pair once; before any content comes again, each has come once."""
     part, labels = parts.of_image, parts.images.labels
     concerned = np.flatnonzero(mask)
-    for index in concerned[np.unique(first[concerned], return_index=True)[1]][:MAX_EXAMPLES].tolist():
+    one_each = concerned[np.unique(first[concerned], return_index=True)[1]]
+    given = set[Pair]()
+    for index in (*one_each.tolist(), *np.setdiff1d(concerned, one_each).tolist()):
         others = np.flatnonzero(first == first[index])
         others = others[others != index]
         fits = {
@@ -101,7 +106,10 @@ def _pairs(relation: str, mask: Mask, first: Rows, parts: Parts) -> Iterator[Pai
             "across_classes": labels[others] != labels[index],
             "within_class": (labels[others] == labels[index]) & (part[others] == part[index]),
         }[relation]
-        yield in_order(parts, others[fits][0], index)
+        pair = in_order(parts, others[fits][0], index)
+        if pair not in given:
+            given.add(pair)
+            yield pair
 
 
 def in_order(parts: Parts, i: int, j: int) -> Pair:

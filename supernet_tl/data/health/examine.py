@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet_tl.data.errors import DataError
-from supernet_tl.data.health.copies import contents, exact_copies
+from supernet_tl.data.health.copies import MAX_EXAMPLES, contents, exact_copies
 from supernet_tl.data.health.findings import Measured, findings
 from supernet_tl.data.health.headers import read_headers
 from supernet_tl.data.health.near_copies import FLAT, near_copies
@@ -23,6 +23,7 @@ def examine(
     progress: Progress | None = None,
     *,
     image_size: int | None = None,
+    max_examples: int = MAX_EXAMPLES,
 ) -> DataHealth:
     """What should be known of a set before anything is trained on it.
 
@@ -33,6 +34,7 @@ def examine(
         splits: parts between which there should be no copies; those that the set defines itself when absent.
         progress: called as images are read.
         image_size: pixels a side that networks will see; how many images are smaller is told when it is given.
+        max_examples: of each finding.
 
     Raises:
         DataError: the set is empty, or the splits are of another.
@@ -51,12 +53,13 @@ def examine(
     measured = Measured(
         parts=parts,
         first=first,
-        exact=exact_copies(first, parts),
-        near=near_copies(first, squares, parts),
+        exact=exact_copies(first, parts, max_examples),
+        near=near_copies(first, squares, parts, max_examples=max_examples),
         constant=_constant(images, squares),
         colourless=squares.colourless,
         headers=headers,
         image_size=image_size,
+        max_examples=max_examples,
     )
     return DataHealth(
         name=images.name,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet_tl.data.errors import listing
-from supernet_tl.data.health.copies import MAX_EXAMPLES, Copies
+from supernet_tl.data.health.copies import Copies
 from supernet_tl.data.health.headers import Headers
 from supernet_tl.data.health.parts import TEST, VALIDATION, Parts
 from supernet_tl.data.health.record import Finding, Severity, Sighting
@@ -27,6 +27,9 @@ _TELLING_FRAC = 0.02  # near copies of a smaller share may be natural: handwritt
 _MIXED_FRAC = 0.05
 
 
+Examples = tuple[tuple[Sighting, ...], ...]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Measured:
     """Everything that findings are drawn from.
@@ -40,6 +43,7 @@ class Measured:
         colourless: shape (n,), bool.
         headers: sizes and formats.
         image_size: pixels a side that networks see; None when not known.
+        max_examples: of each finding.
     """
 
     parts: Parts
@@ -50,6 +54,7 @@ class Measured:
     colourless: NDArray[np.bool_]
     headers: Headers
     image_size: int | None
+    max_examples: int
 
     @property
     def num_images(self) -> int:
@@ -70,13 +75,17 @@ class Measured:
         """``3 of 1,797 images``."""
         return f"{count:,} of {of:,} {what}"
 
-    def pairs(self, copies: Copies, relation: str) -> tuple[tuple[Sighting, ...], ...]:
-        """Examples of copies."""
-        return tuple(tuple(map(self.parts.sighting, pair)) for pair in copies.examples[relation])
+    def pairs(self, copies: Copies, relation: str) -> tuple[Examples, int]:
+        """Examples of copies, and how many they show of the images that are told of."""
+        told = getattr(copies, relation) & ~(getattr(self.exact, relation) & (copies is not self.exact))
+        found = copies.examples[relation]
+        num_shown = int(told[np.unique(np.array(found, dtype=np.int64))].sum())
+        return tuple(tuple(map(self.parts.sighting, pair)) for pair in found), num_shown
 
-    def singles(self, mask: NDArray[np.bool_]) -> tuple[tuple[Sighting, ...], ...]:
-        """A few of these images."""
-        return tuple((self.parts.sighting(index),) for index in np.flatnonzero(mask)[:MAX_EXAMPLES])
+    def singles(self, mask: NDArray[np.bool_]) -> tuple[Examples, int]:
+        """Some of these images, and how many."""
+        found = np.flatnonzero(mask)[: self.max_examples].tolist()
+        return tuple((self.parts.sighting(index),) for index in found), len(found)
 
 
 def findings(measured: Measured) -> tuple[Finding, ...]:
@@ -97,7 +106,7 @@ def _copies(measured: Measured) -> Iterator[Finding]:
             "validation too, so the test accuracy counts images that were trained on or chosen by. Remove the copies "
             "from one side.",
             count,
-            measured.pairs(exact, "in_test"),
+            *measured.pairs(exact, "in_test"),
         )
     if count := int(exact.across_classes.sum()):
         yield Finding(
@@ -107,7 +116,7 @@ def _copies(measured: Measured) -> Iterator[Finding]:
             "one of the two labels is wrong or the classes cannot be told apart. Keep each image in its right class "
             "only.",
             count,
-            measured.pairs(exact, "across_classes"),
+            *measured.pairs(exact, "across_classes"),
         )
     if count := int((near.in_test & ~exact.in_test).sum()):
         yield Finding(
@@ -117,7 +126,7 @@ def _copies(measured: Measured) -> Iterator[Finding]:
             "validation (re-encoded, resized, brightened or cropped copies look so), which makes the test accuracy too "
             "good. Look at the examples, and keep copies on one side.",
             count,
-            measured.pairs(near, "in_test"),
+            *measured.pairs(near, "in_test"),
         )
     if count := int((near.across_classes & ~exact.across_classes).sum()):
         yield Finding(
@@ -126,7 +135,7 @@ def _copies(measured: Measured) -> Iterator[Finding]:
             f"{measured.share(count, measured.num_images, 'images')} {_is(count)} nearly the same as an image of "
             "another class: one of the labels may be wrong. Look at the examples.",
             count,
-            measured.pairs(near, "across_classes"),
+            *measured.pairs(near, "across_classes"),
         )
     if count := int(exact.in_validation.sum()):
         yield Finding(
@@ -136,7 +145,7 @@ def _copies(measured: Measured) -> Iterator[Finding]:
             "too, so validation accuracies, by which runs are stopped and sources chosen, are too good. Remove the "
             "copies.",
             count,
-            measured.pairs(exact, "in_validation"),
+            *measured.pairs(exact, "in_validation"),
         )
     if count := int((near.in_validation & ~exact.in_validation).sum()):
         yield Finding(
@@ -145,7 +154,7 @@ def _copies(measured: Measured) -> Iterator[Finding]:
             f"{measured.share(count, num_validation, 'validation images')} {_is(count)} nearly the same as an image in "
             "search, which makes validation accuracies a little too good. Look at the examples.",
             count,
-            measured.pairs(near, "in_validation"),
+            *measured.pairs(near, "in_validation"),
         )
     if count := int(exact.within_class.sum()):
         yield Finding(
@@ -154,7 +163,7 @@ def _copies(measured: Measured) -> Iterator[Finding]:
             f"{measured.share(count, measured.num_images, 'images')} {_is(count)} an exact copy of another image of "
             "the same class, so that image counts several times. Remove the copies if that is not meant.",
             count,
-            measured.pairs(exact, "within_class"),
+            *measured.pairs(exact, "within_class"),
         )
     if count := int((near.within_class & ~exact.within_class).sum()):
         yield Finding(
@@ -163,7 +172,7 @@ def _copies(measured: Measured) -> Iterator[Finding]:
             f"{measured.share(count, measured.num_images, 'images')} {_is(count)} nearly the same as another image of "
             "the same class: a split at random may put one into search and the other into test. Look at the examples.",
             count,
-            measured.pairs(near, "within_class"),
+            *measured.pairs(near, "within_class"),
         )
     if not near.complete:
         yield Finding(
@@ -186,7 +195,7 @@ def _classes(measured: Measured) -> Iterator[Finding]:
             f"{_classes_named(empty, names)} {_has(len(empty))} only images of a single colour, so there is nothing to "
             "learn of it but that colour. Look whether the files are what they should be.",
             len(empty),
-            measured.singles(measured.constant & np.isin(labels, empty)),
+            measured.singles(measured.constant & np.isin(labels, empty))[0],
         )
     first_of_class = np.unique(np.stack([labels, measured.first], axis=1), axis=0)
     contents = np.bincount(first_of_class[:, 0], minlength=len(names))
@@ -199,8 +208,10 @@ def _classes(measured: Measured) -> Iterator[Finding]:
             "test show the same. Add other images, or leave the class out.",
             len(single),
             tuple(
-                (measured.parts.sighting(int(np.flatnonzero(labels == label)[0])),) for label in single[:MAX_EXAMPLES]
+                (measured.parts.sighting(int(np.flatnonzero(labels == label)[0])),)
+                for label in single[: measured.max_examples]
             ),
+            min(len(single), measured.max_examples),
         )
     smallest, largest = int(counts.argmin()), int(counts.argmax())
     if counts[largest] >= IMBALANCE * counts[smallest]:
@@ -232,7 +243,7 @@ def _images(measured: Measured) -> Iterator[Finding]:
             f"{measured.share(count, num_images, 'images')} {_is(count)} of a single colour (deviation under 2 grey "
             "levels): nothing can be learnt of them. Look whether they are damaged.",
             count,
-            measured.singles(measured.constant),
+            *measured.singles(measured.constant),
         )
     shorter, longer = np.minimum(headers.width, headers.height), np.maximum(headers.width, headers.height)
     if measured.image_size is not None and (count := int((shorter < measured.image_size).sum())):
@@ -242,7 +253,7 @@ def _images(measured: Measured) -> Iterator[Finding]:
             f"{measured.share(count, num_images, 'images')} {_is(count)} smaller than the {measured.image_size} pixels "
             "that the networks see, and enlarged. Give a smaller --image-size if most are.",
             count,
-            measured.singles(shorter < measured.image_size),
+            *measured.singles(shorter < measured.image_size),
         )
     elongated = longer > ELONGATED * shorter
     if count := int(elongated.sum()):
@@ -252,7 +263,7 @@ def _images(measured: Measured) -> Iterator[Finding]:
             f"{measured.share(count, num_images, 'images')} {_is(count)} more than {ELONGATED:.0f} times as long as "
             "wide; networks see the square in the middle. Crop them first if what matters lies at an end.",
             count,
-            measured.singles(elongated),
+            *measured.singles(elongated),
         )
     count = int(measured.colourless.sum())
     if _MIXED_FRAC * num_images < count < (1 - _MIXED_FRAC) * num_images:
@@ -262,7 +273,7 @@ def _images(measured: Measured) -> Iterator[Finding]:
             f"{measured.share(count, num_images, 'images')} {_has(count)} no colour and the others have: a network may "
             "learn where images come from. Give --in-channels 1 if colour is no clue.",
             count,
-            measured.singles(measured.colourless),
+            *measured.singles(measured.colourless),
         )
 
 

@@ -49,6 +49,7 @@ class Finding:
         sentence: what was found, why it matters, what to do.
         count: how many images, classes or files it concerns.
         examples: a few, each of one image or of several that belong together.
+        num_shown: how many of ``count`` the examples show; None where that cannot be said.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class Finding:
     sentence: str
     count: int
     examples: tuple[tuple[Sighting, ...], ...] = ()
+    num_shown: int | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Finding:

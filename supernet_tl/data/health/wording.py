@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supernet_tl.data.health.record import DataHealth, Spread
+from supernet_tl.data.health.record import DataHealth, Finding, Spread
 
 
 def headline(health: DataHealth) -> str:
@@ -26,6 +26,13 @@ def measures(health: DataHealth) -> str:
         f"Width {_spread(health.width)}, height {_spread(health.height)} pixels. Without colour: {health.num_grey:,} "
         f"of {health.num_images:,}. Formats: {formats}."
     )
+
+
+def shown_of(finding: Finding) -> str:
+    """How much of what was found its examples show, as ``6 of 31 shown``; empty where they show all, or none."""
+    if not finding.examples or finding.num_shown is None or finding.num_shown >= finding.count:
+        return ""
+    return f"{finding.num_shown:,} of {finding.count:,} shown"
 
 
 def _spread(spread: Spread) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import stat
 import zipfile
 from pathlib import Path
@@ -68,6 +69,36 @@ def test_encrypted_entries_and_unknown_compression_are_refused(tmp_path: Path) -
     refused(tmp_path, written(tmp_path, bytes(unknown)), DownloadError, r"by the unknown method 97")
 
 
+def test_patched_and_strongly_encrypted_entries_are_refused(tmp_path: Path) -> None:
+    # Oracle: the ZIP specification; bit 5 of the flags means compressed patched data, bit 6 strong encryption.
+    whole = zipped({"a/labels.csv": b"rows"})
+    for bit, sentence in ((5, r"holds patched data"), (6, r"is encrypted")):
+        data = bytearray(whole)
+        data[data.index(b"PK\x01\x02") + 8] |= 1 << bit
+        refused(tmp_path, written(tmp_path, bytes(data)), DownloadError, rf"'a/labels\.csv' {sentence}")
+
+
+@pytest.mark.parametrize("name", [".", "./."], ids=repr)
+def test_an_entry_without_a_name_is_refused(tmp_path: Path, name: str) -> None:
+    archive = written(tmp_path, zipped({**album_files(2), name: b"x"}))
+    refused(tmp_path, archive, DownloadError, r"holds 1 of \d+ entries .* has no name")
+
+
+def test_an_entry_that_would_lie_in_a_file_is_refused(tmp_path: Path) -> None:
+    for names in (("a/labels.csv", "a/labels.csv/x/y"), ("a/labels.csv/x/y", "a/labels.csv")):  # in either order
+        archive = written(tmp_path, zipped(dict.fromkeys(names, b"x")))
+        refused(
+            tmp_path, archive, DownloadError, r"1 of 2 entries.*'a/labels\.csv/x/y' lies in an entry that is a file"
+        )
+
+
+@pytest.mark.parametrize("name", ["a/" + "n" * 300, "a/" + "ä" * 130, "b/" * 600 + "x"], ids=["long", "bytes", "deep"])
+def test_an_entry_whose_name_no_disk_can_keep_is_refused(tmp_path: Path, name: str) -> None:
+    # Oracle: the usual file systems keep names of 255 bytes and the usual systems paths of 1,024 bytes.
+    archive = written(tmp_path, zipped({"a/labels.csv": b"rows", name: b"x"}))
+    refused(tmp_path, archive, DownloadError, r"1 of 2 entries.* has too long a name")
+
+
 def test_a_bomb_is_refused_before_anything_is_unpacked(tmp_path: Path) -> None:
     bomb = zipped({"a/labels.csv": b"rows", "a/images/0.jpg": bytes(20_000_000)}, zipfile.ZIP_DEFLATED)
     refused(tmp_path, written(tmp_path, bomb), DownloadError, r"would unpack to 2 files of 20000004 bytes; expected at")
@@ -99,3 +130,30 @@ def test_an_entry_whose_bytes_are_damaged_is_refused(tmp_path: Path) -> None:
     # Oracle: the CRC-32 of the entry, which every zip archive carries.
     with pytest.raises(DownloadError, match=r"is no whole zip archive \(Bad CRC-32 for file 'a/labels\.csv'\)"):
         unpack(written(tmp_path, bytes(damaged)), tmp_path / "out")
+
+
+def test_an_archive_of_a_later_format_and_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    # Oracle: the ZIP specification; an entry of the directory has the version needed at byte 6, flags at 8, name at 46.
+    whole = zipped({"a/labels.csv": b"rows"})
+    directory = whole.index(b"PK\x01\x02")
+    later, no_text = bytearray(whole), bytearray(whole)
+    later[directory + 6] = 100
+    no_text[directory + 9] |= 0x08  # names are in UTF-8
+    no_text[directory + 46] = 0xFF
+    refused(tmp_path, written(tmp_path, bytes(later)), DownloadError, r"is no whole zip archive \(zip file version 10")
+    refused(tmp_path, written(tmp_path, bytes(no_text)), DownloadError, r"is no whole zip archive \(.* codec can't")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_no_damage_of_an_archive_is_taken_for_anything_else(tmp_path: Path, method: int) -> None:
+    # Oracle: whatever is damaged, what comes is the set or a sentence about the archive; an OSError blames the disk.
+    whole = zipped({"a/labels.csv": b"rows and rows" * 9, "a/images/0.jpg": bytes(range(200))}, method)
+    chance = random.Random(method)
+    for number in range(300):
+        damaged = bytearray(whole)
+        for _ in range(chance.randint(1, 3)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        try:
+            unpack(written(tmp_path, bytes(damaged)), tmp_path / f"out{number}")
+        except (DownloadError, LayoutError):
+            continue

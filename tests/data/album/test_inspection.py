@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from supernet_tl.data import open_image_set
 from supernet_tl.data.album.inspection import inspect
 from supernet_tl.data.album.lookup import find
+from supernet_tl.data.pixels.stores import FileStore
 from tests.data.album.fake_openml import album_files, jpeg
 
 BRD = find("BRD/Micro")
@@ -69,3 +72,23 @@ def test_another_number_of_classes_is_remarked_upon_for_the_table_has_been_wrong
 def test_a_folder_that_is_no_set_is_one_problem(tmp_path: Path) -> None:
     (problem,) = inspect(tmp_path, BRD).problems
     assert "has no images; expected images/, labels.csv and info.json" in problem
+
+
+def test_what_was_decoded_to_inspect_a_set_is_not_decoded_again_to_open_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Oracle: a count of the decodings, which all go through the set's store of files.
+    decoded: list[int] = []
+    told: list[tuple[int, int]] = []
+    decode = FileStore.image
+
+    def count(store: FileStore, index: int) -> Image.Image:
+        decoded.append(index)
+        return decode(store, index)
+
+    monkeypatch.setattr(FileStore, "image", count)
+    inspect(root, BRD, lambda done, total: told.append((done, total)))
+    assert sorted(decoded) == list(range(40))
+    assert told == [(done, 40) for done in range(1, 41)]
+    open_image_set(root.rename(root.with_name("moved")), min_images=1)
+    assert len(decoded) == 40

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import textwrap
@@ -90,6 +91,29 @@ def test_an_answer_that_may_pass_is_asked_for_again_and_one_that_stays_is_not(
         describe(BRD_MICRO, replace(link, server=None, attempts=3), heard.sentences.append)
     assert len(openml.log) == 2
     assert re.search(r"asking OpenML about dataset 44241: the server .* attempt 2 of 3 in", heard.text)
+
+
+def test_a_server_that_cannot_be_reached_is_told_in_words_once_an_attempt(
+    link: Link, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    # Oracle: .invalid is no name of any host (RFC 2606), and nobody listens where a socket was just closed.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}/api"
+    for server, words in (
+        ("http://openml.invalid/api", "its name cannot be resolved"),
+        (nobody, "it refused the conn"),
+    ):
+        heard.sentences.clear()
+        with pytest.raises(
+            DownloadError, match=rf"could not be reached \({words}.*repeat the command: a download goes on"
+        ):
+            describe(BRD_MICRO, replace(link, server=server), heard.sentences.append)
+        (told,) = heard.sentences  # of the first of two attempts
+        assert words in told
+        assert "urllib3" not in told
+        assert len(told) < 200
 
 
 def test_a_dataset_without_the_address_of_its_files_is_refused(openml: FakeOpenML, link: Link, heard: Heard) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 
 from supernet_tl.control import Control
-from supernet_tl.data import Fetching, SourceNotFoundError, open_image_set
+from supernet_tl.data import Fetching, OfflineError, SourceNotFoundError, open_image_set
 from supernet_tl.data.album import download
+from supernet_tl.data.album.download import get
 from supernet_tl.data.album.link import Link, Notify
+from supernet_tl.data.album.lookup import find
 from supernet_tl.data.album.openml_client import Description
-from supernet_tl.data.album.source import named
+from supernet_tl.data.album.source import named, open_openml
 from supernet_tl.terminal.console import CONSOLE
 from tests.data.album.conftest import Heard
 from tests.data.album.fake_openml import FakeDataset, FakeOpenML, album_files, zipped
@@ -95,3 +98,18 @@ def test_a_number_is_meta_albums_or_any_other_but_no_gap() -> None:
 def test_a_folder_that_is_missing_is_told_of_this_way_too() -> None:
     with pytest.raises(SourceNotFoundError, match=r"or openml:TAG/VERSION\. Check the path"):
         open_image_set("/nowhere/at/all")
+
+
+@pytest.mark.usefixtures("described")
+def test_a_kept_set_that_is_damaged_at_the_same_size_is_mended_when_it_is_opened(
+    openml: FakeOpenML, fetching: Fetching, heard: Heard
+) -> None:
+    # Oracle: the bytes of the server's archive; so damaged, the image still decodes.
+    image = get(find("BRD/Micro"), fetching).path / "images/000003.JPG"
+    whole = image.read_bytes()
+    image.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
+    with pytest.raises(OfflineError, match=r"BRD/Micro is damaged \(files hold other bytes.*Fetch it once without"):
+        open_openml("BRD/Micro", replace(fetching, offline=True))
+    open_openml("BRD/Micro", fetching)
+    assert image.read_bytes() == whole
+    assert "openml:BRD/Micro is damaged (files hold other bytes" in heard.text

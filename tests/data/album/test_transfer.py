@@ -53,7 +53,10 @@ def test_a_connection_that_is_cut_every_time_ends_with_a_sentence_and_keeps_what
     openml: FakeOpenML, link: Link, heard: Heard, archive: bytes, file: StoredFile, target: Path
 ) -> None:
     openml.always["file"] = Fault(cut_after=1000)
-    with pytest.raises(DownloadError, match=r"BRD_Micro\.zip failed 2 time\(s\) in a row.*Check the network and try"):
+    with pytest.raises(
+        DownloadError,
+        match=r"BRD_Micro\.zip failed 2 time\(s\) in a row.*\(it closed the connection\).*Check the network and repeat",
+    ):
         fetch(file, target, link, heard.progress, heard.sentences.append)
     assert target.read_bytes() == archive[:2000]
     openml.always.clear()

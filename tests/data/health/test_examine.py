@@ -322,3 +322,26 @@ def test_an_empty_set_and_foreign_splits_are_refused(album: Album) -> None:
         examine(images.take([]))
     with pytest.raises(DataError, match=r"has 10 images and the splits 64; expected splits of the same set"):
         examine(images.take(range(10)), album.splits())
+
+
+def test_as_many_copies_are_listed_as_were_asked_for_and_it_is_said_how_many_they_show(album: Album) -> None:
+    # Oracle: by hand. 8 test images are shown in search too, of 7 contents: one content is twice in test.
+    searched = [album.add(album.scene(2000 + number), 0, "search") for number in range(7)]
+    tested = [album.add(album.scene(2000 + number), 0, "test") for number in (*range(7), 0)]
+    few = the(examined(album), "test_leak")
+    assert (few.count, len(few.examples), few.num_shown) == (8, 6, 6)
+    assert shown(few) == list(zip(searched, tested, strict=False))[:6]  # of each content one before any comes again
+    every = the(examine(album.images(), album.splits(), max_examples=1000), "test_leak")
+    assert sorted(shown(every)) == sorted(zip([*searched, searched[0]], tested, strict=True))
+    assert every.num_shown == 8
+
+
+def test_near_copies_are_listed_as_far_as_was_asked_for(album: Album) -> None:
+    # Oracle: by hand. Nine images of test are those of search, in JPEG.
+    for number in range(9):
+        album.add(album.scene(3000 + number), 0, "search")
+        album.add(jpeg(album.scene(3000 + number), 60), 0, "test")
+    few = the(examined(album), "near_test_leak")
+    assert (few.count, len(few.examples), few.num_shown) == (9, 6, 6)
+    every = the(examine(album.images(), album.splits(), max_examples=1000), "near_test_leak")
+    assert (len(every.examples), every.num_shown) == (9, 9)
