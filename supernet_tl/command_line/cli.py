@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib import metadata
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
@@ -79,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             data_verbs.run(config.data)
         else:
             _check_zoo(config)
+            _check_output(config)
             from supernet_tl.command_line import verbs
 
             verbs.run(config)
@@ -110,6 +112,15 @@ def _check_zoo(config: Namespace) -> None:
     from supernet_tl.zoos import check_zoo
 
     check_zoo(address, to_pretrain=config.verb == "pretrain", has_output=config[config.verb].get("output") is not None)
+
+
+def _check_output(config: Namespace) -> None:
+    """Find out about a folder that holds a finished run before the imports, likewise."""
+    if config.verb in ("transfer", "search"):
+        from supernet_tl.run_folder import refuse_finished
+
+        options = config[config.verb]
+        refuse_finished(Path(options.output), overwrite=bool(options.overwrite))
 
 
 def build_parser() -> Parser:

@@ -71,7 +71,7 @@ class StoredSplits:
         try:
             content = file.read_bytes()
             values = json.loads(content)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise SplitError(
                 f"{file} cannot be read as --splits ({reason}); expected the splits.json of a run, or a run's folder."

@@ -66,7 +66,7 @@ def test_every_image_is_in_exactly_one_split_and_every_class_in_every_split(make
 
 
 @pytest.mark.parametrize("fracs", [(0.2, 0.2), (0.3, 0.1), (0.1, 0.1)])
-def test_every_class_gives_each_split_from_half_to_one_and_a_half_times_its_share(
+def test_every_class_gives_each_split_from_a_quarter_to_twice_its_share(
     fracs: tuple[float, float], make_set: MakeSet
 ) -> None:
     for seed, labels in random_labels():
