@@ -90,7 +90,8 @@ def test_a_supernet_reaches_the_recorded_accuracy_on_the_recorded_test_images(
 ) -> None:
     card = starter.card(f"{name}-s1-c8")
     images = open_image_set(f"pocket:{name}")
-    assert card["data"][0]["fingerprint"] == images.fingerprint()
+    # These cards were written when a fingerprint was of the content alone; textures has a test split of its own.
+    assert card["data"][0]["fingerprint"] == images.content_fingerprint()
     # The splits that the entry was pretrained with, which were drawn and stored before images went by their content.
     stored = json.loads(STORED_SPLITS.read_text())[name]
     data = prepare(images, Recipe.from_options(card["recipe"]), Splits.from_dict(stored, images))
