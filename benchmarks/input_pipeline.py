@@ -23,9 +23,8 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +33,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from benchmarks.cache import own_cache
 from benchmarks.machine import machine
 from supernet_tl.data import (
     Augmentation,
@@ -213,7 +213,7 @@ def measure(case: Case, folder: Path, repeats: int, workers: Sequence[int], *, m
     """Time all arms in turn; the cache is empty in the beginning."""
     arms: dict[Arm | int, Epoch] = {}
     first: dict[Arm | int, float] = {}
-    with _own_cache():
+    with tempfile.TemporaryDirectory() as cache, own_cache(Path(cache)):
         for number in workers:
             first[number], arms[number] = _first_epoch(lambda: torchvision_epoch(folder, case.image_size, number))  # noqa: B023
         first["ours"], arms["ours"] = _first_epoch(lambda: our_epoch(folder, case.image_size))
@@ -277,20 +277,6 @@ def _bytes(rollup: str, field: str) -> int:
 def _in_fresh_process(work: Callable[..., Any], *arguments: Any) -> Any:
     with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as fresh:
         return fresh.submit(work, *arguments).result()
-
-
-@contextmanager
-def _own_cache() -> Iterator[None]:
-    before = os.environ.get("SUPERNET_TL_CACHE")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["SUPERNET_TL_CACHE"] = folder
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["SUPERNET_TL_CACHE"]
-            else:
-                os.environ["SUPERNET_TL_CACHE"] = before
 
 
 HEADER = (

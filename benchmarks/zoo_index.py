@@ -16,13 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.cache import own_cache
 from benchmarks.machine import machine
 from darts import SPACES
 from supernet_tl.recipe import Recipe
@@ -159,19 +159,6 @@ def _index_files() -> list[Path]:
     return list((Path(os.environ["SUPERNET_TL_CACHE"]) / "zoos" / "indexes").glob("*"))
 
 
-@contextmanager
-def _own_cache(folder: Path) -> Iterator[None]:
-    before = os.environ.get("SUPERNET_TL_CACHE")
-    os.environ["SUPERNET_TL_CACHE"] = str(folder)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["SUPERNET_TL_CACHE"]
-        else:
-            os.environ["SUPERNET_TL_CACHE"] = before
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Make the zoo, measure, and write the numbers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -179,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=5, help="of each measure; the median is told")
     parser.add_argument("--output", type=Path, help="JSON file with every number")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder, _own_cache(Path(folder) / "cache"):
+    with tempfile.TemporaryDirectory() as folder, own_cache(Path(folder) / "cache"):
         found = {
             "machine": machine("cpu"),
             "options": {"entries": options.entries, "runs": options.runs},

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import save as save_tensors
 
 from supernet_tl.control import Control
-from supernet_tl.data import DataError, ImageSet, Splits
+from supernet_tl.data import DataError, ImageSet, Splits, read_pixels
 from supernet_tl.data.health import DataHealth, examine
 from supernet_tl.data.health.wording import outcome
-from supernet_tl.data.pixels.decode import to_square
 from supernet_tl.errors import RunFolderError
 from supernet_tl.files import write_whole
 from supernet_tl.run_folder import RunFolder
@@ -97,7 +95,7 @@ def _tell(health: DataHealth, control: Control, run: RunFolder | None) -> None:
 def _pictures(images: ImageSet, health: DataHealth) -> dict[str, torch.Tensor]:
     """Small pictures of the images that examples name: ``indices`` (n,) and ``images`` uint8 (n, 3, 48, 48)."""
     indices = health.example_indices
-    squares = np.zeros((len(indices), 3, _PICTURE_SIZE, _PICTURE_SIZE), dtype=np.uint8)
-    for row, index in enumerate(indices):
-        squares[row] = np.asarray(to_square(images.image(index), _PICTURE_SIZE)).transpose(2, 0, 1)
-    return {"indices": torch.tensor(indices, dtype=torch.int64), "images": torch.from_numpy(squares)}
+    return {
+        "indices": torch.tensor(indices, dtype=torch.int64),
+        "images": read_pixels(images, _PICTURE_SIZE, indices),
+    }

@@ -289,13 +289,7 @@ def _verb(description: str) -> Parser:
 
 
 def _add_target(parser: Parser) -> None:
-    parser.add_argument(
-        "--target",
-        type=str,
-        required=True,
-        metavar="TGT",
-        help=SOURCE,
-    )
+    parser.add_argument("--target", type=str, required=True, metavar="TGT", help=SOURCE)
 
 
 def _add_zoo(parser: Parser) -> None:

@@ -16,7 +16,7 @@ from supernet_tl.data.album.kept import KeptSet, damaged_cards, kept, verify
 from supernet_tl.data.album.lookup import of_tag_or_group, select
 from supernet_tl.data.album.removal import remove
 from supernet_tl.data.album.source import named
-from supernet_tl.data.album.table import AlbumVersion, album_versions
+from supernet_tl.data.album.table import AlbumVersion, album_versions, name_of, number_of
 from supernet_tl.data.places import is_offline
 from supernet_tl.errors import ProblemsFoundError, SelectionError
 from supernet_tl.terminal.console import counted, say
@@ -88,11 +88,11 @@ def _get(options: Namespace) -> None:
     quiet, had = bool(options.quiet), {found.card.openml_id: found.card.downloaded for found in kept()}
     fetched: list[KeptSet] = []
     for wanted in _wanted(options.sets):
-        if _number(wanted) not in had and not is_offline():
-            say(f"asking OpenML for {_name(wanted)}", quiet=quiet)
+        if number_of(wanted) not in had and not is_offline():
+            say(f"asking OpenML for {name_of(wanted)}", quiet=quiet)
         with (
-            counted(f"downloading {_name(wanted)}", quiet=quiet, in_bytes=True) as progress,
-            counted(f"checking {_name(wanted)}", quiet=quiet) as checked,
+            counted(f"downloading {name_of(wanted)}", quiet=quiet, in_bytes=True) as progress,
+            counted(f"checking {name_of(wanted)}", quiet=quiet) as checked,
         ):
             fetching = Fetching(notify=lambda text: say(text, quiet=quiet), progress=progress, checked=checked)
             fetched.append(get(wanted, fetching, thorough=True))
@@ -109,14 +109,15 @@ def _get(options: Namespace) -> None:
 
 def _verify(options: Namespace) -> None:
     wanted = _wanted(options.sets) if options.sets else [found.version or found.card.openml_id for found in kept()]
-    problems = {"cards": list(damaged_cards())} if not options.sets and damaged_cards() else {}
+    unreadable = [] if options.sets else list(damaged_cards())
+    problems = {"cards": unreadable} if unreadable else {}
     for one in wanted:
-        with counted(f"verifying {_name(one)}", quiet=bool(options.quiet)) as progress:
+        with counted(f"verifying {name_of(one)}", quiet=bool(options.quiet)) as progress:
             found = verify(one, progress)
         if found:
-            problems[_name(one)] = found
+            problems[name_of(one)] = found
     if options.json:
-        print_json({"verified": [_name(one) for one in wanted], "problems": problems})
+        print_json({"verified": [name_of(one) for one in wanted], "problems": problems})
     elif not wanted and not problems:
         OUT.print("no set is kept here; `supernet-tl data get` downloads them")
     else:
@@ -141,8 +142,8 @@ def _rm(options: Namespace) -> None:
     for name in options.sets:
         wanted = _wanted([name])
         if len(wanted) > 1:  # of a group, what is kept
-            wanted = [one for one in wanted if _number(one) in here]
-        removed |= {_name(one): remove(one) for one in wanted}
+            wanted = [one for one in wanted if number_of(one) in here]
+        removed |= {name_of(one): remove(one) for one in wanted}
     if options.json:
         print_json({name: {"folder": str(folder), "num_bytes": size} for name, (folder, size) in removed.items()})
         return
@@ -209,16 +210,8 @@ def _is_of_domain(version: AlbumVersion, text: str) -> bool:
     )
 
 
-def _number(wanted: AlbumVersion | int) -> int:
-    return wanted if isinstance(wanted, int) else wanted.openml_id
-
-
-def _name(wanted: AlbumVersion | int) -> str:
-    return str(wanted) if isinstance(wanted, int) else wanted.name
-
-
 def _kept_name(found: KeptSet) -> str:
-    return _name(found.version or found.card.openml_id)
+    return name_of(found.version or found.card.openml_id)
 
 
 def _count(number: int | None) -> str:

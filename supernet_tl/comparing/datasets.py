@@ -17,7 +17,7 @@ from ot_select.rows import stratified_sample
 from supernet_tl import adapters
 from supernet_tl.comparing.embedding_file import Embedding
 from supernet_tl.control import Control
-from supernet_tl.data import ImageSet
+from supernet_tl.data import ImageSet, read_pixels
 from supernet_tl.recipe import Recipe
 from supernet_tl.terminal.console import counted
 
@@ -103,7 +103,7 @@ def from_images(images: ImageSet, given: str, control: Control) -> Found:
             features = adapters.embed_rows(images, rows, embedder, progress).numpy()
         labels = images.labels[rows]
         firsts = {images.class_names[label]: int(rows[np.argmax(labels == label)]) for label in np.unique(labels)}
-        pictures = images.pixels(THUMBNAIL_SIZE, list(firsts.values())).numpy()
+        pictures = read_pixels(images, THUMBNAIL_SIZE, list(firsts.values())).numpy()
         return ComparedDataset(
             name=images.name,
             kind="images",

@@ -20,7 +20,7 @@ from supernet_tl.data.album.kept import FetchedFile, KeptSet, find_kept, openml_
 from supernet_tl.data.album.link import Notify
 from supernet_tl.data.album.lookup import find_id
 from supernet_tl.data.album.openml_client import Description, describe
-from supernet_tl.data.album.table import AlbumVersion
+from supernet_tl.data.album.table import AlbumVersion, number_of
 from supernet_tl.data.album.transfer import ChangedError, fetch, sha256_of
 from supernet_tl.data.errors import DataError, DownloadError, LayoutError, OfflineError, listing
 from supernet_tl.data.places import OFFLINE_SWITCH
@@ -46,7 +46,7 @@ def get(wanted: AlbumVersion | int, fetching: Fetching | None = None, *, thoroug
     """
     fetching = fetching or Fetching()
     version = find_id(wanted) if isinstance(wanted, int) else wanted
-    openml_id = wanted if isinstance(wanted, int) else wanted.openml_id
+    openml_id = number_of(wanted)
     name = f"openml:{openml_id if version is None else version.name}"
     found, fault = _whole(openml_id, thorough=thorough)
     if found is not None:

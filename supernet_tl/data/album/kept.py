@@ -15,7 +15,7 @@ from typing import Any
 
 from supernet_tl.data.album.inspection import contents, inspect, names_and_sizes
 from supernet_tl.data.album.lookup import find_id
-from supernet_tl.data.album.table import AlbumVersion
+from supernet_tl.data.album.table import AlbumVersion, name_of, number_of
 from supernet_tl.data.errors import LayoutError, SourceNotFoundError
 from supernet_tl.data.image_set import Progress
 from supernet_tl.data.places import datasets_dir
@@ -184,8 +184,7 @@ def verify(wanted: AlbumVersion | int, progress: Progress | None = None) -> list
     Raises:
         SourceNotFoundError: it is not kept.
     """
-    openml_id = wanted if isinstance(wanted, int) else wanted.openml_id
-    name = str(wanted) if isinstance(wanted, int) else wanted.name
+    openml_id, name = number_of(wanted), name_of(wanted)
     try:
         found = find_kept(openml_id)
     except LayoutError as error:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from supernet_tl.data.album.kept import openml_dir
-from supernet_tl.data.album.table import AlbumVersion
+from supernet_tl.data.album.table import AlbumVersion, name_of, number_of
 from supernet_tl.data.errors import SourceNotFoundError
 
 
@@ -22,8 +22,7 @@ def remove(wanted: AlbumVersion | int) -> tuple[Path, int]:
     Raises:
         SourceNotFoundError: it is not kept.
     """
-    openml_id = wanted if isinstance(wanted, int) else wanted.openml_id
-    name = str(wanted) if isinstance(wanted, int) else wanted.name
+    openml_id, name = number_of(wanted), name_of(wanted)
     target = openml_dir() / str(openml_id)
     folders = [folder for folder in (target, openml_dir() / ".incoming" / str(openml_id)) if folder.is_dir()]
     if not folders:

@@ -84,6 +84,16 @@ class AlbumVersion:
         return next(album_set for album_set in album_sets() if album_set.tag == self.tag)
 
 
+def number_of(wanted: AlbumVersion | int) -> int:
+    """The number of OpenML of a version, or the number itself, of a dataset outside Meta-Album."""
+    return wanted if isinstance(wanted, int) else wanted.openml_id
+
+
+def name_of(wanted: AlbumVersion | int) -> str:
+    """What users type behind ``openml:`` for it."""
+    return str(wanted) if isinstance(wanted, int) else wanted.name
+
+
 @cache
 def album_sets() -> tuple[AlbumSet, ...]:
     """The 30 sets, in the order of their release."""
