@@ -33,6 +33,10 @@ class ComparisonError(SupernetTLError):
     """Datasets that cannot be compared as asked."""
 
 
+class EvaluationError(SupernetTLError):
+    """An evaluation that cannot be made as asked: its recipe, its output, its zoo, or an outcome of its jobs."""
+
+
 class EmbeddingFileError(SupernetTLError):
     """A file that is no embedding, a damaged one, or one that would be overwritten."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -39,6 +39,7 @@ def select_entry(
     progress: Callable[[int, int], None] | None = None,
     prober: Prober | None = None,
     say: Callable[[str], None] = lambda _: None,
+    among: Collection[str] | None = None,
 ) -> Selection:
     """Rank a zoo's entries by their distance to the target and choose one, or scratch.
 
@@ -52,11 +53,15 @@ def select_entry(
         progress: called after each distance.
         prober: makes short searches; where absent, ``probe`` says what would be probed and leaves the choice open.
         say: is told what a person should know and nothing fails for.
+        among: ids of the entries that may be chosen; all when absent.
 
     Raises:
         SelectionError: no entry can be used, with the reason for each.
     """
     cards, excluded = readable_cards(zoo)
+    if among is not None:
+        cards = {entry_id: card for entry_id, card in cards.items() if entry_id in among}
+        excluded = {entry_id: reason for entry_id, reason in excluded.items() if entry_id in among}
     if not cards and not excluded:
         raise SelectionError("the zoo has no entries; add one with `supernet-tl pretrain --source SRC --zoo ZOO`.")
     named = None if select in ot_select.selector_names() else _named(cards, select, zoo.aliases())

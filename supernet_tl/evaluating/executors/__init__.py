@@ -1,0 +1,1 @@
+"""Where jobs are done: in processes of this machine, or on a Ray cluster."""

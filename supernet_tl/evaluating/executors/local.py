@@ -1,0 +1,137 @@
+"""Jobs in processes of this machine, several at a time; each process takes one job after another."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from supernet_tl.errors import EvaluationError
+from supernet_tl.evaluating.executors.protocol import Ended
+
+_SPAWN = multiprocessing.get_context("spawn")  # a fork of a process that has threads may hang
+_PATIENCE = 5.0
+
+
+class LocalExecutor:
+    """Keeps ``num_workers`` processes, which import what they need once.
+
+    A worker that dies costs the task it had; another takes its place. Workers end when the driver does, however it
+    ends.
+
+    Args:
+        function: ``MODULE:NAME`` of what is done with a payload; the module is imported by the workers alone.
+        num_workers: tasks at a time.
+
+    Raises:
+        EvaluationError: there is to be no worker.
+    """
+
+    def __init__(self, function: str, num_workers: int = 1) -> None:
+        if num_workers < 1:
+            raise EvaluationError(f"num_workers is {num_workers}; expected 1 or more.")
+        self.function = function
+        self.capacity = num_workers
+        self._idle: list[_Worker] = []
+        self._busy: dict[str, _Worker] = {}
+        self._started = 0
+
+    def submit(self, key: str, payload: Mapping[str, Any]) -> None:
+        """Give the task to a worker that waits, or to a new one."""
+        worker = self._idle.pop() if self._idle else self._start()
+        self._busy[key] = worker
+        try:
+            worker.connection.send(dict(payload))
+        except OSError:  # it died while it waited; `wait` says so
+            return
+
+    def wait(self, timeout: float) -> list[Ended]:
+        """The tasks that ended since the last call; waits for one, at most so many seconds."""
+        watched: dict[Any, str] = {}
+        for key, worker in self._busy.items():
+            watched |= {worker.connection: key, worker.process.sentinel: key}
+        ready = {watched[found] for found in wait(list(watched), timeout)}
+        return [self._end(key) for key in sorted(ready)]
+
+    def _end(self, key: str) -> Ended:
+        worker = self._busy.pop(key)
+        try:
+            if worker.connection.poll():  # a worker that answered and then died has done its task
+                error, told = worker.connection.recv()
+                self._idle.append(worker)
+                return Ended(key, error, told)
+        except (EOFError, OSError):
+            pass
+        worker.end()
+        code = worker.process.exitcode
+        how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
+        return Ended(key, f"the worker process died ({how}) in the middle of the job", lost=True)
+
+    def _start(self) -> _Worker:
+        ours, theirs = _SPAWN.Pipe()
+        process = _SPAWN.Process(target=_serve, args=(self.function, theirs), daemon=True)
+        # Workers choose a GPU by their number; the environment is what a spawned process has before it imports torch.
+        os.environ["SUPERNET_TL_WORKER"] = str(self._started)
+        self._started += 1
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    def __enter__(self) -> LocalExecutor:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for worker in [*self._idle, *self._busy.values()]:
+            worker.end()
+        self._idle, self._busy = [], {}
+
+
+@dataclass(frozen=True)
+class _Worker:
+    process: SpawnProcess
+    connection: Connection
+
+    def end(self) -> None:
+        """End the process and wait for it."""
+        self.connection.close()
+        self.process.terminate()
+        self.process.join(_PATIENCE)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def _serve(function: str, connection: Connection) -> None:
+    """Do one payload after another until the driver closes the line or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver ends its workers
+    threading.Thread(target=_end_with_the_driver, daemon=True).start()
+    module, _, name = function.partition(":")
+    while True:
+        try:
+            payload = connection.recv()
+        except (EOFError, OSError):
+            return
+        error, told = None, ""
+        try:
+            getattr(import_module(module), name)(payload)
+        except Exception as found:
+            error, told = f"{type(found).__name__}: {found}", traceback.format_exc()
+        try:
+            connection.send((error, told))
+        except OSError:
+            return
+
+
+def _end_with_the_driver() -> None:
+    driver = multiprocessing.parent_process()
+    assert driver is not None  # this is a child
+    driver.join()
+    os._exit(1)

@@ -1,0 +1,217 @@
+"""From a recipe to its jobs: a pure function, whose names do not depend on the machine or the order of work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from supernet_tl.evaluating.job import Job
+from supernet_tl.evaluating.recipe import EvaluationRecipe, called
+from supernet_tl.recipe import SELECTION_SETTINGS, Recipe
+
+_DEFAULTS = {one.name: one.default for one in fields(Recipe)}
+_FINAL = ("finetune_epochs", "final", "finetune_lr", "finetune_batch_size", "drop_path_prob", "auxiliary_weight")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of an evaluation, in an order in which each comes after those it needs.
+
+    Attributes:
+        recipe: that was planned.
+        jobs: by name.
+    """
+
+    recipe: EvaluationRecipe
+    jobs: Mapping[str, Job] = field(repr=False)
+
+    def find(self, **tags: Any) -> list[Job]:
+        """The jobs that have all these tags, in the plan's order."""
+        return [job for job in self.jobs.values() if all(job.tags.get(key) == value for key, value in tags.items())]
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs there are of each kind."""
+        return dict(Counter(job.kind for job in self.jobs.values()))
+
+
+def make_plan(recipe: EvaluationRecipe, fingerprints: Mapping[str, str] | None = None) -> Plan:
+    """List the jobs of an evaluation.
+
+    Tags of a run are ``target``, ``seed``, ``arm`` (``scratch``, ``scratch_twice``, ``source``, ``mixture``,
+    ``chosen``, ``weights_only``, ``architecture_only``), ``source`` (of arm ``source``), ``by`` (the selector whose
+    choice it starts from) and ``schedule`` (null for the main one); those of a selection ``target``, ``seed`` and
+    ``by``; of a pretraining ``source`` (null for a mixture), ``without`` (the target that a mixture leaves out) and
+    ``seed``; of a baseline ``target``, ``seed`` and ``arm``. Datasets are called as :func:`supernet_tl.evaluating.recipe.called` says.
+
+    Args:
+        recipe: of the evaluation.
+        fingerprints: of the datasets, part of the names, so that changed images are other jobs; absent in a dry run.
+    """
+    jobs: dict[str, Job] = {}
+    for job in _jobs(recipe, fingerprints or {}):
+        jobs.setdefault(job.name, job)
+    return Plan(recipe, jobs)
+
+
+def _jobs(recipe: EvaluationRecipe, fingerprints: Mapping[str, str]) -> Iterator[Job]:
+    maker = _Maker(recipe, fingerprints)
+    for seed in recipe.seeds:
+        for target in recipe.all_targets:
+            yield from maker.of_target(target, seed)
+
+
+@dataclass(frozen=True)
+class _Maker:
+    recipe: EvaluationRecipe
+    fingerprints: Mapping[str, str]
+
+    def of_target(self, target: str, seed: int) -> Iterator[Job]:
+        recipe, arms = self.recipe, self.recipe.arms
+        sources = recipe.sources_of(target)
+        singles = {source: self._pretrain([source], seed) for source in sources}
+        yield from singles.values()
+        selections = {by: self._select(target, seed, by, singles) for by in recipe.select}
+        yield from selections.values()
+        scratch = recipe.target_recipe(target, seed, warm=False)
+        yield self._run(target, seed, scratch, {"from": "scratch"}, arm="scratch")
+        if "scratch_twice" in arms:
+            twice = scratch.replace(epochs=2 * scratch.epochs)
+            yield self._run(target, seed, twice, {"from": "scratch"}, arm="scratch_twice")
+        warm = recipe.target_recipe(target, seed, warm=True)
+        runs: dict[str, Job] = {}
+        if "sources" in arms:
+            for source, pretrained in singles.items():
+                start = {"from": "pretrained", "job": pretrained.name}
+                runs[source] = self._run(target, seed, warm, start, arm="source", source=called(source))
+            yield from runs.values()
+        chosen = dict[str, Job]()
+        for by, selection in selections.items():
+            if not runs:
+                chosen[by] = self._run(target, seed, warm, _selected(selection), arm="chosen", by=by)
+                yield chosen[by]
+        first = selections[recipe.select[0]]
+        if "mixture" in arms:
+            mixture = self._pretrain(sources, seed, without=target)
+            yield mixture
+            mixed = {"from": "pretrained", "job": mixture.name}
+            yield self._run(target, seed, warm, mixed, arm="mixture")
+        for arm, parts in (("weights_only", "weights"), ("architecture_only", "architecture")):
+            if arm in arms:
+                part = warm.replace(warm_parts=parts)
+                yield self._run(target, seed, part, _selected(first), arm=arm, by=recipe.select[0])
+        for schedule in recipe.schedules:
+            other = recipe.target_recipe(target, seed, warm=True, schedule=schedule)
+            tags = {"by": recipe.select[0], "schedule": schedule}
+            yield self._run(target, seed, other, _selected(first), arm="chosen", **tags)
+            if "mixture" in arms:
+                yield self._run(target, seed, other, mixed, arm="mixture", schedule=schedule)
+        for arm in ("timm_parameters", "timm_time"):
+            if arm in arms:
+                yield self._baseline(arm, target, seed, scratch, first, runs, chosen.get(recipe.select[0]))
+
+    def _pretrain(self, sources: Sequence[str], seed: int, without: str | None = None) -> Job:
+        recipe = self.recipe.pretraining_recipe(sources, seed)
+        spec = {
+            "sources": list(sources),
+            "fingerprints": self._fingerprints(sources),
+            "settings": _told(recipe.to_dict(), leave_out=()),
+        }
+        tags = {
+            "source": called(sources[0]) if without is None else None,
+            "without": None if without is None else called(without),
+            "seed": recipe.seed,
+        }
+        return Job("pretrain", spec, {"arm": "mixture", **tags} if without is not None else tags)
+
+    def _select(self, target: str, seed: int, by: str, singles: Mapping[str, Job]) -> Job:
+        probing = by == "probe"
+        recipe = self.recipe.target_recipe(target, seed, warm=probing)
+        leave_out = _FINAL if probing else tuple(set(_DEFAULTS) - SELECTION_SETTINGS - set(_OF_SKETCH))
+        spec = {
+            "target": target,
+            "fingerprints": self._fingerprints([target]),
+            "select": by,
+            "among": {called(source): job.name for source, job in singles.items()},
+            "settings": _told(recipe.to_dict(), leave_out=leave_out),
+        }
+        needs = tuple(job.name for job in singles.values())
+        return Job("select", spec, {"target": called(target), "by": by, "seed": seed}, needs)
+
+    def _run(
+        self,
+        target: str,
+        seed: int,
+        recipe: Recipe,
+        start: Mapping[str, Any],
+        *,
+        arm: str,
+        source: str | None = None,
+        by: str | None = None,
+        schedule: str | None = None,
+    ) -> Job:
+        leave_out = tuple(SELECTION_SETTINGS) + (_WARM if start["from"] == "scratch" else ())
+        spec = {
+            "target": target,
+            "fingerprints": self._fingerprints([target]),
+            "start": dict(start),
+            "settings": _told(recipe.to_dict(), leave_out=leave_out),
+            "measure": self.recipe.measure,
+        }
+        tags = {"target": called(target), "arm": arm, "source": source, "by": by, "schedule": schedule, "seed": seed}
+        needs = () if start["from"] == "scratch" else (start["job"],)
+        return Job("run", spec, tags, needs)
+
+    def _baseline(
+        self,
+        arm: str,
+        target: str,
+        seed: int,
+        recipe: Recipe,
+        selection: Job,
+        runs: Mapping[str, Job],
+        chosen: Job | None,
+    ) -> Job:
+        like = {called(source): job.name for source, job in runs.items()} if chosen is None else chosen.name
+        spec = {
+            "target": target,
+            "fingerprints": self._fingerprints([target]),
+            "arm": arm,
+            "selection": selection.name,
+            "like": like,
+            "baseline": dict(self.recipe.baseline),
+            "settings": _told(recipe.to_dict(), leave_out=tuple(SELECTION_SETTINGS) + _WARM),
+            "measure": self.recipe.measure,
+        }
+        others = tuple(job.name for job in runs.values()) if chosen is None else (chosen.name,)
+        tags = {"target": called(target), "arm": arm, "seed": seed}
+        return Job("baseline", spec, tags, (selection.name, *others))
+
+    def _fingerprints(self, datasets: Sequence[str]) -> list[str | None]:
+        return [self.fingerprints.get(dataset) for dataset in datasets]
+
+
+def _selected(selection: Job) -> dict[str, Any]:
+    return {"from": "selected", "job": selection.name}
+
+
+def _told(settings: Mapping[str, Any], leave_out: Sequence[str]) -> dict[str, Any]:
+    """The settings that are not the default, so that a setting which is new changes no name."""
+    return {name: value for name, value in settings.items() if value != _DEFAULTS[name] and name not in leave_out}
+
+
+_OF_SKETCH = ("image_size", "in_channels", "test_frac", "validation_frac", "max_search_images", "shots", "seed") + (
+    "sketch",
+    "sketch_rank",
+    "sketch_rows",
+)
+_WARM = tuple(name for name in _DEFAULTS if name.startswith("warm_")) + (
+    "warmup_epochs",
+    "head_epochs",
+    "held_alpha_epochs",
+    "arch_lr_factor",
+    "source_pull",
+    "reestimate_batch_norm",
+)
+"""Settings that a search from scratch does not look at."""
