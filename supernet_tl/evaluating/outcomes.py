@@ -101,6 +101,10 @@ class Outcomes:
         self._write(f"{job.name}.json", whole)
         self._delete(f"{job.name}{_FAILED}")
 
+    def forget(self, name: str) -> None:
+        """Drop the outcome of a job, so that it is done again."""
+        self._delete(f"{name}.json")
+
     def put_failure(self, name: str, attempt: Mapping[str, Any]) -> None:
         """Add a failed attempt to the record of a job."""
         known = self.failure(name)

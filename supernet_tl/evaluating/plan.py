@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
+from supernet_tl.evaluating.first_defaults import FIRST_DEFAULTS
 from supernet_tl.evaluating.job import Job
 from supernet_tl.evaluating.recipe import EvaluationRecipe, called
 from supernet_tl.recipe import SELECTION_SETTINGS, Recipe
 
-_DEFAULTS = {one.name: one.default for one in fields(Recipe)}
 _FINAL = ("finetune_epochs", "final", "finetune_lr", "finetune_batch_size", "drop_path_prob", "auxiliary_weight")
 
 
@@ -128,7 +128,7 @@ class _Maker:
     def _select(self, target: str, seed: int, by: str, singles: Mapping[str, Job]) -> Job:
         probing = by == "probe"
         recipe = self.recipe.target_recipe(target, seed, warm=probing)
-        leave_out = _FINAL if probing else tuple(set(_DEFAULTS) - SELECTION_SETTINGS - set(_OF_SKETCH))
+        leave_out = _FINAL if probing else tuple(set(FIRST_DEFAULTS) - SELECTION_SETTINGS - set(_OF_SKETCH))
         spec = {
             "target": target,
             "fingerprints": self._fingerprints([target]),
@@ -197,8 +197,8 @@ def _selected(selection: Job) -> dict[str, Any]:
 
 
 def _told(settings: Mapping[str, Any], leave_out: Sequence[str]) -> dict[str, Any]:
-    """The settings that are not the default, so that a setting which is new changes no name."""
-    return {name: value for name, value in settings.items() if value != _DEFAULTS[name] and name not in leave_out}
+    """The settings that differ from the first defaults, so that a setting which is new changes no name."""
+    return {name: value for name, value in settings.items() if value != FIRST_DEFAULTS[name] and name not in leave_out}
 
 
 _OF_SKETCH = ("image_size", "in_channels", "test_frac", "validation_frac", "max_search_images", "shots", "seed") + (
@@ -206,7 +206,7 @@ _OF_SKETCH = ("image_size", "in_channels", "test_frac", "validation_frac", "max_
     "sketch_rank",
     "sketch_rows",
 )
-_WARM = tuple(name for name in _DEFAULTS if name.startswith("warm_")) + (
+_WARM = tuple(name for name in FIRST_DEFAULTS if name.startswith("warm_")) + (
     "warmup_epochs",
     "head_epochs",
     "held_alpha_epochs",

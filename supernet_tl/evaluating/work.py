@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -17,12 +18,12 @@ import torch
 import zoo_store
 from supernet_tl import adapters
 from supernet_tl.adapt import search_supernet, train_final
-from supernet_tl.baselines import finetune_pretrained
 from supernet_tl.choosing.choose import select_entry
 from supernet_tl.choosing.probing import Prober
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet
 from supernet_tl.errors import EvaluationError
+from supernet_tl.evaluating.first_defaults import FIRST_DEFAULTS
 from supernet_tl.evaluating.job import Job
 from supernet_tl.evaluating.measure import curve_of, measure_baseline, measure_run
 from supernet_tl.evaluating.outcomes import Outcomes
@@ -67,7 +68,7 @@ def perform(payload: Mapping[str, Any]) -> None:
     Raises:
         Exception: whatever kept the job from being done.
     """
-    job, place = Job.from_dict(payload["job"]), Workplace(**payload["workplace"])
+    job, place = Job.from_dict(payload["job"]), _at_own_device(Workplace(**payload["workplace"]))
     if place.num_threads is not None:
         torch.set_num_threads(place.num_threads)
     outcomes = Outcomes(place.outcomes, place.storage_options)
@@ -87,6 +88,14 @@ def perform(payload: Mapping[str, Any]) -> None:
         },
     )
     shutil.rmtree(Path(place.work) / job.name, ignore_errors=True)
+
+
+def _at_own_device(place: Workplace) -> Workplace:
+    """Several workers of one machine share its GPUs evenly; Ray shows each worker its own."""
+    worker, count = os.environ.get("SUPERNET_TL_WORKER"), torch.cuda.device_count()
+    if place.device != "auto" or worker is None or count < 2:
+        return place
+    return replace(place, device=f"cuda:{int(worker) % count}")
 
 
 def machine(device: str) -> dict[str, Any]:
@@ -114,7 +123,9 @@ class _Bench:
 
     @property
     def recipe(self) -> Recipe:
-        return Recipe.from_options(self.spec["settings"])
+        known = {one.name for one in fields(Recipe)}
+        first = {name: value for name, value in FIRST_DEFAULTS.items() if name in known}
+        return Recipe.from_options({**first, **self.spec["settings"]})
 
     @property
     def folder(self) -> Path:
@@ -227,13 +238,8 @@ def _run(bench: _Bench) -> dict[str, Any]:
         searched = search_supernet(run, data, recipe, control, source=entry)
         trained = train_final(run, data, recipe, control, searched.supernet)
         result = measure_run(data, recipe, searched, trained, control.device, bench.spec["measure"])
-    start = None if name is None else {"job": name, "arm": _tags_of(bench, name)}
+    start = None if name is None else {"job": name, "tags": bench.outcomes.get(name)["tags"]}
     return {"start": start, **result}
-
-
-def _tags_of(bench: _Bench, name: str) -> dict[str, Any]:
-    tags: dict[str, Any] = bench.outcomes.get(name)["tags"]
-    return tags
 
 
 def _baseline(bench: _Bench) -> dict[str, Any]:
@@ -252,6 +258,8 @@ def _baseline(bench: _Bench) -> dict[str, Any]:
     data = bench.data(recipe.replace(image_size=size))
     folder = bench.folder
     folder.mkdir(parents=True, exist_ok=True)
+    from supernet_tl.baselines import finetune_pretrained  # timm is slow to import, and few jobs need it
+
     found = finetune_pretrained(folder, data, recipe, bench.control, **given, **limits)
     return {
         "like": like,

@@ -1,0 +1,285 @@
+"""The leave-one-out evaluation of the paper: plan it, have its jobs done, and show what came of them.
+
+Source: Singh & Vanschoren, "On Supernet Transfer Learning for Effective Task Adaptation" (arXiv:2407.20279), section 4.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from supernet_tl.control import Control
+from supernet_tl.errors import EvaluationError
+from supernet_tl.evaluating.driver import Progress, Sitting, run_jobs
+from supernet_tl.evaluating.executors.protocol import Executor
+from supernet_tl.evaluating.facts import inspect_datasets
+from supernet_tl.evaluating.folder import EvaluationFolder, folder_at
+from supernet_tl.evaluating.job import Job
+from supernet_tl.evaluating.plan import Plan, make_plan
+from supernet_tl.evaluating.recipe import EvaluationRecipe
+from supernet_tl.evaluating.work import Workplace, missing_entries
+from supernet_tl.terminal.console import StageProgress
+from supernet_tl.zoos import open_zoo
+
+FUNCTION = "supernet_tl.evaluating.work:perform"
+PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What an evaluation has come to.
+
+    Attributes:
+        summary: the content of ``summary.json``.
+        sitting: what this call did.
+        output: its folder or URL.
+    """
+
+    summary: Mapping[str, Any] = field(repr=False)
+    sitting: Sitting
+    output: str
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """Table 1 of the paper: relative improvements by target and method."""
+        rows: list[dict[str, Any]] = self.summary["table1"]
+        return rows
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every job of the plan is finished."""
+        return not self.summary["progress"]["missing"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workers:
+    """Who does the jobs.
+
+    Attributes:
+        executor: ``local`` (processes of this machine) or ``ray`` (a Ray cluster).
+        num_workers: jobs at a time; local: one for each GPU, or for every two CPU cores, when absent; Ray: as many as
+            fit when absent.
+        retries: how often a job that failed is tried again.
+        cpus_per_job: that a job takes of a Ray cluster.
+        gpus_per_job: likewise; a fraction lets several jobs share a GPU.
+        ray_address: of the cluster; a local one is started when absent, unless the environment names one.
+        work: local folder, on every node, for what jobs leave while they run; within a local output when absent.
+    """
+
+    executor: str = "local"
+    num_workers: int | None = None
+    retries: int = 1
+    cpus_per_job: float = 1.0
+    gpus_per_job: float = 0.0
+    ray_address: str | None = None
+    work: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.executor not in ("local", "ray"):
+            raise EvaluationError(f"executor is {self.executor!r}; expected 'local' or 'ray'.")
+        if self.num_workers is not None and self.num_workers < 1:
+            raise EvaluationError(f"num_workers is {self.num_workers}; expected 1 or more.")
+        if self.retries < 0:
+            raise EvaluationError(f"retries is {self.retries}; expected 0 or more.")
+
+    def start(self, control: Control) -> Executor:
+        """The executor."""
+        if self.executor == "ray":
+            from supernet_tl.evaluating.executors.ray_cluster import RayExecutor
+
+            return RayExecutor(
+                FUNCTION,
+                address=self.ray_address,
+                num_cpus=self.cpus_per_job,
+                num_gpus=self.gpus_per_job,
+                max_running=self.num_workers,
+            )
+        from supernet_tl.evaluating.executors.local import LocalExecutor
+
+        return LocalExecutor(FUNCTION, self.num_local(control))
+
+    def num_local(self, control: Control) -> int:
+        """Jobs at a time on this machine."""
+        if self.num_workers is not None:
+            return self.num_workers
+        import torch
+
+        gpus = torch.cuda.device_count() if control.device == "auto" else 0
+        return gpus or (1 if control.device not in ("auto", "cpu") else max(1, _num_cores() // 2))
+
+    def num_threads(self, control: Control) -> int | None:
+        """PyTorch's threads in each job: the cores shared evenly; on Ray what a job asks for."""
+        if self.executor == "ray":
+            return max(1, int(self.cpus_per_job))
+        return max(1, _num_cores() // self.num_local(control))
+
+
+def leave_one_out(
+    sources: Sequence[str] | EvaluationRecipe,
+    output: str | os.PathLike[str],
+    select: Sequence[str] = ("nearest",),
+    seeds: Sequence[int] = (0, 1, 2),
+    executor: str = "local",
+    *,
+    zoo: str | None = None,
+    workers: Workers | None = None,
+    pretrain_missing: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+    control: Control | None = None,
+    **fields: Any,
+) -> EvaluationResult:
+    """Every dataset is the target once, and all others are its sources; tables and a page of what came of it.
+
+    Jobs that are finished are never done again, so an evaluation may be spread over days: make the same call again. A
+    call with more seeds, targets, arms or selectors adds what these need.
+
+    Args:
+        sources: the datasets, as every verb takes them; or a whole recipe, which then ``select``, ``seeds`` and
+            ``fields`` are not given beside.
+        output: folder or URL; gets ``jobs/``, ``summary.json``, tables and ``report.html``.
+        select: selectors to compare.
+        seeds: of splits and training on the targets.
+        executor: ``local`` or ``ray``; more with ``workers``.
+        zoo: of pretrained sources; entries of the same images and settings are used again. ``OUTPUT/zoo`` when absent.
+        workers: who does the jobs, in the place of ``executor``.
+        pretrain_missing: make entries anew that finished pretrainings left and the zoo does not hold any more.
+        storage_options: passed on to fsspec, for output and zoo.
+        control: device, terminal.
+        **fields: of :class:`supernet_tl.evaluating.recipe.EvaluationRecipe`.
+
+    Raises:
+        EvaluationError: the recipe cannot be; a target is among its own sources; the output is of another recipe, or in
+            use; the zoo lacks entries that are still needed.
+    """
+    control = control or Control()
+    workers = workers or Workers(executor=executor)
+    if isinstance(sources, EvaluationRecipe):
+        recipe = sources
+    else:
+        recipe = EvaluationRecipe.from_dict({"datasets": sources, "select": select, "seeds": seeds, **fields})
+    place = folder_at(output, storage_options)
+    with place.held():
+        place.claim(recipe)
+        facts = inspect_datasets(recipe.datasets, control)
+        plan = make_plan(recipe, {dataset: found.fingerprint for dataset, found in facts.items()})
+        address = place.under("zoo") if zoo is None else zoo
+        _check_zoo(plan, place, address, pretrain_missing=pretrain_missing, control=control)
+        with _workplace(place, address, workers, control) as workplace:
+            sitting = _work(plan, place, workplace, workers, control)
+        summary = show(plan, place)
+    return EvaluationResult(summary, sitting, place.address)
+
+
+def show(plan: Plan, place: EvaluationFolder) -> dict[str, Any]:
+    """Write tables and page of what is there, and return the content of ``summary.json``."""
+    from supernet_tl.evaluating.tables import summarise_evaluation, write_tables
+    from supernet_tl.report.evaluation import write_evaluation_page
+
+    outcomes = place.outcomes
+    found, failures = outcomes.get_all(plan.jobs), outcomes.failures(plan.jobs)
+    summary = summarise_evaluation(plan, found, failures)
+    with place.shown() as folder:
+        write_tables(folder, summary)
+        write_evaluation_page(folder / PAGE, summary, found)
+    return summary
+
+
+def _work(
+    plan: Plan, place: EvaluationFolder, workplace: Workplace, workers: Workers, control: Control
+) -> Sitting:
+    bar = StageProgress("evaluating", quiet=control.quiet)
+
+    def payload(job: Job) -> dict[str, Any]:
+        return {"job": job.to_dict(), "workplace": workplace.to_dict()}
+
+    started = False
+
+    def report(progress: Progress) -> None:
+        nonlocal started
+        if not started:
+            bar.start(progress.total)
+            started = True
+            control.say(f"{progress.total} jobs, {progress.done} of them finished before")
+        bar.reach(progress.done)
+
+    try:
+        return run_jobs(
+            plan.jobs.values(),
+            place.outcomes,
+            workers.start(control),
+            payload,
+            retries=workers.retries,
+            say=control.say,
+            progress=report,
+        )
+    finally:
+        bar.stop()
+
+
+def _check_zoo(
+    plan: Plan, place: EvaluationFolder, address: str, *, pretrain_missing: bool, control: Control
+) -> None:
+    """Refuse a zoo that lacks entries which jobs still to be done start from, or have them made anew.
+
+    Raises:
+        EvaluationError: it lacks some.
+    """
+    outcomes = place.outcomes
+    done = outcomes.names()
+    open_jobs = [job for name, job in plan.jobs.items() if name not in done and job.kind in ("run", "select")]
+    needed = _ancestors(plan, open_jobs)
+    pretrained = outcomes.get_all(name for name in needed if plan.jobs[name].kind == "pretrain")
+    if not pretrained:
+        return
+    zoo = open_zoo(address, storage_options=place.storage_options if "://" in address else None)
+    there = set(zoo)
+    missing = [name for name, outcome in pretrained.items() if outcome["result"]["entry"] not in there]
+    if not missing:
+        return
+    if not pretrain_missing:
+        raise EvaluationError(missing_entries(zoo, missing))
+    control.say(f"making {len(missing)} entries anew that the zoo does not hold")
+    for name in missing:
+        outcomes.forget(name)
+
+
+def _ancestors(plan: Plan, jobs: Iterable[Job]) -> set[str]:
+    """Names of all jobs that some jobs need, directly or not."""
+    found: set[str] = set()
+    stack = [need for job in jobs for need in job.needs]
+    while stack:
+        name = stack.pop()
+        if name not in found:
+            found.add(name)
+            stack += plan.jobs[name].needs
+    return found
+
+
+@contextmanager
+def _workplace(place: EvaluationFolder, zoo: str, workers: Workers, control: Control) -> Iterator[Workplace]:
+    """Where workers find and leave things; what they leave while they run is kept for a later call where it can be."""
+    with ExitStack() as stack:
+        work = workers.work
+        if work is None:
+            work = str(place.path.resolve() / "work") if place.is_local else stack.enter_context(_temporary())
+        yield Workplace(
+            outcomes=str(Path(place.under("jobs")).resolve()) if place.is_local else place.under("jobs"),
+            zoo=zoo if "://" in zoo else str(Path(zoo).resolve()),
+            work=work,
+            device=control.device,
+            num_threads=workers.num_threads(control),
+            storage_options=place.storage_options,
+        )
+
+
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="supernet-tl-")
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
