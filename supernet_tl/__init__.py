@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from supernet_tl.comparing.embedding_file import Embedding, load_embedding
     from supernet_tl.comparing.results import Distances, PairDistance
     from supernet_tl.control import Control
+    from supernet_tl.evaluating.evaluate import EvaluationResult, Workers, leave_one_out
+    from supernet_tl.evaluating.recipe import EvaluationRecipe
     from supernet_tl.network_file import Classifier, load_classifier, save_classifier
     from supernet_tl.pipeline import TransferResult, search, select, transfer
     from supernet_tl.pretraining import pretrain
@@ -29,13 +31,17 @@ __all__ = [
     "Control",
     "Distances",
     "Embedding",
+    "EvaluationRecipe",
+    "EvaluationResult",
     "PairDistance",
     "Recipe",
     "SearchModule",
     "TrainModule",
     "TransferResult",
+    "Workers",
     "distance",
     "embed",
+    "leave_one_out",
     "load_classifier",
     "load_embedding",
     "load_supernet",
@@ -54,6 +60,8 @@ _HOMES = {
     "comparing.embedding_file": ("Embedding", "load_embedding"),
     "comparing.results": ("Distances", "PairDistance"),
     "control": ("Control",),
+    "evaluating.evaluate": ("EvaluationResult", "Workers", "leave_one_out"),
+    "evaluating.recipe": ("EvaluationRecipe",),
     "network_file": ("Classifier", "load_classifier", "save_classifier"),
     "pipeline": ("TransferResult", "search", "select", "transfer"),
     "pretraining": ("pretrain",),

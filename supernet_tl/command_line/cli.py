@@ -16,6 +16,7 @@ from jsonargparse import Namespace
 
 from supernet_tl.command_line import data_parser, zoo_parser
 from supernet_tl.command_line.data_parser import SOURCE, add_data_actions
+from supernet_tl.command_line.evaluation_parser import evaluation_parser
 from supernet_tl.command_line.parser import Parser, positionals_first
 from supernet_tl.command_line.zoo_parser import ZOO, add_zoo_actions
 from supernet_tl.conflicts import refuse_conflicting_packages
@@ -78,6 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from supernet_tl.command_line import data_verbs
 
             data_verbs.run(config.data)
+        elif config.verb == "leave-one-out":
+            from supernet_tl.command_line import evaluation_verb
+
+            evaluation_verb.run(config[config.verb])
         else:
             _check_zoo(config)
             _check_output(config)
@@ -145,6 +150,9 @@ def build_parser() -> Parser:
     verbs.add_subcommand("search", _search_parser(), help="the same from scratch: the baseline")
     verbs.add_subcommand("predict", _predict_parser(), help="classify images with the network of a run")
     verbs.add_subcommand("report", _report_parser(), help="write the report of a run again, compared with others")
+    verbs.add_subcommand(
+        "leave-one-out", _evaluation_parser(), help="the paper's evaluation: every dataset is the target once"
+    )
     zoo = Parser(description="Look after a zoo of pretrained supernets.")
     verbs.add_subcommand("zoo", zoo, help="look after a zoo: list, show, verify, copy, push, pull, …")
     add_zoo_actions(zoo)  # a second level is added after the first is in place
@@ -280,6 +288,16 @@ def _report_parser() -> Parser:
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
+
+
+def _evaluation_parser() -> Parser:
+    return evaluation_parser(
+        _verb(
+            "Leave-one-out: every dataset is the target once and all others are its sources. Scratch, the chosen source, "
+            "the mixture of all, every single source and baselines are run, and the paper's tables and figures made of "
+            "them. It is a list of independent jobs: repeat the command to go on, here or on a Ray cluster."
+        )
+    )
 
 
 def _verb(description: str) -> Parser:

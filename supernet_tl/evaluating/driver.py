@@ -81,7 +81,7 @@ def run_jobs(
     lost: dict[str, int] = {}
 
     def tell() -> None:
-        num_done = len(listed) - len(state.waiting) - len(state.ready) - len(state.running) - len(state.stopped)
+        num_done = len(listed) - len(state.waiting) - len(state.ready) - len(state.running) - len(state.failed)
         progress(Progress(num_done, len(listed), len(state.failed), len(state.running)))
 
     with executor, _stopped_by_signals():
@@ -90,10 +90,12 @@ def run_jobs(
             while state.ready and len(state.running) < executor.capacity:
                 job = state.begin()
                 executor.submit(job.name, payload(job))
+                tell()
             for ended in executor.wait(_POLL):
                 if ended.error is None:
                     state.finish(ended.key)
                     finished.append(ended.key)
+                    tell()
                     continue
                 job = state.running[ended.key]
                 outcomes.put_failure(job.name, _attempt(ended))
@@ -101,8 +103,11 @@ def run_jobs(
                 counter[job.name] = counter.get(job.name, 0) + 1
                 again = counter[job.name] <= limit
                 say(f"{job}: {ended.error}{'; trying again' if again else '; given up for now'}")
-                state.give_back(ended.key) if again else state.fail(ended.key, ended.error)
-            tell()
+                if again:
+                    state.give_back(ended.key)
+                else:
+                    state.fail(ended.key, ended.error)
+                tell()
     return Sitting(tuple(finished), dict(state.failed), state.blocked())
 
 
@@ -120,10 +125,6 @@ class _State:
         self.waiting = {name for name in jobs if self.missing[name]}
         self.running: dict[str, Job] = {}
         self.failed: dict[str, str] = {}
-
-    @property
-    def stopped(self) -> Mapping[str, str]:
-        return self.failed
 
     def begin(self) -> Job:
         name = self.ready.popleft()

@@ -189,9 +189,29 @@ def show(plan: Plan, place: EvaluationFolder) -> dict[str, Any]:
     return summary
 
 
-def _work(
-    plan: Plan, place: EvaluationFolder, workplace: Workplace, workers: Workers, control: Control
-) -> Sitting:
+def show_finished(
+    recipe: EvaluationRecipe,
+    output: str | os.PathLike[str],
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    control: Control | None = None,
+) -> dict[str, Any]:
+    """Write tables and page of the jobs that are finished, and do none.
+
+    Raises:
+        EvaluationError: the output holds no evaluation, or one by another recipe.
+    """
+    place = folder_at(output, storage_options)
+    if differences := place.recipe().differences(recipe):
+        raise EvaluationError(
+            f"{place.address} holds an evaluation by another recipe (they differ in {', '.join(differences)}); give "
+            "the one that it was begun with."
+        )
+    facts = inspect_datasets(recipe.datasets, control or Control())
+    return show(make_plan(recipe, {dataset: found.fingerprint for dataset, found in facts.items()}), place)
+
+
+def _work(plan: Plan, place: EvaluationFolder, workplace: Workplace, workers: Workers, control: Control) -> Sitting:
     bar = StageProgress("evaluating", quiet=control.quiet)
 
     def payload(job: Job) -> dict[str, Any]:
@@ -221,9 +241,7 @@ def _work(
         bar.stop()
 
 
-def _check_zoo(
-    plan: Plan, place: EvaluationFolder, address: str, *, pretrain_missing: bool, control: Control
-) -> None:
+def _check_zoo(plan: Plan, place: EvaluationFolder, address: str, *, pretrain_missing: bool, control: Control) -> None:
     """Refuse a zoo that lacks entries which jobs still to be done start from, or have them made anew.
 
     Raises:
@@ -273,6 +291,7 @@ def _workplace(place: EvaluationFolder, zoo: str, workers: Workers, control: Con
             work=work,
             device=control.device,
             num_threads=workers.num_threads(control),
+            skip_corrupt=control.skip_corrupt,
             storage_options=place.storage_options,
         )
 

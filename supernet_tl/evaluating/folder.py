@@ -94,8 +94,8 @@ class EvaluationFolder:
         if differences := found.differences(recipe):
             told = "; ".join(f"{name}: there {old!r}, here {new!r}" for name, (old, new) in differences.items())
             raise EvaluationError(
-                f"{self.address} holds an evaluation by another recipe ({told}). Give the recipe that it was begun with, "
-                "or choose another --output; entries of its zoo are used again with --zoo "
+                f"{self.address} holds an evaluation by another recipe ({told}). Give the recipe that it was begun "
+                "with, or choose another --output; entries of its zoo are used again with --zoo "
                 f"{self.under('zoo')}."
             )
         if found != recipe:

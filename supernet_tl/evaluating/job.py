@@ -27,7 +27,8 @@ class Job:
     Attributes:
         kind: what is done.
         spec: plain JSON values: all that the outcome depends on, other jobs by their names.
-        tags: plain JSON values that tables find the job by, such as ``target``, ``seed``, ``arm``; not part of the name.
+        tags: plain JSON values that tables find the job by, such as ``target``, ``seed``, ``arm``; people see them in
+            the name, and its hash does not cover them.
         needs: names of jobs whose outcomes are read; the job can begin when all are finished.
     """
 

@@ -7,12 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from supernet_tl.evaluating.first_defaults import FIRST_DEFAULTS
 from supernet_tl.evaluating.job import Job
 from supernet_tl.evaluating.recipe import EvaluationRecipe, called
+from supernet_tl.evaluating.told_settings import FIRST_DEFAULTS, WARM_SETTINGS, told
 from supernet_tl.recipe import SELECTION_SETTINGS, Recipe
 
+_OF_SKETCH = (
+    *("image_size", "in_channels", "test_frac", "validation_frac", "max_search_images", "shots", "seed"),
+    *("sketch", "sketch_rank", "sketch_rows"),
+)
+"""Settings that a choice without probing depends on, beside those of selection."""
+
 _FINAL = ("finetune_epochs", "final", "finetune_lr", "finetune_batch_size", "drop_path_prob", "auxiliary_weight")
+"""Settings that a probe does not look at."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,8 @@ def make_plan(recipe: EvaluationRecipe, fingerprints: Mapping[str, str] | None =
     ``chosen``, ``weights_only``, ``architecture_only``), ``source`` (of arm ``source``), ``by`` (the selector whose
     choice it starts from) and ``schedule`` (null for the main one); those of a selection ``target``, ``seed`` and
     ``by``; of a pretraining ``source`` (null for a mixture), ``without`` (the target that a mixture leaves out) and
-    ``seed``; of a baseline ``target``, ``seed`` and ``arm``. Datasets are called as :func:`supernet_tl.evaluating.recipe.called` says.
+    ``seed``; of a baseline ``target``, ``seed`` and ``arm``. Datasets are called as
+    :func:`supernet_tl.evaluating.recipe.called` says.
 
     Args:
         recipe: of the evaluation.
@@ -116,7 +124,7 @@ class _Maker:
         spec = {
             "sources": list(sources),
             "fingerprints": self._fingerprints(sources),
-            "settings": _told(recipe.to_dict(), leave_out=()),
+            "settings": told(recipe),
         }
         tags = {
             "source": called(sources[0]) if without is None else None,
@@ -134,7 +142,7 @@ class _Maker:
             "fingerprints": self._fingerprints([target]),
             "select": by,
             "among": {called(source): job.name for source, job in singles.items()},
-            "settings": _told(recipe.to_dict(), leave_out=leave_out),
+            "settings": told(recipe, leave_out),
         }
         needs = tuple(job.name for job in singles.values())
         return Job("select", spec, {"target": called(target), "by": by, "seed": seed}, needs)
@@ -151,12 +159,12 @@ class _Maker:
         by: str | None = None,
         schedule: str | None = None,
     ) -> Job:
-        leave_out = tuple(SELECTION_SETTINGS) + (_WARM if start["from"] == "scratch" else ())
+        leave_out = tuple(SELECTION_SETTINGS) + (WARM_SETTINGS if start["from"] == "scratch" else ())
         spec = {
             "target": target,
             "fingerprints": self._fingerprints([target]),
             "start": dict(start),
-            "settings": _told(recipe.to_dict(), leave_out=leave_out),
+            "settings": told(recipe, leave_out),
             "measure": self.recipe.measure,
         }
         tags = {"target": called(target), "arm": arm, "source": source, "by": by, "schedule": schedule, "seed": seed}
@@ -181,7 +189,7 @@ class _Maker:
             "selection": selection.name,
             "like": like,
             "baseline": dict(self.recipe.baseline),
-            "settings": _told(recipe.to_dict(), leave_out=tuple(SELECTION_SETTINGS) + _WARM),
+            "settings": told(recipe, tuple(SELECTION_SETTINGS) + WARM_SETTINGS),
             "measure": self.recipe.measure,
         }
         others = tuple(job.name for job in runs.values()) if chosen is None else (chosen.name,)
@@ -194,24 +202,3 @@ class _Maker:
 
 def _selected(selection: Job) -> dict[str, Any]:
     return {"from": "selected", "job": selection.name}
-
-
-def _told(settings: Mapping[str, Any], leave_out: Sequence[str]) -> dict[str, Any]:
-    """The settings that differ from the first defaults, so that a setting which is new changes no name."""
-    return {name: value for name, value in settings.items() if value != FIRST_DEFAULTS[name] and name not in leave_out}
-
-
-_OF_SKETCH = ("image_size", "in_channels", "test_frac", "validation_frac", "max_search_images", "shots", "seed") + (
-    "sketch",
-    "sketch_rank",
-    "sketch_rows",
-)
-_WARM = tuple(name for name in FIRST_DEFAULTS if name.startswith("warm_")) + (
-    "warmup_epochs",
-    "head_epochs",
-    "held_alpha_epochs",
-    "arch_lr_factor",
-    "source_pull",
-    "reestimate_batch_norm",
-)
-"""Settings that a search from scratch does not look at."""

@@ -7,7 +7,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -23,10 +23,10 @@ from supernet_tl.choosing.probing import Prober
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet
 from supernet_tl.errors import EvaluationError
-from supernet_tl.evaluating.first_defaults import FIRST_DEFAULTS
 from supernet_tl.evaluating.job import Job
 from supernet_tl.evaluating.measure import curve_of, measure_baseline, measure_run
 from supernet_tl.evaluating.outcomes import Outcomes
+from supernet_tl.evaluating.told_settings import recipe_of
 from supernet_tl.prepared_data import PreparedData
 from supernet_tl.pretraining import pretrain
 from supernet_tl.recipe import Recipe
@@ -44,6 +44,7 @@ class Workplace:
         work: local folder for what a job leaves while it runs; removed when it is finished.
         device: as :class:`supernet_tl.Control` takes it.
         num_threads: of PyTorch on a CPU; its own choice when absent.
+        skip_corrupt: leave unreadable images out instead of refusing the set.
         storage_options: of outcomes and zoo, where they are URLs.
     """
 
@@ -52,6 +53,7 @@ class Workplace:
     work: str
     device: str = "auto"
     num_threads: int | None = None
+    skip_corrupt: bool = False
     storage_options: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -119,13 +121,11 @@ class _Bench:
 
     @property
     def control(self) -> Control:
-        return Control(device=self.place.device, quiet=True, health=False)
+        return Control(device=self.place.device, quiet=True, skip_corrupt=self.place.skip_corrupt, health=False)
 
     @property
     def recipe(self) -> Recipe:
-        known = {one.name for one in fields(Recipe)}
-        first = {name: value for name, value in FIRST_DEFAULTS.items() if name in known}
-        return Recipe.from_options({**first, **self.spec["settings"]})
+        return recipe_of(self.spec["settings"])
 
     @property
     def folder(self) -> Path:
@@ -141,10 +141,13 @@ class _Bench:
         return open_zoo(self.place.zoo, to_write=to_write, storage_options=options)
 
     def target(self) -> ImageSet:
-        return _checked(self.spec["target"], self.spec["fingerprints"][0])
+        return _checked(self.spec["target"], self.spec["fingerprints"][0], self.place.skip_corrupt)
 
     def data(self, recipe: Recipe) -> PreparedData:
-        return _prepared(self.spec["target"], self.spec["fingerprints"][0], recipe)
+        """Split and decoded images; kept, for the next job is often on the same."""
+        names = ("image_size", "in_channels", "seed", "test_frac", "validation_frac", "max_search_images", "shots")
+        settings = tuple((name, getattr(recipe, name)) for name in names)
+        return _prepared(self.spec["target"], self.spec["fingerprints"][0], self.place.skip_corrupt, settings)
 
     def result_of(self, name: str) -> dict[str, Any]:
         result: dict[str, Any] = self.outcomes.get(name)["result"]
@@ -177,15 +180,16 @@ def missing_entries(zoo: zoo_store.Zoo, names: list[str]) -> str:
     """What to say of finished pretrainings whose entries the zoo does not hold."""
     listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
     return (
-        f"the zoo {zoo.address!r} does not hold the entries of {len(names)} finished pretraining jobs ({listed}); expected "
-        "the zoo that the evaluation was begun with. Give it with --zoo, or repeat the command with --pretrain-missing "
-        "to make them anew."
+        f"the zoo {zoo.address!r} does not hold the entries of {len(names)} finished pretraining jobs ({listed}); "
+        "expected the zoo that the evaluation was begun with. Give it with --zoo, or repeat the command with "
+        "--pretrain-missing to make them anew."
     )
 
 
 def _pretrain(bench: _Bench) -> dict[str, Any]:
     spec = bench.spec
-    sources = [_checked(*pair) for pair in zip(spec["sources"], spec["fingerprints"], strict=True)]
+    pairs = zip(spec["sources"], spec["fingerprints"], strict=True)
+    sources = [_checked(source, fingerprint, bench.place.skip_corrupt) for source, fingerprint in pairs]
     entry = pretrain(
         sources,
         bench.zoo(to_write=True),
@@ -278,30 +282,26 @@ _KINDS: Mapping[str, Callable[[_Bench], dict[str, Any]]] = {
 }
 
 
-def _checked(dataset: str, fingerprint: str | None) -> ImageSet:
+def _checked(dataset: str, fingerprint: str | None, skip_corrupt: bool) -> ImageSet:
     """An image set, whose images are those that the job was planned for."""
-    images = _opened(dataset)
+    images = _opened(dataset, skip_corrupt)
     if fingerprint is not None and images.fingerprint() != fingerprint:
         _opened.cache_clear()
         raise EvaluationError(
             f"{dataset} holds other images here than when the evaluation was planned (fingerprint "
-            f"{images.fingerprint()[:12]}, expected {fingerprint[:12]}). Repeat the command, so that it is planned with "
-            "the images there are now; on several nodes, give each the same images."
+            f"{images.fingerprint()[:12]}, expected {fingerprint[:12]}). Repeat the command, so that it is planned "
+            "with the images there are now; on several nodes, give each the same images."
         )
     return images
 
 
 @lru_cache(maxsize=32)
-def _opened(dataset: str) -> ImageSet:
-    return Control(quiet=True).open(dataset)
+def _opened(dataset: str, skip_corrupt: bool) -> ImageSet:
+    return Control(quiet=True, skip_corrupt=skip_corrupt).open(dataset)
 
 
 @lru_cache(maxsize=2)
-def _prepared_by(dataset: str, fingerprint: str | None, settings: tuple[tuple[str, Any], ...]) -> PreparedData:
-    return Control(quiet=True).prepare(_checked(dataset, fingerprint), Recipe(**dict(settings)))
-
-
-def _prepared(dataset: str, fingerprint: str | None, recipe: Recipe) -> PreparedData:
-    """Split and decoded images; kept, for the next job is often on the same."""
-    names = ("image_size", "in_channels", "seed", "test_frac", "validation_frac", "max_search_images", "shots")
-    return _prepared_by(dataset, fingerprint, tuple((name, getattr(recipe, name)) for name in names))
+def _prepared(
+    dataset: str, fingerprint: str | None, skip_corrupt: bool, settings: tuple[tuple[str, Any], ...]
+) -> PreparedData:
+    return Control(quiet=True).prepare(_checked(dataset, fingerprint, skip_corrupt), Recipe(**dict(settings)))

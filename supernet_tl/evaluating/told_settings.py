@@ -1,8 +1,13 @@
-"""What jobs are named against: the settings as they were when jobs were first named."""
+"""Settings as a job tells them: those that differ from what they were when jobs were first named."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
+
+from supernet_tl.recipe import Recipe
 
 FIRST_DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
@@ -79,3 +84,29 @@ FIRST_DEFAULTS: Mapping[str, Any] = MappingProxyType(
 )
 """A job's name covers the settings that differ from these. A setting that is added to the recipe is added here with the
 value that stands for what was done before; none of these values is ever changed, whatever becomes of the defaults."""
+
+WARM_SETTINGS = (
+    *("warm_schedule", "warm_lr_factor", "warm_weight_decay_factor", "warmup_epochs", "head_epochs"),
+    *("held_alpha_epochs", "arch_lr_factor", "source_pull", "reestimate_batch_norm", "warm_parts", "warm_cells"),
+)
+"""Settings that a search from scratch does not look at."""
+
+
+def told(recipe: Recipe, leave_out: Collection[str] = ()) -> dict[str, Any]:
+    """The settings of a recipe that differ from the first defaults, so that a setting which is new changes no name.
+
+    Args:
+        recipe: the settings.
+        leave_out: names of those that the job does not depend on.
+    """
+    return {
+        name: value
+        for name, value in recipe.to_dict().items()
+        if value != FIRST_DEFAULTS[name] and name not in leave_out
+    }
+
+
+def recipe_of(settings: Mapping[str, Any]) -> Recipe:
+    """The recipe that :func:`told` told of."""
+    known = {one.name for one in fields(Recipe)}
+    return Recipe.from_options({name: value for name, value in {**FIRST_DEFAULTS, **settings}.items() if name in known})

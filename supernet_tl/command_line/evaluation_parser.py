@@ -1,0 +1,82 @@
+"""The switches of ``leave-one-out``; nothing heavy is imported for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supernet_tl.command_line.parser import Parser
+
+FIELDS = (
+    *("datasets", "targets", "seeds", "select", "arms", "shared", "pretraining", "mixture", "target", "transfer"),
+    *("per_source", "per_target", "schedules", "baseline", "pretraining_seed", "measure"),
+)
+"""What a recipe file may hold, beside the switches: the fields of the evaluation's recipe."""
+
+_LISTS = {
+    "datasets": "image sets, each the target once and a source of all others",
+    "targets": "those that are targets (default: all)",
+    "select": "selectors to compare; the first chooses for the arms that start from one source (default: nearest)",
+    "arms": "what is run beside scratch and the chosen source (default: scratch_twice, sources, mixture, weights_only, "
+    "timm_parameters, timm_time; also architecture_only)",
+}
+_SETTINGS = {
+    "shared": "settings of all runs and pretrainings",
+    "pretraining": "settings of pretraining",
+    "mixture": "settings of pretraining a mixture",
+    "target": "settings of every run on a target",
+    "transfer": "settings of warm starts",
+    "per_source": "settings of single sources, by dataset",
+    "per_target": "settings of single targets, by dataset",
+    "schedules": "further settings of warm starts, by name, to compare",
+    "baseline": "of the timm arms: model, image_size, lr, head_lr_factor",
+}
+
+
+def evaluation_parser(parser: Parser) -> Parser:
+    """Add the switches to a verb's parser, which has ``--config`` already."""
+    parser.add_argument("--output", type=str, metavar="DIR", help="folder or URL of the evaluation (not for --dry-run)")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and what it will cost; do nothing")
+    parser.add_argument(
+        "--report-only",
+        action="store_true",
+        help="write tables and page of the jobs that are finished; do nothing else",
+    )
+    work = parser.add_argument_group("who does the jobs")
+    work.add_argument("--executor", type=str, default="local", help="local or ray (default: local)")
+    work.add_argument(
+        "--num-workers",
+        type=int | None,
+        metavar="N",
+        help="jobs at a time (default: one for each GPU, or for every two CPU cores; on Ray as many as fit)",
+    )
+    work.add_argument("--retries", type=int, default=1, help="of a job that failed (default: 1)")
+    work.add_argument("--cpus-per-job", type=float, default=1.0, help="of a Ray cluster (default: 1)")
+    work.add_argument(
+        "--gpus-per-job", type=float, default=0.0, help="of a Ray cluster; may be a fraction (default: 0)"
+    )
+    work.add_argument("--ray-address", type=str, metavar="ADDRESS", help="auto, ray://HOST:PORT (default: a local Ray)")
+    work.add_argument("--work", type=str, metavar="DIR", help="local folder for running jobs (default: OUTPUT/work)")
+    work.add_argument("--zoo", type=str, metavar="ZOO", help="of pretrained sources (default: OUTPUT/zoo)")
+    work.add_argument(
+        "--pretrain-missing", action="store_true", help="make entries anew that finished jobs name and ZOO lacks"
+    )
+    work.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    work.add_argument("--skip-corrupt", action="store_true", help="leave unreadable images out, and count them")
+    work.add_argument("--offline", action="store_true", help="ask no network, as SUPERNET_TL_OFFLINE=1 does")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
+    recipe = parser.add_argument_group("recipe, usually in files given with --config")
+    for name, text in _LISTS.items():
+        recipe.add_argument(f"--{name.replace('_', '-')}", type=list[str] | None, metavar="LIST", help=text)
+    recipe.add_argument("--seeds", type=list[int] | None, metavar="LIST", help="of the targets (default: [0, 1, 2])")
+    for name, text in _SETTINGS.items():
+        recipe.add_argument(f"--{name.replace('_', '-')}", type=dict[str, Any] | None, metavar="SETTINGS", help=text)
+    recipe.add_argument(
+        "--pretraining-seed",
+        type=int | None,
+        default=0,
+        metavar="N",
+        help="of every pretraining; null: each run starts from supernets of its own seed (default: 0)",
+    )
+    recipe.add_argument("--measure", type=str | None, metavar="PART", help="test or validation (default: test)")
+    return parser

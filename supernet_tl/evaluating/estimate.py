@@ -1,0 +1,234 @@
+"""What a plan will cost, from step times that are measured on this machine."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch import nn
+
+import darts
+from supernet_tl import adapters
+from supernet_tl.control import Control
+from supernet_tl.data.album.lookup import find
+from supernet_tl.errors import SupernetTLError
+from supernet_tl.evaluating.job import Job
+from supernet_tl.evaluating.plan import Plan
+from supernet_tl.evaluating.told_settings import recipe_of
+from supernet_tl.recipe import Recipe
+
+_TIMED_STEPS = 3
+_CLASSES = 20
+_UNKNOWN = 800, 20  # a Meta-Album Micro set
+_HALVES = 2
+_OPENML = "openml:"
+
+
+@dataclass
+class _Kind:
+    jobs: int = 0
+    steps: int = 0
+    hours: float = 0.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The cost of a plan.
+
+    Attributes:
+        device: that step times were measured on.
+        on_gpu: whether it is a GPU.
+        kinds: jobs, training steps and hours by kind of job.
+        measured: seconds of one step, by what was trained.
+        notes: what a person should know, in sentences without a full stop.
+    """
+
+    device: str
+    on_gpu: bool
+    kinds: Mapping[str, _Kind]
+    measured: Mapping[str, float]
+    notes: Sequence[str] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The cost as plain JSON values; hours are those of one job after another."""
+        return {
+            "device": self.device,
+            "on_gpu": self.on_gpu,
+            "kinds": {name: asdict(kind) for name, kind in self.kinds.items()},
+            "steps": sum(kind.steps for kind in self.kinds.values()),
+            "hours": sum(kind.hours for kind in self.kinds.values()),
+            "measured": dict(self.measured),
+            "notes": list(self.notes),
+        }
+
+
+def estimate(plan: Plan, control: Control) -> Estimate:
+    """Measure a step of each network that the plan trains, and multiply.
+
+    Datasets are not downloaded for it: those of OpenML have the sizes of Meta-Album's table, others are opened.
+    """
+    meter = _Meter(control)
+    kinds: dict[str, _Kind] = {}
+    for job in plan.jobs.values():
+        kind = kinds.setdefault(job.kind, _Kind())
+        kind.jobs += 1
+        for steps, seconds in meter.of(job):
+            kind.steps += steps
+            kind.hours += steps * seconds / 3600
+    device = adapters.torch_device(control.device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one process"
+    return Estimate(name, device.type == "cuda", kinds, meter.measured, tuple(dict.fromkeys(meter.notes)))
+
+
+class _Meter:
+    def __init__(self, control: Control) -> None:
+        self.control = control
+        self.device = adapters.torch_device(control.device)
+        self.measured: dict[str, float] = {}
+        self.notes: list[str] = []
+        self.size_of = cache(self._size_of)
+
+    def of(self, job: Job) -> list[tuple[int, float]]:
+        """Steps and seconds a step of each stage of a job."""
+        recipe = recipe_of(job.spec["settings"])
+        if job.kind == "pretrain":
+            images = sum(self._search_images(dataset, recipe) for dataset in job.spec["sources"])
+            return [self._searching(recipe, images, recipe.epochs)]
+        images = self._search_images(job.spec["target"], recipe)
+        if job.kind == "select":
+            if job.spec["select"] != "probe":
+                return []
+            return [self._searching(recipe, images, recipe.probe_epochs)] * (recipe.probe_candidates + 1)
+        if job.kind == "run":
+            batch = recipe.finetune_batch_size or recipe.batch_size
+            steps = recipe.finetune_epochs * max(1, images // batch)
+            return [self._searching(recipe, images, recipe.epochs), (steps, self._final_step(recipe, batch))]
+        self.notes.append("baselines are counted with no steps of their own; the timed one takes what a transfer takes")
+        return []
+
+    def _searching(self, recipe: Recipe, images: int, epochs: int) -> tuple[int, float]:
+        return epochs * max(1, images // _HALVES // recipe.batch_size), self._search_step(recipe)
+
+    def _search_images(self, dataset: str, recipe: Recipe) -> int:
+        num_images, num_classes = self.size_of(dataset)
+        found = round(num_images * (1 - recipe.test_frac) * (1 - recipe.validation_frac / (1 - recipe.test_frac)))
+        caps = [recipe.max_search_images, None if recipe.shots is None else recipe.shots * num_classes]
+        return min([found, *(cap for cap in caps if cap is not None)])
+
+    def _size_of(self, dataset: str) -> tuple[int, int]:
+        try:
+            if dataset.startswith(_OPENML):
+                version = find(dataset.removeprefix(_OPENML))
+                if version.num_images is not None and version.num_classes is not None:
+                    return version.num_images, version.num_classes
+            images = self.control.open(dataset)
+        except (SupernetTLError, ValueError) as error:
+            self.notes.append(
+                f"{dataset} cannot be opened ({error}); counted as {_UNKNOWN[0]} images in {_UNKNOWN[1]} classes"
+            )
+            return _UNKNOWN
+        return len(images), len(images.class_names)
+
+    def _search_step(self, recipe: Recipe) -> float:
+        told = (
+            f"search step, {recipe.space}, {recipe.channels} channels, {recipe.num_cells} cells, "
+            f"{recipe.image_size} px, batch {recipe.batch_size}, {recipe.order} order, {recipe.perturbation} perturbation"
+        )
+        return self._timed(told, partial(self._make_search_step, recipe))
+
+    def _final_step(self, recipe: Recipe, batch: int) -> float:
+        inherited = recipe.final == "inherit"
+        channels = recipe.channels if inherited else recipe.retrain_channels
+        cells = recipe.num_cells if inherited else recipe.retrain_num_cells
+        told = (
+            f"step of the final network, {recipe.space}, {channels} channels, {cells} cells, {recipe.image_size} px, "
+            f"batch {batch}"
+        )
+        return self._timed(told, partial(self._make_final_step, recipe, channels, cells, batch))
+
+    def _timed(self, told: str, make: Callable[[], Callable[[], None]]) -> float:
+        """The median of a few steps after a first one."""
+        if told not in self.measured:
+            step = make()
+            step()
+            self._finish()
+            times = []
+            for _ in range(_TIMED_STEPS):
+                started = time.perf_counter()
+                step()
+                self._finish()
+                times.append(time.perf_counter() - started)
+            self.measured[told] = statistics.median(times)
+        return self.measured[told]
+
+    def _finish(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def _batch(self, recipe: Recipe, size: int) -> darts.Batch:
+        shape = (size, recipe.in_channels, recipe.image_size, recipe.image_size)
+        images = torch.randn(shape, device=self.device)
+        return images, torch.randint(_CLASSES, (size,), device=self.device)
+
+    def _make_search_step(self, recipe: Recipe) -> Callable[[], None]:
+        net = darts.Supernet(
+            darts.SPACES[recipe.space],
+            _CLASSES,
+            recipe.channels,
+            recipe.num_cells,
+            recipe.in_channels,
+            stem=recipe.stem,
+        ).to(self.device)
+        weights = torch.optim.SGD(net.weight_parameters(), lr=recipe.weight_lr, momentum=recipe.weight_momentum)
+        alphas = torch.optim.Adam(net.arch_parameters(), lr=recipe.arch_lr)
+        batch = self._batch(recipe, recipe.batch_size)
+
+        def perturb(mixing: darts.MixingWeights) -> darts.MixingWeights:
+            if recipe.perturbation == "random":
+                return darts.perturb_random(mixing, recipe.max_radius)
+            if recipe.perturbation == "adversarial":
+                return darts.perturb_adversarial(net, mixing, *batch, recipe.max_radius, recipe.attack_steps)
+            return mixing
+
+        def step() -> None:
+            darts.search_step(
+                net,
+                nn.functional.cross_entropy,
+                batch,
+                batch,
+                weights,
+                alphas,
+                perturb=perturb,
+                order=recipe.order,
+                num_micro_batches=recipe.num_micro_batches,
+            )
+
+        return step
+
+    def _make_final_step(self, recipe: Recipe, channels: int, cells: int, batch_size: int) -> Callable[[], None]:
+        space = darts.SPACES[recipe.space]
+        alphas = torch.zeros(darts.Supernet(space, 2, 2, 3).normal_alpha.shape)
+        net = darts.DiscreteNetwork(
+            darts.discretize(space, alphas, alphas),
+            _CLASSES,
+            channels,
+            cells,
+            in_channels=recipe.in_channels,
+            stem=recipe.stem,
+        ).to(self.device)
+        optimizer = torch.optim.SGD(net.parameters(), lr=recipe.finetune_lr, momentum=recipe.weight_momentum)
+        images, labels = self._batch(recipe, batch_size)
+
+        def step() -> None:
+            optimizer.zero_grad()
+            found = net(images)
+            logits = found[0] if isinstance(found, tuple) else found
+            nn.functional.cross_entropy(logits, labels).backward()
+            optimizer.step()
+
+        return step
