@@ -137,7 +137,7 @@ class _Meter:
     def _search_step(self, recipe: Recipe) -> float:
         told = (
             f"search step, {recipe.space}, {recipe.channels} channels, {recipe.num_cells} cells, "
-            f"{recipe.image_size} px, batch {recipe.batch_size}, {recipe.order} order, {recipe.perturbation} perturbation"
+            f"{recipe.image_size} px, batch {recipe.batch_size}, {recipe.order} order, {recipe.perturbation} noise"
         )
         return self._timed(told, partial(self._make_search_step, recipe))
 

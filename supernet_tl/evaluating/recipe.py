@@ -201,7 +201,7 @@ def _list_faults(recipe: EvaluationRecipe) -> Iterator[str]:
 
 def _settings_faults(recipe: EvaluationRecipe) -> Iterator[str]:
     if len(recipe.datasets) < 3:
-        yield f"there are {len(recipe.datasets)} datasets; expected three or more: a target, and two sources to choose of"
+        yield f"there are {len(recipe.datasets)} datasets; expected three or more: a target and two sources for it"
     names = [called(one) for one in recipe.datasets]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"several datasets are called {name!r} in tables; rename all folders of that name but one"
