@@ -35,11 +35,13 @@ class Cell:
         shade: from 0 to 1; None for a cell that stands for nothing.
         text: written into the cell where there is room.
         title: what the cell says to a reader that points at it.
+        jobs: of an evaluation that it comes from, as its page understands them; empty elsewhere.
     """
 
     shade: float | None
     text: str
     title: str
+    jobs: str = ""
 
 
 @dataclass(frozen=True)
