@@ -94,6 +94,11 @@ def finetune_pretrained(
     and the learning rates fall along a cosine of its part that is spent, step by step, so that they end at 0 whatever
     the speed (Li et al. 2020, arXiv:1905.04753). Repeating a call goes on from its last whole epoch.
 
+    The default rates come from a short trial, one seed, five epochs of 200 images at 64 pixels in batches of 32, judged
+    on 100 validation images or fewer: with at most 60,000 parameters (0.02, times 10) reached 0.42 on ``pocket:digits``
+    and 0.94 on ``pocket:photos``, (0.05, times 1) 0.48 and 0.91; the whole network 0.65 and 0.78 on digits. Rates of
+    0.05 times 3 and 0.1 did worse with 60,000 parameters. So the defaults are sensible, not tuned: try both.
+
     Args:
         folder: of this run; gets ``checkpoints/finetune.ckpt`` and ``logs/finetune/``.
         data: the target, in the size that the network is to see.
