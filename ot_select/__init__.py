@@ -10,6 +10,7 @@ from ot_select.distances.protocol import DatasetDistance, DistanceResult, class_
 from ot_select.distances.sinkhorn import entropic_coupling
 from ot_select.embedding.embedder import Embedder, parse_embedder
 from ot_select.embedding.identity import EmbedderIdentity
+from ot_select.embedding.networks import pretrained_network
 from ot_select.errors import (
     CloudError,
     DimensionMismatchError,
@@ -94,6 +95,7 @@ __all__ = [
     "parse_distance",
     "parse_embedder",
     "pearson",
+    "pretrained_network",
     "rank",
     "rank_randomly",
     "regret",

@@ -30,7 +30,7 @@ from supernet_tl.recipe import Recipe
 from supernet_tl.run_folder import RunFolder
 from supernet_tl.training.divergence import is_finite
 from supernet_tl.training.history import EpochRow, read_csv, write_csv
-from supernet_tl.training.scores import score_names
+from supernet_tl.training.scores import named_scores
 from supernet_tl.training.search_module import SearchModule
 from supernet_tl.training.stages import run_stage, scores_on
 from supernet_tl.training.stopping import AccuracyPlateau, ArchitectureStability, StopRule
@@ -69,7 +69,7 @@ class Searched:
     def scores(self, data: PreparedData, device: str) -> dict[str, float | None]:
         """Scores after the last epoch, by name; this touches the test images."""
         test = scores_on(self.module, evaluation_loader(data.test), device)
-        return _named(validation=self.rows[-1].validation_scores, test=test)
+        return named_scores(validation=self.rows[-1].validation_scores, test=test)
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,9 @@ class Trained:
         """Scores after the last epoch, by name; this touches the test images."""
         module = TrainModule(self.classifier.network, seed=self.seed)
         parts = {"validation": data.validation, "test": data.test}
-        return _named(**{name: scores_on(module, evaluation_loader(part), device) for name, part in parts.items()})
-
-
-def _named(**scores: Sequence[float | None]) -> dict[str, float | None]:
-    """Scores by split as one table, by names such as ``test_macro_f1``."""
-    return {
-        name: value for split, values in scores.items() for name, value in zip(score_names(split), values, strict=True)
-    }
+        return named_scores(
+            **{name: scores_on(module, evaluation_loader(part), device) for name, part in parts.items()}
+        )
 
 
 def search_supernet(

@@ -55,3 +55,7 @@ class NetworkFileError(SupernetTLError):
 
 class ConflictingPackageError(ImportError):
     """Another distribution puts modules where this project's packages live."""
+
+
+class BaselineError(SupernetTLError):
+    """A baseline that cannot be made as asked."""

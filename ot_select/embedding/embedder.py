@@ -1,10 +1,9 @@
 """From images to features: a pretrained network, its weights pinned, its preprocessing its own."""
 
-import difflib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import get_args
 
 import torch
 from torch import nn
@@ -12,9 +11,10 @@ from torch import nn
 from ot_select.arrays import check_positive_int
 from ot_select.embedding.cache import EmbeddingCache, default_cache_dir, image_keys
 from ot_select.embedding.identity import EmbedderIdentity, Precision
-from ot_select.embedding.lite0 import LITE0_NAME, lite0_file, read_lite0
-from ot_select.embedding.weights import first_line, hub_file, load_state, read_state, weights_sha256
-from ot_select.errors import EmbedderError, OptionError, WeightsError
+from ot_select.embedding.lite0 import LITE0_NAME
+from ot_select.embedding.networks import pretrained_network
+from ot_select.embedding.weights import weights_sha256
+from ot_select.errors import EmbedderError, OptionError
 
 DEFAULT_NAME = "resnet18.tv_in1k"
 _IMAGES_AT_ONCE = 1024
@@ -77,7 +77,7 @@ class Embedder:
         self._precision = precision
         # Networks draw their initial weights from torch's global generator: leave it as it was.
         with torch.random.fork_rng(devices=[]):
-            network, config = _pretrained(name, None if weights is None else Path(weights), self._image_size)
+            network, config = pretrained_network(name, None if weights is None else Path(weights), self._image_size)
         network = network.requires_grad_(False).eval()
         self._network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._mean = torch.tensor(config["mean"], device=self._device).view(1, 3, 1, 1)
@@ -209,53 +209,3 @@ def parse_embedder(text: str) -> tuple[str, Path | None]:
 
 def _looks_like_a_file(text: str) -> bool:
     return text.endswith(_WEIGHT_SUFFIXES) or os.sep in text
-
-
-def _pretrained(name: str, weights: Path | None, image_size: int) -> tuple[nn.Module, dict[str, Any]]:
-    """The network with its weights and without classifier, and timm's description of it."""
-    network, config = _empty_network(name, image_size)
-    named = config.get("classifier") or ()
-    classifier: tuple[str, ...] = (named,) if isinstance(named, str) else tuple(named)
-    if weights is not None:
-        load_state(network, read_state(weights), classifier, str(weights))
-        return network, config
-    bundled = lite0_file() if name == LITE0_NAME else None
-    if bundled is not None:
-        load_state(network, read_lite0(bundled), classifier, str(bundled))
-        return network, config
-    return _published_network(name, hub_file(name, config)), config
-
-
-def _empty_network(name: str, image_size: int) -> tuple[nn.Module, dict[str, Any]]:
-    import timm
-
-    architecture, _, tag = name.partition(".")
-    if not timm.is_model(architecture) or (tag and name not in timm.list_pretrained(f"{architecture}.*")):
-        known = timm.list_models() + timm.list_pretrained()
-        close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"Close to it: {', '.join(close)}." if close else "timm.list_models() lists them all."
-        raise EmbedderError(f"timm knows no network {name!r}. {hint}")
-    network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
-    config = cast(dict[str, Any], network.pretrained_cfg)
-    wanted = config["input_size"][-1]
-    if config.get("fixed_input_size") and wanted != image_size:
-        raise EmbedderError(
-            f"The network {name!r} takes images of {wanted} pixels only, but image_size is {image_size}. "
-            f"Give image_size={wanted}, or use a convolutional network."
-        )
-    return network, config
-
-
-def _published_network(name: str, path: Path) -> nn.Module:
-    """The network with the weights that timm publishes, through timm's own conversion, all of them or none."""
-    import timm
-
-    try:
-        network: nn.Module = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
-    except Exception as error:  # a damaged file can make its reader raise anything
-        raise WeightsError(
-            f"The published weights of {name!r} do not load ({first_line(error)}). "
-            f"Delete {path} and fetch it again, or upgrade timm."
-        ) from error
-    network.reset_classifier(0)  # type: ignore[operator]  # timm's networks have it, nn.Module does not declare it
-    return network

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,12 @@ class History(Callback):
 
     Args:
         stage: name of the rows' stage.
+        clock: gives seconds, from any beginning; the wall's when absent.
     """
 
-    def __init__(self, stage: str) -> None:
+    def __init__(self, stage: str, clock: Callable[[], float] = time.perf_counter) -> None:
         self.stage = stage
+        self.clock = clock
         self.rows: list[EpochRow] = []
         self.normal_mixing: list[Tensor] = []
         self.reduction_mixing: list[Tensor] = []
@@ -52,11 +55,11 @@ class History(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the epoch's clock."""
-        self._started = time.perf_counter()
+        self._started = self.clock()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the epoch's row."""
-        seconds = (self.rows[-1].seconds if self.rows else 0.0) + time.perf_counter() - self._started
+        seconds = (self.rows[-1].seconds if self.rows else 0.0) + self.clock() - self._started
         found: dict[str, Any] = {
             name: finite_or_none(float(trainer.callback_metrics[name]))
             for name in _METRICS
@@ -168,7 +171,9 @@ class ProgressReport(Callback):
         self.history = history
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin the bar, at the epoch the run resumes from."""
+        """Begin the bar, at the epoch the run resumes from; without a number of epochs there is none, but lines."""
+        if not _is_limited(trainer):
+            return
         self.progress.start(int(trainer.num_training_batches) * (trainer.max_epochs or 1))
         self.progress.advance(int(trainer.num_training_batches) * trainer.current_epoch)
 
@@ -182,7 +187,8 @@ class ProgressReport(Callback):
         """Show the epoch's accuracy."""
         row = self.history.rows[-1]
         accuracy = "" if row.validation_accuracy is None else f"validation accuracy {row.validation_accuracy:.3f}"
-        self.progress.note(f"epoch {row.epoch}/{trainer.max_epochs}", accuracy)
+        position = f"epoch {row.epoch}/{trainer.max_epochs}" if _is_limited(trainer) else f"epoch {row.epoch}"
+        self.progress.note(position, accuracy)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """End the bar."""
@@ -191,3 +197,8 @@ class ProgressReport(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Leave the terminal clean when training is interrupted."""
         self.progress.stop()
+
+
+def _is_limited(trainer: Trainer) -> bool:
+    """Whether a number of epochs was asked for; -1 stands for none."""
+    return trainer.max_epochs != -1

@@ -83,7 +83,7 @@ class ClassificationModule(LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Go on from finite numbers only: at the end of an epoch, before they are validated and saved."""
-        if self.trainer.is_last_batch:
+        if self.trainer.is_last_batch or self.trainer.should_stop:
             require_finite_state(self, batch_idx)
 
     def augmented(self, batch: Batch) -> tuple[Tensor, Tensor]:

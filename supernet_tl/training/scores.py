@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -57,3 +58,10 @@ def score_metrics(num_classes: int, split: str) -> MetricCollection:
 def score_names(split: str) -> tuple[str, ...]:
     """What summaries, cards and logs call a split's scores, such as ``test_macro_f1``."""
     return tuple(f"{split}_{name}" for name in Scores._fields)
+
+
+def named_scores(**scores: Sequence[float | None]) -> dict[str, float | None]:
+    """Scores by split as one table, by names such as ``test_macro_f1``."""
+    return {
+        name: value for split, values in scores.items() for name, value in zip(score_names(split), values, strict=True)
+    }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,14 @@ def run_stage(
     validation_loader: Loader,
     *,
     stage: str,
-    num_epochs: int,
+    num_epochs: int | None,
     folder: Path,
     device: str = "auto",
     gradient_clip: float | None = None,
     stop_rules: Sequence[StopRule] = (),
     title: str | None = None,
     quiet: bool = False,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> History:
     """Train a module for a number of epochs, with a checkpoint after each, and go on from one that is there.
 
@@ -42,13 +44,14 @@ def run_stage(
         train_loader: its training batches.
         validation_loader: evaluated after every epoch.
         stage: names rows, checkpoint and logs.
-        num_epochs: of the whole stage.
+        num_epochs: of the whole stage; when absent, a stop rule ends it.
         folder: gets ``checkpoints/STAGE.ckpt`` and ``logs/STAGE/``.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, ``mps``.
         gradient_clip: norm for modules with automatic optimization.
         stop_rules: may end the stage before its last epoch; the reason is in the record's last row.
         title: of the progress bar.
         quiet: show nothing.
+        clock: gives the seconds of the record.
 
     Returns:
         The record of all epochs, those before an interruption included.
@@ -62,11 +65,11 @@ def run_stage(
     if checkpoint.exists() and not _is_readable(checkpoint):
         say(f"{checkpoint} is damaged; beginning this stage again", quiet=quiet)
         checkpoint.unlink()
-    history = History(stage)
+    history = History(stage, clock)
     bar = ProgressReport(StageProgress(title or stage, quiet=quiet), history)
     with quiet_lightning(), own_random_numbers():
         trainer = Trainer(
-            max_epochs=num_epochs,
+            max_epochs=-1 if num_epochs is None else num_epochs,
             logger=TensorBoardLogger(folder / "logs", name=stage, version=""),
             callbacks=[*stop_rules, history, EpochCheckpoint(checkpoint), SearchPictures(), bar],
             gradient_clip_val=gradient_clip,

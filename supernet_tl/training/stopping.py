@@ -67,7 +67,8 @@ class StopRule(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say why training ended early."""
         if (reason := self.reason()) is not None and trainer.current_epoch != trainer.max_epochs:
-            rank_zero_info(f"Training stopped after epoch {trainer.current_epoch} of {trainer.max_epochs}: {reason}.")
+            of = "" if trainer.max_epochs == -1 else f" of {trainer.max_epochs}"
+            rank_zero_info(f"Training stopped after epoch {trainer.current_epoch}{of}: {reason}.")
 
 
 class AccuracyPlateau(StopRule, EarlyStopping):

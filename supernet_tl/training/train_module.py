@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
@@ -20,13 +20,14 @@ DEFAULT_OPTIMIZER = partial(torch.optim.SGD, lr=0.025, momentum=0.9, weight_deca
 
 
 class TrainModule(ClassificationModule):
-    """Fine-tune or train a discrete network.
+    """Fine-tune or train a network, a discrete one or any other that classifies.
 
     Args:
-        network: the network.
+        network: gives logits, in training mode perhaps those of an auxiliary head too; its ``num_classes`` says how
+            many.
         optimizer: over all its parameters.
         scheduler: stepped once an epoch; cosine down to 0 over ``max_epochs`` when absent.
-        drop_path_prob: grows linearly from 0 towards this over ``max_epochs``.
+        drop_path_prob: of a discrete network; grows linearly from 0 towards this over ``max_epochs``.
         auxiliary_weight: of the auxiliary head's loss, where the network has one.
         augmentation: none when absent.
         seed: of augmentation and drop-path.
@@ -38,7 +39,7 @@ class TrainModule(ClassificationModule):
 
     def __init__(
         self,
-        network: darts.DiscreteNetwork,
+        network: nn.Module,
         optimizer: OptimizerCallable = DEFAULT_OPTIMIZER,
         scheduler: LRSchedulerCallable | None = None,
         drop_path_prob: float = 0.0,
@@ -46,21 +47,22 @@ class TrainModule(ClassificationModule):
         augmentation: Augmentation | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(network, network.num_classes, augmentation, seed)
+        super().__init__(network, cast(int, network.num_classes), augmentation, seed)
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.drop_path_prob = drop_path_prob
         self.auxiliary_weight = auxiliary_weight
 
     @property
-    def network(self) -> darts.DiscreteNetwork:
+    def network(self) -> nn.Module:
         """The network that is trained."""
-        return cast(darts.DiscreteNetwork, self.classifier)
+        return self.classifier
 
     def on_train_epoch_start(self) -> None:
         """Seed the epoch and set its drop-path."""
         super().on_train_epoch_start()
-        self.network.drop_path_prob = self.drop_path_prob * self.current_epoch / self.num_epochs
+        if isinstance(self.network, darts.DiscreteNetwork):
+            self.network.drop_path_prob = self.drop_path_prob * self.current_epoch / self.num_epochs
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Cross-entropy, plus that of the auxiliary head where there is one."""
