@@ -164,7 +164,7 @@ class SearchModule(ClassificationModule):
     @property
     def epoch_rate(self) -> float:
         """The weights' learning rate in the last step of the current epoch."""
-        return super().epoch_rate * self._rate_factor(int(self.trainer.num_training_batches) - 1)
+        return super().epoch_rate * self._rate_factor(self.trainer.num_training_batches - 1)
 
     def origin(self) -> dict[str, Any]:
         """Also the sizes of the supernet, and the schedule of a warm start that has one of its own."""
@@ -223,7 +223,7 @@ class SearchModule(ClassificationModule):
             take_rates(schedule)
         refuse_unshared(self.trainer.train_dataloader, Shard(self.trainer.global_rank, self.trainer.world_size))
         if self.schedule.reestimate_batch_norm and self.current_epoch == 0:
-            batches = in_process(self.trainer.train_dataloader["weight"])
+            batches = in_process(cast(Mapping[str, Any], self.trainer.train_dataloader)["weight"])
             moved = (self.transfer_batch_to_device(batch, self.device, 0) for batch in batches)
             with self.trainer.precision_plugin.forward_context():
                 darts.reestimate_batch_norm(
@@ -255,8 +255,8 @@ class SearchModule(ClassificationModule):
                 self.log_mean("arch_loss", gradient.loss, len(arch_batch[1]))
             self._step_weights(weight_batch, weight_optimizer, batch_idx)
 
-    def _rate_factor(self, step: int) -> float:
-        return self.schedule.rate_factor(self.current_epoch, step, int(self.trainer.num_training_batches))
+    def _rate_factor(self, step: float) -> float:
+        return self.schedule.rate_factor(self.current_epoch, step, self.trainer.num_training_batches)
 
     @torch.no_grad()
     def _look_at_alphas(self, batch: darts.Batch, batch_idx: int) -> None:

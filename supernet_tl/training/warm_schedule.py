@@ -85,21 +85,29 @@ class WarmSchedule:
         """Whether the alphas are held in this epoch, counted from 0."""
         return epoch < max(self.head_epochs, self.held_alpha_epochs)
 
-    def rate_factor(self, epoch: int, step: int, num_steps: int) -> float:
+    def rate_factor(self, epoch: int, step: float, num_steps: float) -> float:
         """By how much the weights' usual rate is multiplied in a step.
 
         Args:
             epoch: counted from 0.
             step: of the epoch, counted from 0.
-            num_steps: of an epoch.
+            num_steps: of an epoch; infinite where it is not known.
 
         Returns:
             (steps since all weights move, this one included) / (steps of the warm-up), at most 1; 1 while the
             classifier alone moves.
+
+        Raises:
+            RecipeError: the step is of the warm-up of epochs of unknown length.
         """
         since = epoch - self.head_epochs
         if not 0 <= since < self.warmup_epochs:
             return 1.0
+        if math.isinf(num_steps):
+            raise RecipeError(
+                "the training batches do not tell how many they are, and the learning rate was to rise over them; "
+                "expected a loader with a length. Give one, or warmup_epochs 0."
+            )
         return (since * num_steps + step + 1) / (self.warmup_epochs * num_steps)
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,8 +124,8 @@ def expectation(name: str, value: object) -> str | None:
     if name == "cells" and value is None:
         return None
     if name == "cells" or name in _LENGTHS:
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        return None if whole and value >= 0 else "a whole number, 0 or more"
+        good = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        return None if good else "a whole number, 0 or more"
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return "a finite number"
     if name == "lr_factor":

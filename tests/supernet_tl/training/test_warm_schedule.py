@@ -122,7 +122,7 @@ def test_the_paper_preset_changes_not_a_bit_of_a_warm_start(
 def test_head_then_warm_up_then_all_and_alphas_when_they_may(
     stripes: Callable[..., ImageSet], tiny: dict[str, Any], tmp_path: Path
 ) -> None:
-    settings = {"head_epochs": 1, "warmup_epochs": 2, "held_alpha_epochs": 2, "warm_lr_factor": 0.4}
+    settings: dict[str, Any] = {"head_epochs": 1, "warmup_epochs": 2, "held_alpha_epochs": 2, "warm_lr_factor": 0.4}
     recipe = Recipe(**{**tiny, "epochs": 6, "batch_size": 4}, **settings, flip="no")
     data = prepare(stripes("target"), recipe)
     module = _module(data, recipe)
@@ -272,6 +272,12 @@ def test_the_rate_rises_step_by_step_once_all_weights_move(
     schedule: WarmSchedule, epoch: int, step: int, factor: float
 ) -> None:
     assert schedule.rate_factor(epoch, step, num_steps=4) == factor
+
+
+def test_a_rise_over_epochs_of_unknown_length_is_refused() -> None:
+    assert WarmSchedule(warmup_epochs=1).rate_factor(1, 7, math.inf) == 1.0
+    with pytest.raises(RecipeError, match=r"expected a loader with a length\. Give one, or warmup_epochs 0"):
+        WarmSchedule(warmup_epochs=1).rate_factor(0, 7, math.inf)
 
 
 @pytest.mark.parametrize(("num_epochs", "length"), [(1, 0), (2, 0), (3, 1), (8, 2), (15, 5), (50, 5)])
