@@ -11,13 +11,26 @@ from torch import nn
 @contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
     """Put a network in evaluation mode, and at the end every module of it back in the mode it was in."""
+    with _in_mode(net, training=False):
+        yield
+
+
+@contextmanager
+def training(net: nn.Module) -> Iterator[None]:
+    """Put a network in training mode, and at the end every module of it back in the mode it was in."""
+    with _in_mode(net, training=True):
+        yield
+
+
+@contextmanager
+def _in_mode(net: nn.Module, *, training: bool) -> Iterator[None]:
     modes = [(module, module.training) for module in net.modules()]
-    net.eval()
+    net.train(training)
     try:
         yield
     finally:
-        for module, training in modes:
-            module.training = training
+        for module, was_training in modes:
+            module.training = was_training
 
 
 @contextmanager

@@ -35,6 +35,7 @@ from supernet_tl.training.search_module import SearchModule
 from supernet_tl.training.stages import run_stage, scores_on
 from supernet_tl.training.stopping import AccuracyPlateau, ArchitectureStability, StopRule
 from supernet_tl.training.train_module import TrainModule
+from supernet_tl.training.warm_schedule import WarmSchedule
 
 METRICS_FILE = "metrics.csv"
 SUPERNET_FILE = "supernet.safetensors"
@@ -107,8 +108,8 @@ def search_supernet(
     """The bilevel search, warm-started from a source where one is given; what it leaves is the last epoch's state."""
     if source is not None:
         check_sizes(source)
-    module = _search_module(data, recipe)
-    warm = None if source is None else darts.warm_start(module.supernet, source.state)
+    module = _search_module(data, recipe, warm=None if source is None else recipe.warm)
+    warm = None if source is None else module.start_from(source.state)
     marker, metrics = run.path / SUPERNET_FILE, run.path / METRICS_FILE
     if marker.exists():
         try:
@@ -191,7 +192,8 @@ def _require_finite(net: torch.nn.Module, what: str, setting: str, switch: str) 
         )
 
 
-def _search_module(data: PreparedData, recipe: Recipe) -> SearchModule:
+def _search_module(data: PreparedData, recipe: Recipe, *, warm: WarmSchedule | None = None) -> SearchModule:
+    first_rate = recipe.weight_lr * (1.0 if warm is None else warm.lr_factor)
     return SearchModule(
         num_classes=data.num_classes,
         space=recipe.space,
@@ -203,9 +205,7 @@ def _search_module(data: PreparedData, recipe: Recipe) -> SearchModule:
         arch_optimizer=partial(
             torch.optim.Adam, lr=recipe.arch_lr, betas=(0.5, 0.999), weight_decay=recipe.arch_weight_decay
         ),
-        weight_scheduler=partial(
-            CosineAnnealingLR, T_max=recipe.epochs, eta_min=min(recipe.weight_lr_min, recipe.weight_lr)
-        ),
+        weight_scheduler=partial(CosineAnnealingLR, T_max=recipe.epochs, eta_min=min(recipe.weight_lr_min, first_rate)),
         order=recipe.order,
         perturbation=recipe.perturbation,
         max_radius=recipe.max_radius,
@@ -214,6 +214,7 @@ def _search_module(data: PreparedData, recipe: Recipe) -> SearchModule:
         num_micro_batches=recipe.num_micro_batches,
         max_gradient_norm=recipe.max_gradient_norm,
         augmentation=data.augmentation(recipe),
+        warm=warm,
         seed=recipe.seed,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -174,6 +174,18 @@ def refuse_unshared(loaders: Any, shard: Shard) -> None:
                 f"{shard.index} of {shard.count}; expected each process to see images of its own. Build the loader "
                 "with PreparedData.search_loader(recipe, shard), and give the trainer use_distributed_sampler=False."
             )
+
+
+def in_process(batches: Iterable[Batch]) -> Iterable[Batch]:
+    """The batches of a loader made by this process, so that workers that are on their way with them are let be."""
+    if not isinstance(batches, DataLoader) or batches.batch_sampler is None:
+        return batches
+    return DataLoader(
+        batches.dataset,
+        batch_sampler=batches.batch_sampler,
+        collate_fn=batches.collate_fn,
+        generator=torch.Generator(),  # unused, but without it the global generator would be drawn from
+    )
 
 
 def pinned(recipe: Recipe) -> tuple[Recipe, StoredSplits | None]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from supernet_tl.errors import RecipeError
+from supernet_tl.training.warm_schedule import WARM_SCHEDULES, Parts, WarmSchedule, expectation
 
 Perturbation = Literal["random", "adversarial", "none"]
 Order = Literal["first", "unrolled"]
@@ -97,6 +98,19 @@ class Recipe:
         probe_epochs: of the short search from each of them.
         past_accuracies: JSON file for ``--select fixed-best``: by an entry's name or id, the mean accuracy or
             improvement of other targets after starting from it.
+        warm_schedule: how a warm start treats what it inherits, by a preset's name: ``paper``, as a search from
+            scratch, or ``gentle``. The settings that follow change it; a search from scratch heeds none of them. No
+            phase is longer than a third of the epochs.
+        warm_lr_factor: times ``weight_lr`` in a warm start; the preset's when absent, like all that follow.
+        warm_weight_decay_factor: times ``weight_decay`` in a warm start.
+        warmup_epochs: over so many epochs of a warm start the weights' learning rate rises from 0 step by step.
+        head_epochs: first epochs of a warm start in which the new classifier's weights alone move.
+        held_alpha_epochs: first epochs of a warm start in which the alphas stay as inherited.
+        arch_lr_factor: times ``arch_lr`` in a warm start.
+        source_pull: this times the distance from the source's weights is added to the gradients of inherited weights.
+        reestimate_batch_norm: estimate running statistics on the target before the first epoch of a warm start.
+        warm_parts: what a warm start inherits: ``all``, ``weights`` or ``architecture``.
+        warm_cells: weights of the stem and so many first cells are inherited; all when preset and setting are absent.
         final: ``inherit`` the supernet's weights or ``retrain`` the genotype from random ones.
         finetune_lr: SGD's first learning rate for the final network; cosine down to 0.
         finetune_batch_size: ``batch_size`` when absent.
@@ -156,6 +170,17 @@ class Recipe:
     probe_candidates: int = 3
     probe_epochs: int = 3
     past_accuracies: str | None = None
+    warm_schedule: str = "paper"
+    warm_lr_factor: float | None = None
+    warm_weight_decay_factor: float | None = None
+    warmup_epochs: int | None = None
+    head_epochs: int | None = None
+    held_alpha_epochs: int | None = None
+    arch_lr_factor: float | None = None
+    source_pull: float | None = None
+    reestimate_batch_norm: bool | None = None
+    warm_parts: Parts | None = None
+    warm_cells: int | None = None
     final: Final = "inherit"
     finetune_lr: float = 0.025
     finetune_batch_size: int | None = None
@@ -187,6 +212,13 @@ class Recipe:
     def size_of_all_images(self) -> int | None:
         """``image_size``, where all images of a set are wanted in it; None where some are left out."""
         return self.image_size if self.max_search_images is None else None
+
+    @property
+    def warm(self) -> WarmSchedule:
+        """The schedule of a warm start: the preset with the settings that were given in its place."""
+        given = {field: getattr(self, name) for name, field in WARM_SETTINGS.items()}
+        changes = {field: value for field, value in given.items() if value is not None}
+        return dataclasses.replace(WARM_SCHEDULES[self.warm_schedule], **changes)
 
     def replace(self, **changes: Any) -> Recipe:
         """The same recipe with some settings changed."""
@@ -235,6 +267,16 @@ SELECTION_SETTINGS = frozenset(
 )
 """Settings that choose a source and change nothing after that."""
 
+WARM_SETTINGS: Mapping[str, str] = {
+    "warm_lr_factor": "lr_factor",
+    "warm_weight_decay_factor": "weight_decay_factor",
+    **{name: name for name in ("warmup_epochs", "head_epochs", "held_alpha_epochs", "arch_lr_factor")},
+    **{name: name for name in ("source_pull", "reestimate_batch_norm")},
+    "warm_parts": "parts",
+    "warm_cells": "cells",
+}
+"""Settings that change the preset of a warm start's schedule, and the field that each changes."""
+
 # What a sketch is of counts for an entry; the embedder's name and weights stand in its card, and here it may be a path
 # of this machine.
 _TRANSFER_ONLY = (
@@ -249,6 +291,8 @@ _TRANSFER_ONLY = (
         "auxiliary_weight",
         "retrain_channels",
         "retrain_num_cells",
+        "warm_schedule",
+        *WARM_SETTINGS,
     }
 )
 
@@ -297,6 +341,8 @@ def _choices(recipe: Recipe) -> list[str]:
         "balance": get_args(Balance),
         "preset": (None, "paper"),
         "terms": get_args(Terms),
+        "warm_schedule": tuple(WARM_SCHEDULES),
+        "warm_parts": (None, *get_args(Parts)),
     }
     return [
         f"{name} is {getattr(recipe, name)!r}; expected one of {', '.join(map(repr, allowed))}"
@@ -395,6 +441,20 @@ def _image_sizes(recipe: Recipe) -> list[str]:
     ]
 
 
+def _warm_start(recipe: Recipe) -> list[str]:
+    if _types(recipe) or recipe.warm_schedule not in WARM_SCHEDULES:
+        return []
+    given = {name: getattr(recipe, name) for name in WARM_SETTINGS if getattr(recipe, name) is not None}
+    wrong = {name: expectation(WARM_SETTINGS[name], value) for name, value in given.items() if name != "warm_parts"}
+    faults = [f"{name} is {given[name]!r}; expected {what}" for name, what in wrong.items() if what is not None]
+    if not faults and recipe.warm_parts in (None, *get_args(Parts)):
+        try:
+            _ = recipe.warm
+        except RecipeError as error:  # what contradicts itself
+            faults.append(str(error).removesuffix("."))
+    return faults
+
+
 _AT_LEAST = {
     0: (
         *("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr", "weight_lr_min"),
@@ -416,4 +476,4 @@ _AT_LEAST_IF_GIVEN = {
     "shots": 2,
 }
 _FRACTIONS = ("weight_momentum", "max_radius", "drop_path_prob", "test_frac", "validation_frac")
-_RULES = (_types, _choices, _ranges, _image_sizes)
+_RULES = (_types, _choices, _ranges, _image_sizes, _warm_start)

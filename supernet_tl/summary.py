@@ -55,7 +55,7 @@ def summarise(
         "health": None if health is None else health.brief(),
         "source": None if selection is None else selection.source_dict(),
         "selection": None if selection is None else selection.decision(),
-        "warm_start": None if searched.warm_start is None else _warm_start(searched.warm_start),
+        "warm_start": None if searched.warm_start is None else _warm_start(searched.warm_start, recipe),
         "recipe": recipe.to_dict(),
         "stopped_early": searched.stopped_early(recipe),
         "genotype": network.genotype.to_dict(),
@@ -119,5 +119,11 @@ def _times(searched: Searched) -> list[dict[str, Any]]:
     return [asdict(time_to_accuracy(searched.rows, accuracy)) for accuracy in THRESHOLDS]
 
 
-def _warm_start(report: darts.WarmStartReport) -> dict[str, Any]:
-    return {"copied": len(report.copied), "reinitialised": list(report.reinitialised), "unused": list(report.unused)}
+def _warm_start(report: darts.WarmStartReport, recipe: Recipe) -> dict[str, Any]:
+    """What became of the tensors, and the ``schedule`` with its phases as long as they were in this run."""
+    return {
+        "copied": len(report.copied),
+        "reinitialised": list(report.reinitialised),
+        "unused": list(report.unused),
+        "schedule": recipe.warm.within(recipe.epochs).to_dict(),
+    }

@@ -52,7 +52,8 @@ def require_same_origin(
 
     Args:
         checkpoint: its content.
-        expected: plain values by name: what goes on with it is made with these.
+        expected: plain values by name: what goes on with it is made with these; None where a checkpoint need not know
+            the name.
         path: of its file, to be named.
 
     Raises:
@@ -61,7 +62,7 @@ def require_same_origin(
     if not isinstance(checkpoint.get(ORIGIN), Mapping):
         raise _foreign(path)
     found = checkpoint[ORIGIN]
-    others = [name for name in expected if name not in found or found[name] != expected[name]]
+    others = [name for name in expected if found.get(name) != expected[name]]
     if others:
         there = ", ".join(f"{name}={found[name]!r}" if name in found else f"no {name}" for name in others)
         here = ", ".join(f"{name}={expected[name]!r}" for name in others)

@@ -56,6 +56,11 @@ class ClassificationModule(LightningModule):
         """Epochs of the whole run, over which schedules are laid out."""
         return max(self.trainer.max_epochs or 0, self.current_epoch + 1)
 
+    @property
+    def epoch_rate(self) -> float:
+        """The learning rate of the current epoch, as its row shows it."""
+        return float(self.trainer.optimizers[0].param_groups[0]["lr"])
+
     def origin(self) -> dict[str, Any]:
         """What a checkpoint and the module that goes on with it must have in common: plain values by name."""
         return {"seed": self.seed}
@@ -79,7 +84,7 @@ class ClassificationModule(LightningModule):
         of_process = f"/rank {self.global_rank}" if self.global_rank else ""
         torch.manual_seed(epoch_seed(self.seed, self.current_epoch, f"network{of_process}"))
         self.generator.manual_seed(epoch_seed(self.seed, self.current_epoch, f"batches{of_process}"))
-        self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], sync_dist=True)
+        self.log("learning_rate", self.epoch_rate, sync_dist=True)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Go on from finite numbers only: at the end of an epoch, before they are validated and saved."""

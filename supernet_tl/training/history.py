@@ -27,7 +27,7 @@ class EpochRow:
         validation_accuracy: on the validation split, a fraction.
         validation_balanced_accuracy: likewise, the mean recall of its classes.
         validation_macro_f1: likewise, the mean F1 of its classes.
-        learning_rate: of the weights.
+        learning_rate: of the weights, in the epoch's last step.
         radius: of the perturbation; search only.
         num_skip_connections: in the genotype that the alphas stand for; search only.
         entropy: of the mixing weights, in nats, averaged over the edges of both cell types; search only.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, cast
@@ -18,13 +19,15 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 import darts
 from supernet_tl.data import Augmentation, Batch, Shard
 from supernet_tl.errors import ProcessesDifferError, RecipeError
-from supernet_tl.prepared_data import refuse_unshared
+from supernet_tl.prepared_data import in_process, refuse_unshared
 from supernet_tl.recipe import Order, Perturbation, Recipe
 from supernet_tl.training.classification_module import ClassificationModule
 from supernet_tl.training.divergence import require_finite_loss
+from supernet_tl.training.inheritance import Inheritance, keep_head_alone, scaled_rate
 from supernet_tl.training.processes import mean_over_processes, ranks_that_differ, take_from_first
 from supernet_tl.training.schedules import cosine_over, take_rates
 from supernet_tl.training.seeds import epoch_seed
+from supernet_tl.training.warm_schedule import WarmSchedule
 
 SearchBatch = dict[str, Batch]
 """``weight`` and ``architecture``: normalised images (b, 3, s, s) and labels (b,) of the two halves."""
@@ -60,7 +63,9 @@ class SearchModule(ClassificationModule):
         num_micro_batches: parts that each batch is taken in, to save memory.
         max_gradient_norm: weight gradients are clipped to this norm, alphas never.
         augmentation: applied to both batches of a step; none when absent.
-        init_from: ``ZOO#ENTRY``: warm-start from this zoo entry (``--ckpt_path`` resumes a run instead).
+        init_from: ``ZOO#ENTRY``: warm-start from this zoo entry (``--ckpt_path`` resumes a run instead; give both to go
+            on with a run whose ``warm`` is not the default).
+        warm: what is inherited, and how it is treated; as in a search from scratch when absent.
         seed: of initial weights, augmentation and perturbation.
 
     Source: SmoothDARTS (Chen & Hsieh 2020, arXiv:2002.05283), algorithm 1.
@@ -88,6 +93,7 @@ class SearchModule(ClassificationModule):
         max_gradient_norm: float = 5.0,
         augmentation: Augmentation | None = None,
         init_from: str | None = None,
+        warm: WarmSchedule | None = None,
         seed: int = 0,
     ) -> None:
         Recipe(  # refuses what cannot be
@@ -126,18 +132,42 @@ class SearchModule(ClassificationModule):
             for name, parameter in self.named_parameters()
             if any(parameter is alpha for alpha in supernet.arch_parameters())
         ]
+        self.warm = WarmSchedule() if warm is None else warm
+        self.inheritance = Inheritance(WarmSchedule(), supernet)
         if init_from is not None:
             from supernet_tl.adapters import state_from
 
-            darts.warm_start(supernet, state_from(init_from))
+            self.start_from(state_from(init_from))
+
+    def start_from(self, source_state: Mapping[str, Tensor]) -> darts.WarmStartReport:
+        """Warm-start from a source supernet's state; from then on the search follows ``warm``.
+
+        It is called before a checkpoint is loaded, so that a resumed search knows the source's weights again.
+
+        Raises:
+            WarmStartError: the state does not fit.
+        """
+        report = darts.warm_start(self.supernet, source_state, parts=self.warm.parts, cells=self.warm.cells)
+        self.inheritance = Inheritance(self.warm, self.supernet, report.copied)
+        return report
 
     @property
     def supernet(self) -> darts.Supernet:
         """The supernet that is searched."""
         return cast(darts.Supernet, self.classifier)
 
+    @property
+    def schedule(self) -> WarmSchedule:
+        """The warm start's schedule over this run's epochs; all off in a search from scratch."""
+        return self.inheritance.schedule.within(self.num_epochs)
+
+    @property
+    def epoch_rate(self) -> float:
+        """The weights' learning rate in the last step of the current epoch."""
+        return super().epoch_rate * self._rate_factor(self.trainer.num_training_batches - 1)
+
     def origin(self) -> dict[str, Any]:
-        """Also the sizes of the supernet."""
+        """Also the sizes of the supernet, and the schedule of a warm start that has one of its own."""
         net = self.supernet
         sizes = ("channels", "num_cells", "num_classes", "in_channels")
         return {
@@ -145,6 +175,7 @@ class SearchModule(ClassificationModule):
             "space": net.space.name,
             "stem": net.stem_name,
             **{name: getattr(net, name) for name in sizes},
+            "warm": None if self.inheritance.schedule == WarmSchedule() else self.inheritance.schedule.to_dict(),
         }
 
     @property
@@ -159,6 +190,11 @@ class SearchModule(ClassificationModule):
 
     def on_fit_start(self) -> None:
         """Refuse what would change schedules or alpha's gradients without a word, and begin with one set of alphas."""
+        if self.warm != self.inheritance.schedule:
+            raise RecipeError(
+                "a schedule of a warm start was given to a search that starts from no source; expected both or "
+                "neither. Give --model.init_from ZOO#ENTRY too, or leave --model.warm out."
+            )
         if (self.trainer.max_epochs or 0) < 1:
             raise RecipeError(
                 f"trainer.max_epochs is {self.trainer.max_epochs}; expected 1 or more, because learning rate and "
@@ -179,10 +215,20 @@ class SearchModule(ClassificationModule):
             take_from_first(self.supernet.arch_parameters())
 
     def on_train_start(self) -> None:
-        """Lay the learning rate out over this run's epochs; refuse batches that several processes would all see."""
+        """Lay the learning rate out over this run's epochs; refuse batches that several processes would all see.
+
+        Before the first epoch of a warm start that asks for it, estimate running statistics on the target.
+        """
         if isinstance(schedule := self.lr_schedulers(), LambdaLR) and self.weight_scheduler is None:
             take_rates(schedule)
         refuse_unshared(self.trainer.train_dataloader, Shard(self.trainer.global_rank, self.trainer.world_size))
+        if self.schedule.reestimate_batch_norm and self.current_epoch == 0:
+            batches = in_process(cast(Mapping[str, Any], self.trainer.train_dataloader)["weight"])
+            moved = (self.transfer_batch_to_device(batch, self.device, 0) for batch in batches)
+            with self.trainer.precision_plugin.forward_context():
+                darts.reestimate_batch_norm(
+                    self.supernet, (self._unpacked(batch)[0] for batch in moved), average=self.average
+                )
 
     def on_validation_start(self) -> None:
         """Judge one network: with the running statistics of the first process, which DDP goes on with."""
@@ -198,19 +244,38 @@ class SearchModule(ClassificationModule):
         """One step of bilevel search: alpha, then the weights."""
         weight_optimizer, arch_optimizer = cast(tuple[LightningOptimizer, LightningOptimizer], self.optimizers())
         arch_batch, weight_batch = self.augmented(batch["architecture"]), self.augmented(batch["weight"])
-        gradient = self._alpha_gradient(weight_batch, arch_batch, weight_optimizer.optimizer)
-        require_finite_loss(self, "architecture", gradient.loss, batch_idx)
-        darts.assign_alpha_gradient(self.supernet, gradient)
-        arch_optimizer.step()
-        self.log_mean("arch_loss", gradient.loss, len(arch_batch[1]))
+        with scaled_rate(weight_optimizer.optimizer, self._rate_factor(batch_idx)):
+            if self.schedule.holds_alphas(self.current_epoch):
+                self._look_at_alphas(arch_batch, batch_idx)
+            else:
+                gradient = self._alpha_gradient(weight_batch, arch_batch, weight_optimizer.optimizer)
+                require_finite_loss(self, "architecture", gradient.loss, batch_idx)
+                darts.assign_alpha_gradient(self.supernet, gradient)
+                arch_optimizer.step()
+                self.log_mean("arch_loss", gradient.loss, len(arch_batch[1]))
+            self._step_weights(weight_batch, weight_optimizer, batch_idx)
 
-        mixing = self._perturbed(self.supernet.mixing_weights().detach(), weight_batch)
-        weight_optimizer.zero_grad(set_to_none=True)
-        loss, logits = self._weight_backward(weight_batch, mixing)
+    def _rate_factor(self, step: float) -> float:
+        return self.schedule.rate_factor(self.current_epoch, step, self.trainer.num_training_batches)
+
+    @torch.no_grad()
+    def _look_at_alphas(self, batch: darts.Batch, batch_idx: int) -> None:
+        """The architecture loss of alphas that are held."""
+        loss = darts.mean_loss(self.supernet, F.cross_entropy, batch, num_micro_batches=self.num_micro_batches)
+        require_finite_loss(self, "architecture", loss, batch_idx)
+        self.log_mean("arch_loss", loss, len(batch[1]))
+
+    def _step_weights(self, batch: darts.Batch, optimizer: LightningOptimizer, batch_idx: int) -> None:
+        mixing = self._perturbed(self.supernet.mixing_weights().detach(), batch)
+        optimizer.zero_grad(set_to_none=True)
+        loss, logits = self._weight_backward(batch, mixing)
         require_finite_loss(self, "weight", loss, batch_idx)
-        self.clip_gradients(weight_optimizer.optimizer, self.max_gradient_norm, "norm")
-        weight_optimizer.step()
-        labels = weight_batch[1]
+        if self.schedule.moves_head_alone(self.current_epoch):
+            keep_head_alone(self.supernet)
+        self.clip_gradients(optimizer.optimizer, self.max_gradient_norm, "norm")
+        self.inheritance.pull(self.supernet)
+        optimizer.step()
+        labels = batch[1]
         self.train_accuracy(logits, labels)
         self.log_mean("train_loss", loss, len(labels))
         self.log_mean("train_accuracy", self.train_accuracy, len(labels))
@@ -283,12 +348,14 @@ class SearchModule(ClassificationModule):
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         """The two optimizers, over disjoint parameters."""
         weight_optimizer = self.weight_optimizer(self.supernet.weight_parameters())
+        arch_optimizer = self.arch_optimizer(self.supernet.arch_parameters())
+        self.inheritance.scale(weight_optimizer, arch_optimizer)
         scheduler = (
             self.weight_scheduler(weight_optimizer)
             if self.weight_scheduler is not None
             else cosine_over(self.num_epochs, weight_optimizer, minimum=1e-3)
         )
-        return [weight_optimizer, self.arch_optimizer(self.supernet.arch_parameters())], [scheduler]
+        return [weight_optimizer, arch_optimizer], [scheduler]
 
     def genotype(self) -> darts.Genotype:
         """The discrete architecture that the current alphas stand for."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -80,3 +82,65 @@ def test_a_warm_start_copies_the_imagenet_stem() -> None:
     report = darts.warm_start(target, source.state_dict())
     assert {"stem.0.weight", "stem.3.weight", "stem.4.running_var"} <= set(report.copied)
     assert torch.equal(target.stem.state_dict()["3.weight"], source.stem.state_dict()["3.weight"])
+
+
+ALPHAS = ("normal_alpha", "reduction_alpha")
+
+
+@pytest.mark.parametrize(
+    ("parts", "cells", "inherited"),
+    [
+        ("all", None, ("stem.", "cells.", *ALPHAS)),
+        ("weights", None, ("stem.", "cells.")),
+        ("architecture", None, ALPHAS),
+        ("all", 3, ("stem.", "cells.", *ALPHAS)),
+        ("all", 2, ("stem.", "cells.0.", "cells.1.", *ALPHAS)),
+        ("all", 0, ("stem.", *ALPHAS)),
+        ("weights", 1, ("stem.", "cells.0.")),
+    ],
+)
+def test_only_the_parts_asked_for_are_inherited_and_the_report_tells_which(
+    parts: darts.Parts, cells: int | None, inherited: tuple[str, ...]
+) -> None:
+    source, target = _net(7, 0), _net(5, 1)
+    source(torch.randn(4, 3, 8, 8))
+    fresh = {name: tensor.clone() for name, tensor in target.state_dict().items()}
+    report = darts.warm_start(target, source.state_dict(), parts=parts, cells=cells)
+    expected = {name for name in fresh if name.startswith(inherited)}
+    assert set(report.copied) == expected
+    assert set(report.reinitialised) == set(fresh) - expected
+    assert set(report.unused) == set(source.state_dict()) - expected
+    for name, tensor in target.state_dict().items():
+        assert torch.equal(tensor, source.state_dict()[name] if name in expected else fresh[name]), name
+
+
+def test_the_tenth_cell_is_not_among_the_first_two() -> None:
+    source, target = _net(5, 0, num_cells=11), _net(5, 1, num_cells=11)
+    copied = darts.warm_start(target, source.state_dict(), cells=2).copied
+    assert {name.split(".")[1] for name in copied if name.startswith("cells.")} == {"0", "1"}
+
+
+def test_a_long_report_names_the_first_tensors_and_counts_the_others() -> None:
+    source, target = _net(5, 0), _net(5, 1)
+    report = darts.warm_start(target, source.state_dict(), parts="architecture")
+    num_fresh = len(target.state_dict()) - 2
+    assert str(report).startswith("2 tensors copied; re-initialised: stem.0.weight, stem.1.weight, ")
+    assert f" and {num_fresh - 6} more; unused: " in str(report)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"parts": "alphas"}, "parts is 'alphas'; expected one of 'all', 'weights', 'architecture'"),
+        ({"cells": 4}, r"the weights of 4 first cells .* has 3; expected cells from 0 \(the stem alone\) to 3"),
+        ({"cells": -1}, "the weights of -1 first cells"),
+    ],
+)
+def test_parts_that_cannot_be_are_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(darts.WarmStartError, match=sentence):
+        darts.warm_start(_net(5, 1), _net(5, 0).state_dict(), **options)
+
+
+def test_alphas_alone_are_not_taken_from_a_source_of_another_space() -> None:
+    with pytest.raises(darts.WarmStartError, match="does not fit a supernet of space 's1'"):
+        darts.warm_start(_net(5, 1), _net(5, 0, darts.S2).state_dict(), parts="architecture")

@@ -21,6 +21,7 @@ from supernet_tl.data import ImageSet, Splits
 from supernet_tl.errors import DivergedError, RecipeError, RunFolderError, SelectionError
 from supernet_tl.training import stages as stages_module
 from supernet_tl.training.history import read_csv
+from supernet_tl.training.warm_schedule import WARM_SCHEDULES
 
 SCHEDULE: dict[str, Any] = {"epochs": 2, "finetune_epochs": 2, "batch_size": 8}
 
@@ -162,6 +163,7 @@ def test_a_transfer_leaves_the_whole_evidence(
     assert summary["schema_version"] == 1
     assert summary["source"]["name"] == "near"
     assert summary["warm_start"]["reinitialised"] == ["classifier.weight", "classifier.bias"]
+    assert summary["warm_start"]["schedule"] == WARM_SCHEDULES["paper"].to_dict()
     assert summary["recipe"]["channels"] == 2  # adopted from the entry
     assert summary["supernet"]["validation_accuracy"] == rows[1].validation_accuracy
     splits = Splits.from_dict(json.loads((output / "splits.json").read_text()), target)
@@ -190,6 +192,34 @@ def test_a_warm_start_begins_where_the_source_ended(
     source = supernet_tl.load_supernet(zoo_path, result.selection.entry_id)
     mixing = load_file(tmp_path / "run" / "mixing_weights.safetensors")
     torch.testing.assert_close(mixing["normal"][0], source.mixing_weights().normal.detach())
+
+
+def test_a_warm_start_inherits_and_treats_what_its_settings_say(
+    zoo_path: Path, stripes: Callable[..., ImageSet], quiet: Control, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {**SCHEDULE, "epochs": 3, "finetune_epochs": 0, "warm_schedule": "gentle"}
+    phases: dict[str, Any] = {"warm_parts": "weights", "warm_cells": 2, "warmup_epochs": 5, "held_alpha_epochs": 5}
+    probing: dict[str, Any] = {"select": "probe", "probe_candidates": 1, "probe_epochs": 3}
+    output = tmp_path / "run"
+    result = supernet_tl.transfer(
+        stripes("t", seed=1), zoo_path, "near", output=output, control=quiet, **settings, **phases
+    )
+    warm = result.summary["warm_start"]
+    assert warm["schedule"] == {
+        **WARM_SCHEDULES["gentle"].to_dict(),
+        **{"parts": "weights", "cells": 2, "warmup_epochs": 1, "held_alpha_epochs": 1},  # a third of 3 epochs
+    }
+    assert {"normal_alpha", "reduction_alpha", "classifier.bias"} <= set(warm["reinitialised"])
+    assert not [name for name in warm["reinitialised"] if name.startswith(("stem.", "cells.0.", "cells.1."))]
+    assert f"and {len(warm['reinitialised']) - 6} more" in (output / "report.html").read_text()
+    mixing = load_file(output / "mixing_weights.safetensors")["normal"]
+    assert torch.equal(mixing[0], mixing[1])
+    assert not torch.equal(mixing[1], mixing[2])
+    # a probe of 3 epochs with longer phases runs, and is the same search
+    probed = supernet_tl.transfer(stripes("t", seed=1), zoo_path, control=quiet, **settings, **phases, **probing)
+    assert probed.selection is not None
+    accuracies = {probe.name: probe.accuracy for probe in probed.selection.probes}
+    assert accuracies["near"] == result.summary["supernet"]["validation_accuracy"]
 
 
 def test_a_search_from_scratch_uses_the_same_splits_and_has_no_source(

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from supernet_tl.errors import RecipeError
-from supernet_tl.recipe import Recipe, digest
+from supernet_tl.recipe import WARM_SETTINGS, Recipe, digest
+from supernet_tl.training.warm_schedule import WARM_SCHEDULES, WarmSchedule
 
 
 def test_defaults_are_those_of_the_paper_and_of_smoothdarts() -> None:
@@ -62,6 +64,19 @@ def test_defaults_are_those_of_the_paper_and_of_smoothdarts() -> None:
         ({"final": "retrain", "finetune_epochs": 0}, "leaves random weights"),
         ({"final": "retrain", "batch_size": 1}, "the auxiliary head normalises over the batch"),
         ({"epochs": 0, "batch_size": 0}, "epochs is 0.*; batch_size is 0"),
+        ({"warm_schedule": "gentel"}, r"warm_schedule is 'gentel'; expected one of 'paper', 'gentle' \(did you mean"),
+        ({"warm_parts": "alphas"}, "warm_parts is 'alphas'; expected one of None, 'all', 'weights', 'architecture'"),
+        ({"warm_lr_factor": 0}, "warm_lr_factor is 0; expected more than 0"),
+        ({"warm_weight_decay_factor": -1.0}, "warm_weight_decay_factor is -1.0; expected 0 or more"),
+        ({"warmup_epochs": -1}, "warmup_epochs is -1; expected a whole number, 0 or more"),
+        ({"head_epochs": 1.5}, r"head_epochs is 1.5; expected int \| None"),
+        ({"warm_cells": -1, "source_pull": -0.1}, "source_pull is -0.1; expected 0 or more; warm_cells is -1; "),
+        ({"arch_lr_factor": float("nan")}, "arch_lr_factor is nan; expected a finite number"),
+        ({"reestimate_batch_norm": "yes"}, r"reestimate_batch_norm is 'yes'; expected bool \| None"),
+        (
+            {"warm_parts": "architecture", "source_pull": 0.1},
+            "source_pull 0.1 .*parts 'architecture' inherits none; expected source_pull 0 and no cells",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_refused_all_at_once(options: dict[str, Any], sentence: str) -> None:
@@ -78,9 +93,31 @@ def test_a_digest_tells_settings_apart_and_ignores_the_order_of_keys() -> None:
 
 
 def test_a_pretrained_supernet_does_not_depend_on_settings_of_transfer_or_on_paths() -> None:
-    changed = Recipe(finetune_epochs=3, embedder="/home/me/resnet18.pth", final="retrain")
+    changed = Recipe(
+        finetune_epochs=3,
+        embedder="/home/me/resnet18.pth",
+        final="retrain",
+        warm_schedule="gentle",
+        source_pull=0.1,
+        warm_cells=3,
+        head_epochs=2,
+    )
     assert changed.pretraining_settings() == Recipe().pretraining_settings()
     assert Recipe(epochs=3).pretraining_settings() != Recipe().pretraining_settings()
+
+
+def test_a_warm_start_follows_the_preset_with_the_settings_given_in_its_place() -> None:
+    gentle = WARM_SCHEDULES["gentle"]
+    assert Recipe(warm_schedule="gentle").warm == gentle
+    assert Recipe(warm_schedule="gentle", warm_cells=4, reestimate_batch_norm=False, warmup_epochs=0).warm == (
+        dataclasses.replace(gentle, cells=4, reestimate_batch_norm=False, warmup_epochs=0)
+    )
+
+
+def test_every_field_of_a_warm_schedule_is_a_setting() -> None:
+    assert sorted(WARM_SETTINGS.values()) == sorted(field.name for field in dataclasses.fields(WarmSchedule))
+    assert set(WARM_SETTINGS) <= set(Recipe().to_dict())
+    assert all(Recipe().to_dict()[name] is None for name in WARM_SETTINGS)
 
 
 @pytest.mark.parametrize("newer", [("stem", "in_channels"), ("max_radius",), ("flip", "crop_padding", "batch_size")])
