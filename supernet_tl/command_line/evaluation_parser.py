@@ -47,7 +47,7 @@ def evaluation_parser(parser: Parser) -> Parser:
         "--num-workers",
         type=int | None,
         metavar="N",
-        help="jobs at a time (default: one for each GPU, or for every two CPU cores; on Ray as many as fit)",
+        help="jobs at a time (default: one for each GPU, or for each CPU core up to eight; on Ray as many as fit)",
     )
     work.add_argument("--retries", type=int, default=1, help="of a job that failed (default: 1)")
     work.add_argument("--cpus-per-job", type=float, default=1.0, help="of a Ray cluster (default: 1)")

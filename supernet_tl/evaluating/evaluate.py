@@ -28,6 +28,8 @@ from supernet_tl.zoos import open_zoo
 
 FUNCTION = "supernet_tl.evaluating.work:perform"
 PAGE = "report.html"
+_MAX_LOCAL = 8
+"""Processes of about 1 GB that are started unasked."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ class Workers:
 
     Attributes:
         executor: ``local`` (processes of this machine) or ``ray`` (a Ray cluster).
-        num_workers: jobs at a time; local: one for each GPU, or for every two CPU cores, when absent; Ray: as many as
-            fit when absent.
+        num_workers: jobs at a time; local: one for each GPU, or for each CPU core up to eight, when absent; Ray: as
+            many as fit when absent.
         retries: how often a job that failed is tried again.
         cpus_per_job: that a job takes of a Ray cluster.
         gpus_per_job: likewise; a fraction lets several jobs share a GPU.
@@ -110,7 +112,7 @@ class Workers:
         import torch
 
         gpus = torch.cuda.device_count() if control.device == "auto" else 0
-        return gpus or (1 if control.device not in ("auto", "cpu") else max(1, _num_cores() // 2))
+        return gpus or (1 if control.device not in ("auto", "cpu") else min(_num_cores(), _MAX_LOCAL))
 
     def num_threads(self, control: Control) -> int | None:
         """PyTorch's threads in each job: the cores shared evenly; on Ray what a job asks for."""
@@ -177,7 +179,8 @@ def leave_one_out(
 
 def show(plan: Plan, place: EvaluationFolder) -> dict[str, Any]:
     """Write tables and page of what is there, and return the content of ``summary.json``."""
-    from supernet_tl.evaluating.tables import summarise_evaluation, write_tables
+    from supernet_tl.evaluating.tables.files import write_tables
+    from supernet_tl.evaluating.tables.summary import summarise_evaluation
     from supernet_tl.report.evaluation import write_evaluation_page
 
     outcomes = place.outcomes

@@ -81,7 +81,7 @@ def measure_baseline(found: FinetunedBaseline, data: PreparedData, device: str, 
     return {
         "network": {**scores, "num_parameters": found.num_parameters, "macs": found.macs},
         "num_blocks": found.num_blocks,
-        "num_blocks_in_all": found.num_blocks_in_all,
+        "num_blocks_of": found.num_blocks_of,
         "seconds": {"finetune": found.seconds},
         "epochs": {"finetune": found.epochs},
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 from supernet_tl.evaluating.job import Job
 from supernet_tl.evaluating.recipe import EvaluationRecipe, called
-from supernet_tl.evaluating.told_settings import FIRST_DEFAULTS, WARM_SETTINGS, told
+from supernet_tl.evaluating.told_settings import FIRST_DEFAULTS, OF_WARM_STARTS, spelled_out, told
 from supernet_tl.recipe import SELECTION_SETTINGS, Recipe
 
 _OF_SKETCH = (
@@ -142,7 +142,7 @@ class _Maker:
             "fingerprints": self._fingerprints([target]),
             "select": by,
             "among": {called(source): job.name for source, job in singles.items()},
-            "settings": told(recipe, leave_out),
+            "settings": told(spelled_out(recipe) if probing else recipe, leave_out),
         }
         needs = tuple(job.name for job in singles.values())
         return Job("select", spec, {"target": called(target), "by": by, "seed": seed}, needs)
@@ -159,16 +159,17 @@ class _Maker:
         by: str | None = None,
         schedule: str | None = None,
     ) -> Job:
-        leave_out = tuple(SELECTION_SETTINGS) + (WARM_SETTINGS if start["from"] == "scratch" else ())
+        warm = start["from"] != "scratch"
+        leave_out = (*SELECTION_SETTINGS, *(() if warm else OF_WARM_STARTS))
         spec = {
             "target": target,
             "fingerprints": self._fingerprints([target]),
             "start": dict(start),
-            "settings": told(recipe, leave_out),
+            "settings": told(spelled_out(recipe) if warm else recipe, leave_out),
             "measure": self.recipe.measure,
         }
         tags = {"target": called(target), "arm": arm, "source": source, "by": by, "schedule": schedule, "seed": seed}
-        needs = () if start["from"] == "scratch" else (start["job"],)
+        needs = (start["job"],) if warm else ()
         return Job("run", spec, tags, needs)
 
     def _baseline(
@@ -189,7 +190,7 @@ class _Maker:
             "selection": selection.name,
             "like": like,
             "baseline": dict(self.recipe.baseline),
-            "settings": told(recipe, tuple(SELECTION_SETTINGS) + WARM_SETTINGS),
+            "settings": told(recipe, (*SELECTION_SETTINGS, *OF_WARM_STARTS)),
             "measure": self.recipe.measure,
         }
         others = tuple(job.name for job in runs.values()) if chosen is None else (chosen.name,)

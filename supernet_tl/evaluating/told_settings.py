@@ -7,7 +7,8 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
-from supernet_tl.recipe import Recipe
+from supernet_tl.recipe import WARM_SETTINGS, Recipe
+from supernet_tl.training.warm_schedule import WARM_SCHEDULES
 
 FIRST_DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
@@ -85,11 +86,18 @@ FIRST_DEFAULTS: Mapping[str, Any] = MappingProxyType(
 """A job's name covers the settings that differ from these. A setting that is added to the recipe is added here with the
 value that stands for what was done before; none of these values is ever changed, whatever becomes of the defaults."""
 
-WARM_SETTINGS = (
-    *("warm_schedule", "warm_lr_factor", "warm_weight_decay_factor", "warmup_epochs", "head_epochs"),
-    *("held_alpha_epochs", "arch_lr_factor", "source_pull", "reestimate_batch_norm", "warm_parts", "warm_cells"),
-)
+OF_WARM_STARTS = ("warm_schedule", *WARM_SETTINGS)
 """Settings that a search from scratch does not look at."""
+
+
+def spelled_out(recipe: Recipe) -> Recipe:
+    """The same recipe with its warm schedule in numbers, so that a job's name covers what the preset's name means."""
+    usual, found = WARM_SCHEDULES["paper"], recipe.warm
+    values = {
+        setting: None if getattr(found, field) == getattr(usual, field) else getattr(found, field)
+        for setting, field in WARM_SETTINGS.items()
+    }
+    return recipe.replace(warm_schedule="paper", **values)
 
 
 def told(recipe: Recipe, leave_out: Collection[str] = ()) -> dict[str, Any]:

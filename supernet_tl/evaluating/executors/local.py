@@ -19,6 +19,7 @@ from supernet_tl.evaluating.executors.protocol import Ended
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork of a process that has threads may hang
 _PATIENCE = 5.0
+_SPINS = "20000"  # short spins at OpenMP barriers: several workers share the cores
 
 
 class LocalExecutor:
@@ -80,6 +81,7 @@ class LocalExecutor:
         process = _SPAWN.Process(target=_serve, args=(self.function, theirs), daemon=True)
         # Workers choose a GPU by their number; the environment is what a spawned process has before it imports torch.
         os.environ["SUPERNET_TL_WORKER"] = str(self._started)
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
         self._started += 1
         process.start()
         theirs.close()
