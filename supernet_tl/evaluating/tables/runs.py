@@ -73,7 +73,7 @@ class Run:
         start = self.result.get("start")
         if start is None:
             return None
-        return "mixture" if start["arm"].get("arm") == "mixture" else str(start["arm"]["source"])
+        return "mixture" if start["tags"].get("arm") == "mixture" else str(start["tags"]["source"])
 
     def to_dict(self) -> dict[str, Any]:
         """The row as plain JSON values."""
