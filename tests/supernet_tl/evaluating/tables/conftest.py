@@ -127,7 +127,7 @@ def _pretrained(job: Job) -> dict[str, Any]:
     sources = job.spec["sources"]
     return {
         "entry": job.name[-12:] * 5,
-        "metrics": {"validation_accuracy": 0.9, "test_accuracy": 0.8},
+        "metrics": {"validation_accuracy": 0.8, "test_accuracy": 0.9},
         "timings": {"search_seconds": 1.0},
         "genotype": {},
         "num_classes": 10,
