@@ -128,6 +128,7 @@ class _Maker:
     def _select(self, target: str, seed: int, by: str, singles: Mapping[str, Job]) -> Job:
         probing = by == "probe"
         recipe = self.recipe.target_recipe(target, seed, warm=probing)
+        recipe = recipe.replace(num_ranked=max(recipe.num_ranked, len(singles)))  # tables read every distance
         leave_out = _FINAL if probing else tuple(set(_DEFAULTS) - SELECTION_SETTINGS - set(_OF_SKETCH))
         spec = {
             "target": target,
