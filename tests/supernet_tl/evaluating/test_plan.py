@@ -158,3 +158,17 @@ def test_a_name_is_safe_for_files_and_a_job_reads_back() -> None:
     for name, job in make_plan(_recipe(), _PRINTS).jobs.items():
         assert not set(name) - set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
         assert Job.from_dict(job.to_dict()).name == name
+
+
+def test_a_baseline_is_sized_like_the_run_of_the_choice_or_like_scratch() -> None:
+    plan = make_plan(_recipe())
+    (baseline,) = plan.find(target="faces", seed=1, arm="timm_time")
+    runs = {job.tags["source"]: job.name for job in plan.find(target="faces", seed=1, arm="source")}
+    (scratch,) = plan.find(target="faces", seed=1, arm="scratch")
+    assert baseline.spec["like"] == runs
+    assert baseline.spec["else_like"] == scratch.name
+    assert set(baseline.needs) == {baseline.spec["selection"], *runs.values(), scratch.name}
+    alone = make_plan(_recipe(arms=("timm_time",)))
+    (baseline,) = alone.find(target="faces", seed=1, arm="timm_time")
+    (chosen,) = alone.find(target="faces", seed=1, arm="chosen", by="nearest")
+    assert (baseline.spec["like"], baseline.spec["else_like"]) == ({}, chosen.name)
