@@ -2,25 +2,16 @@
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from ot_select.errors import OptionError
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-ArrayLike = npt.ArrayLike | torch.Tensor
 
 
 def read_only(array: npt.NDArray[np.generic]) -> None:
     """Make an array refuse writes, so that a frozen value is frozen to the bottom."""
     array.setflags(write=False)
-
-
-def as_tensor(array: npt.ArrayLike | torch.Tensor) -> torch.Tensor:
-    """A tensor that shares memory with the array wherever PyTorch can work on that memory."""
-    if isinstance(array, torch.Tensor):
-        return array.detach()
-    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
 def check_positive_int(name: str, value: object) -> int:

@@ -8,8 +8,9 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from ot_select.arrays import ArrayLike, FloatArray, IntArray, read_only
+from ot_select.arrays import FloatArray, IntArray, read_only
 from ot_select.errors import CloudError
+from ot_select.tensors import ArrayLike
 
 WEIGHT_SUM_TOLERANCE = 1e-6
 _ROUNDING_OF_SUM = 4 * np.finfo(np.float64).eps

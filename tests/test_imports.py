@@ -35,8 +35,11 @@ def test_a_lower_package_imports_neither_its_siblings_nor_lightning(package: str
 
 
 @pytest.mark.parametrize("package", LOWER)
-def test_nor_does_importing_it_load_them(package: str) -> None:
-    code = f"import sys, json, {package}; print(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
+def test_nor_does_using_any_of_its_names_load_them(package: str) -> None:
+    code = (
+        f"import sys, json, {package}; [getattr({package}, name) for name in {package}.__all__];"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
     loaded = set(json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout))
     assert not loaded & FORBIDDEN[package]
 
@@ -53,6 +56,16 @@ def test_the_command_line_loads_nothing_heavy_before_a_verb_runs() -> None:
     )
     loaded = set(json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout))
     assert not loaded & {"torch", "lightning", "ot", "timm", "matplotlib", "torchvision", "numpy", "scipy"}
+
+
+def test_the_tables_of_an_evaluation_are_made_without_a_training_framework() -> None:
+    code = (
+        "import sys, json; import supernet_tl.evaluating.tables.summary, supernet_tl.evaluating.tables.files;"
+        "import supernet_tl.evaluating.tables.markdown;"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    loaded = set(json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout))
+    assert not loaded & {"torch", "lightning", "timm", "torchvision", "matplotlib"}
 
 
 def test_a_zoo_is_listed_without_anything_heavy(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ot_select.arrays import FloatArray, as_tensor, check_positive_int
+from ot_select.arrays import FloatArray, check_positive_int
 from ot_select.cloud import WEIGHT_SUM_TOLERANCE, shares_of_one
 from ot_select.distances.network_simplex import MAX_ITERATIONS, transport
 from ot_select.errors import OptionError
+from ot_select.tensors import as_tensor
 
 
 @dataclass(frozen=True, eq=False)

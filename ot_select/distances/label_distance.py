@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ot_select.arrays import FloatArray, as_tensor
+from ot_select.arrays import FloatArray
 from ot_select.cloud import spread_divisor
 from ot_select.distances.coupling import check_weights, exact_coupling
 from ot_select.distances.ground_cost import squared_distances
@@ -32,6 +32,7 @@ from ot_select.distances.nuclear_norm import nuclear_norms
 from ot_select.distances.side import Side
 from ot_select.distances.unit import Unit
 from ot_select.errors import OptionError
+from ot_select.tensors import as_tensor
 
 Inner = Literal["gaussian", "exact", "diagonal", "means"]
 

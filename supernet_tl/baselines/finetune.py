@@ -96,8 +96,8 @@ def finetune_pretrained(
 
     The default rates come from a short trial, one seed, five epochs of 200 images at 64 pixels in batches of 32, judged
     on 100 validation images or fewer. With at most 60,000 parameters (0.05, times 1) reached 0.48 on ``pocket:digits``
-    and 0.91 on ``pocket:photos``, (0.02, times 10) 0.42 and 0.94, (0.05, times 3) 0.39 and 0.77, (0.1, times 1) 0.12 and
-    0.67; the whole network on digits 0.78, 0.65, not tried, and 0.83. So the defaults are sensible, not tuned.
+    and 0.91 on ``pocket:photos``, (0.02, times 10) 0.42 and 0.94, (0.05, times 3) 0.39 and 0.77, (0.1, times 1) 0.12
+    and 0.67; the whole network on digits 0.78, 0.65, not tried, and 0.83. So the defaults are sensible, not tuned.
 
     Args:
         folder: of this run; gets ``checkpoints/finetune.ckpt`` and ``logs/finetune/``.

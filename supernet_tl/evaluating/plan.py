@@ -83,7 +83,8 @@ class _Maker:
         selections = {by: self._select(target, seed, by, singles) for by in recipe.select}
         yield from selections.values()
         scratch = recipe.target_recipe(target, seed, warm=False)
-        yield self._run(target, seed, scratch, {"from": "scratch"}, arm="scratch")
+        from_scratch = self._run(target, seed, scratch, {"from": "scratch"}, arm="scratch")
+        yield from_scratch
         if "scratch_twice" in arms:
             twice = scratch.replace(epochs=2 * scratch.epochs)
             yield self._run(target, seed, twice, {"from": "scratch"}, arm="scratch_twice")
@@ -117,7 +118,8 @@ class _Maker:
                 yield self._run(target, seed, other, mixed, arm="mixture", schedule=schedule)
         for arm in ("timm_parameters", "timm_time"):
             if arm in arms:
-                yield self._baseline(arm, target, seed, scratch, first, runs, chosen.get(recipe.select[0]))
+                instead = chosen.get(recipe.select[0], from_scratch)
+                yield self._baseline(arm, target, seed, scratch, first, runs, instead)
 
     def _pretrain(self, sources: Sequence[str], seed: int, without: str | None = None) -> Job:
         recipe = self.recipe.pretraining_recipe(sources, seed)
@@ -136,6 +138,7 @@ class _Maker:
     def _select(self, target: str, seed: int, by: str, singles: Mapping[str, Job]) -> Job:
         probing = by == "probe"
         recipe = self.recipe.target_recipe(target, seed, warm=probing)
+        recipe = recipe.replace(num_ranked=max(recipe.num_ranked, len(singles)))  # tables read every distance
         leave_out = _FINAL if probing else tuple(set(FIRST_DEFAULTS) - SELECTION_SETTINGS - set(_OF_SKETCH))
         spec = {
             "target": target,
@@ -180,22 +183,22 @@ class _Maker:
         recipe: Recipe,
         selection: Job,
         runs: Mapping[str, Job],
-        chosen: Job | None,
+        other: Job,
     ) -> Job:
-        like = {called(source): job.name for source, job in runs.items()} if chosen is None else chosen.name
+        """``other`` is compared with where the selection chooses none of ``runs``."""
         spec = {
             "target": target,
             "fingerprints": self._fingerprints([target]),
             "arm": arm,
             "selection": selection.name,
-            "like": like,
+            "like": {called(source): job.name for source, job in runs.items()},
+            "else_like": other.name,
             "baseline": dict(self.recipe.baseline),
             "settings": told(recipe, (*SELECTION_SETTINGS, *OF_WARM_STARTS)),
             "measure": self.recipe.measure,
         }
-        others = tuple(job.name for job in runs.values()) if chosen is None else (chosen.name,)
         tags = {"target": called(target), "arm": arm, "seed": seed}
-        return Job("baseline", spec, tags, (selection.name, *others))
+        return Job("baseline", spec, tags, (selection.name, *(job.name for job in runs.values()), other.name))
 
     def _fingerprints(self, datasets: Sequence[str]) -> list[str | None]:
         return [self.fingerprints.get(dataset) for dataset in datasets]

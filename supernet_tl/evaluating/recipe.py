@@ -33,6 +33,10 @@ SHARED_ONLY = frozenset(
 """Settings that supernets, or sketches, must agree on to be compared: they stand in ``shared`` alone."""
 
 BASELINE_SETTINGS = frozenset({"model", "image_size", "lr", "head_lr_factor"})
+_NO_SELECTORS = {
+    "mixture": "which chooses no single source; give the arm mixture",
+    "fixed-best": "which needs past accuracies; the arm sources has the fixed best source in its tables",
+}
 _GROWING = ("targets", "seeds", "select", "arms", "schedules")
 """Fields whose change adds or leaves out jobs and changes none."""
 
@@ -217,6 +221,9 @@ def _settings_faults(recipe: EvaluationRecipe) -> Iterator[str]:
             near = difflib.get_close_matches(arm, get_args(Arm), n=1)
             meant = f" (did you mean {near[0]!r}?)" if near else ""
             yield f"arm {arm!r} is unknown{meant}; known are {', '.join(get_args(Arm))}"
+    for selector, instead in _NO_SELECTORS.items():
+        if selector in recipe.select:
+            yield f"select has {selector!r}, {instead}"
     for name in recipe.baseline:
         if name not in BASELINE_SETTINGS:
             yield f"baseline has {name!r}; known are {', '.join(sorted(BASELINE_SETTINGS))}"

@@ -248,10 +248,7 @@ def _run(bench: _Bench) -> dict[str, Any]:
 
 def _baseline(bench: _Bench) -> dict[str, Any]:
     spec, recipe, given = bench.spec, bench.recipe, dict(bench.spec["baseline"])
-    like = spec["like"]
-    if not isinstance(like, str):
-        chosen = bench.result_of(spec["selection"])["chosen"]
-        like = like[chosen] if chosen is not None else next(iter(like.values()))
+    like = spec["like"].get(bench.result_of(spec["selection"])["chosen"], spec["else_like"])
     own = bench.result_of(like)
     size = given.pop("image_size", recipe.embed_size)
     limits: dict[str, Any] = (

@@ -16,6 +16,7 @@ _ESCAPES = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     "—": "---",
+    "±": r"$\pm$",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
 _NUMBER = re.compile(r"-?\d+(\.\d+)?( ± \d+(\.\d+)?)?")
@@ -33,7 +34,7 @@ def to_latex(table: Table, label: str) -> str:
     lines = [
         r"% Needs \usepackage{booktabs}.",
         r"\begin{table}",
-        r"\centering",
+        r"\centering\small\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{escape(table.caption)}}}",
         rf"\label{{tab:{label}}}",
         rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",

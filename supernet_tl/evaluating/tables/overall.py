@@ -18,7 +18,7 @@ def overall_of(values: Sequence[Value], methods: Sequence[Method]) -> list[dict[
     Every target weighs the same, however many of its seeds are finished: means are over targets of means over seeds.
     ``spread_ri`` is over seeds, of the mean over targets, from seeds in which all the method's targets are there; null
     where fewer than two are. The rate of negative transfers is over the runs that stand for the method, so that of a
-    random source is the probability of one. Epochs are those of the supernets' searches and stand in the rows of both parts.
+    random source is the probability of one. Epochs are those of the supernets' searches; both parts' rows have them.
 
     Args:
         values: of all methods.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +51,9 @@ def _write_images(folder: Path, number: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def evaluated(
-    recipe: EvaluationRecipe, quiet: Control, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EvaluationResult]:
+def evaluated(recipe: EvaluationRecipe, quiet: Control, tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
     output = tmp_path_factory.mktemp("evaluation") / "loo"
-    yield leave_one_out(recipe, output, workers=WORKERS, control=quiet)
+    return leave_one_out(recipe, output, workers=WORKERS, control=quiet)
 
 
 def _outcomes(result: EvaluationResult) -> dict[str, dict[str, Any]]:
