@@ -24,7 +24,10 @@ ROOT = Path(__file__).parents[3]
 
 
 def make_job(number: int, *needs: Job, seconds: float = 0.0, does: str = "works") -> Job:
-    """A job that ``works``, ``fails``, ``fails once`` or ``dies once``, after so many seconds."""
+    """A job that ``works``, ``fails``, ``fails once``, ``dies`` or ``dies once`` after so many seconds.
+
+    One that ``works and dies`` takes its worker with it after its outcome is there.
+    """
     spec = {"number": number, "seconds": seconds, "does": does}
     return Job("run", spec, {"target": str(number)}, tuple(job.name for job in needs))
 
@@ -42,11 +45,14 @@ def perform(payload: Mapping[str, Any]) -> None:
     (folder / "begun").mkdir(exist_ok=True)
     (folder / "begun" / f"{job.name}.{uuid.uuid4().hex}").write_text(str(os.getpid()))
     time.sleep(job.spec["seconds"])
-    if job.spec["does"] == "fails" or (job.spec["does"] == "fails once" and first):
+    does = job.spec["does"]
+    if does == "fails" or (does == "fails once" and first):
         raise RuntimeError(f"job {job.spec['number']} was told to fail")
-    if job.spec["does"] == "dies once" and first:
+    if does == "dies" or (does == "dies once" and first):
         os.kill(os.getpid(), signal.SIGKILL)
     outcomes.put(job, {"result": job.spec["number"]})
+    if does == "works and dies":
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def begun(folder: Path) -> Counter[str]:
@@ -79,6 +85,14 @@ def write_pid(payload: Mapping[str, Any]) -> None:
     """Tell who does it in a file, and work for a while."""
     Path(payload["path"]).write_text(str(os.getpid()))
     time.sleep(payload["seconds"])
+
+
+def write_number(payload: Mapping[str, Any]) -> None:
+    """Tell the worker's number in a file, and let the other one have its turn; dies then if told to."""
+    Path(payload["path"]).write_text(os.environ["SUPERNET_TL_WORKER"])
+    time.sleep(0.5)
+    if payload["dies"]:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def fail(payload: Mapping[str, Any]) -> None:
