@@ -66,6 +66,8 @@ def _jobs(recipe: EvaluationRecipe, fingerprints: Mapping[str, str]) -> Iterator
 class _Maker:
     recipe: EvaluationRecipe
     fingerprints: Mapping[str, str]
+    pretrainings: dict[tuple[tuple[str, ...], int], Job] = field(default_factory=dict)
+    """Those made so far: most are needed for many targets and seeds."""
 
     def of_target(self, target: str, seed: int) -> Iterator[Job]:
         recipe, arms = self.recipe, self.recipe.arms
@@ -112,11 +114,17 @@ class _Maker:
                 yield self._baseline(arm, target, seed, scratch, first, runs, chosen.get(recipe.select[0]))
 
     def _pretrain(self, sources: Sequence[str], seed: int, without: str | None = None) -> Job:
+        key = tuple(sources), seed if self.recipe.pretraining_seed is None else self.recipe.pretraining_seed
+        if key not in self.pretrainings:
+            self.pretrainings[key] = self._new_pretrain(sources, seed, without)
+        return self.pretrainings[key]
+
+    def _new_pretrain(self, sources: Sequence[str], seed: int, without: str | None) -> Job:
         recipe = self.recipe.pretraining_recipe(sources, seed)
         spec = {
             "sources": list(sources),
             "fingerprints": self._fingerprints(sources),
-            "settings": _told(recipe.to_dict(), leave_out=()),
+            "settings": _told(recipe, leave_out=()),
         }
         tags = {
             "source": called(sources[0]) if without is None else None,
@@ -134,7 +142,7 @@ class _Maker:
             "fingerprints": self._fingerprints([target]),
             "select": by,
             "among": {called(source): job.name for source, job in singles.items()},
-            "settings": _told(recipe.to_dict(), leave_out=leave_out),
+            "settings": _told(recipe, leave_out=leave_out),
         }
         needs = tuple(job.name for job in singles.values())
         return Job("select", spec, {"target": called(target), "by": by, "seed": seed}, needs)
@@ -156,7 +164,7 @@ class _Maker:
             "target": target,
             "fingerprints": self._fingerprints([target]),
             "start": dict(start),
-            "settings": _told(recipe.to_dict(), leave_out=leave_out),
+            "settings": _told(recipe, leave_out=leave_out),
             "measure": self.recipe.measure,
         }
         tags = {"target": called(target), "arm": arm, "source": source, "by": by, "schedule": schedule, "seed": seed}
@@ -181,7 +189,7 @@ class _Maker:
             "selection": selection.name,
             "like": like,
             "baseline": dict(self.recipe.baseline),
-            "settings": _told(recipe.to_dict(), leave_out=tuple(SELECTION_SETTINGS) + _WARM),
+            "settings": _told(recipe, leave_out=tuple(SELECTION_SETTINGS) + _WARM),
             "measure": self.recipe.measure,
         }
         others = tuple(job.name for job in runs.values()) if chosen is None else (chosen.name,)
@@ -196,9 +204,10 @@ def _selected(selection: Job) -> dict[str, Any]:
     return {"from": "selected", "job": selection.name}
 
 
-def _told(settings: Mapping[str, Any], leave_out: Sequence[str]) -> dict[str, Any]:
+def _told(recipe: Recipe, leave_out: Sequence[str]) -> dict[str, Any]:
     """The settings that are not the default, so that a setting which is new changes no name."""
-    return {name: value for name, value in settings.items() if value != _DEFAULTS[name] and name not in leave_out}
+    values = {name: getattr(recipe, name) for name in _DEFAULTS if name not in leave_out}  # all are plain JSON values
+    return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
 
 
 _OF_SKETCH = ("image_size", "in_channels", "test_frac", "validation_frac", "max_search_images", "shots", "seed") + (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -93,6 +94,13 @@ def write_number(payload: Mapping[str, Any]) -> None:
     time.sleep(0.5)
     if payload["dies"]:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def write_pid_of_child(payload: Mapping[str, Any]) -> None:
+    """Have a process of its own tell who it is, as loaders of batches do."""
+    child = multiprocessing.get_context("spawn").Process(target=write_pid, args=({**payload, "seconds": 0.0},))
+    child.start()
+    child.join()
 
 
 def fail(payload: Mapping[str, Any]) -> None:

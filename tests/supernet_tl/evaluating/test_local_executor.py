@@ -63,6 +63,13 @@ def test_an_exception_is_told_with_its_traceback_and_the_worker_goes_on() -> Non
             assert not ended.lost
 
 
+def test_a_task_may_start_processes_of_its_own(tmp_path: Path) -> None:
+    with LocalExecutor(f"{MODULE}:write_pid_of_child") as executor:
+        executor.submit("a", {"path": str(tmp_path / "a")})
+        assert drain(executor, 1)["a"].error is None
+    assert int((tmp_path / "a").read_text()) != os.getpid()
+
+
 def test_a_module_that_cannot_be_imported_is_an_error_of_the_task() -> None:
     with LocalExecutor("supernet_tl.no_such_module:perform") as executor:
         executor.submit("a", {})
