@@ -88,7 +88,9 @@ class LocalExecutor:
         taken = {worker.number for worker in (*self._idle, *self._busy.values())}
         number = next(number for number in count() if number not in taken)
         ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(target=_serve, args=(self.function, theirs, number))  # no daemon: jobs may have children
+        process = _SPAWN.Process(
+            target=_serve, args=(self.function, theirs, number)
+        )  # no daemon: jobs may have children
         process.start()
         theirs.close()
         return _Worker(process, ours, number)

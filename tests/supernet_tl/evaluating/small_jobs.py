@@ -135,9 +135,10 @@ def alive(pid: int) -> bool:
     """Whether a process runs; one that ended and waits for its parent to look does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        num_threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return state not in "ZX"
+    return state not in "ZX" or num_threads > 1  # the first thread of a killed process may be gone before the others
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -10,7 +10,17 @@ from pathlib import Path
 from supernet_tl.evaluating.driver import Progress
 from supernet_tl.evaluating.executors.local import LocalExecutor
 from supernet_tl.evaluating.outcomes import Outcomes
-from tests.supernet_tl.evaluating.small_jobs import MODULE, ROOT, alive, begun, make_job, many_jobs, pids, sit, wait_until
+from tests.supernet_tl.evaluating.small_jobs import (
+    MODULE,
+    ROOT,
+    alive,
+    begun,
+    make_job,
+    many_jobs,
+    pids,
+    sit,
+    wait_until,
+)
 
 
 def _local(num_workers: int = 2) -> LocalExecutor:
