@@ -114,12 +114,14 @@ class RayExecutor:
     def __exit__(self, *exc: object) -> None:
         import ray
 
-        for reference in self._running:
-            ray.cancel(reference, force=True)
-        self._running = {}
-        if self._joined:  # leaves a cluster as it was; a local Ray that was started for this ends
-            ray.shutdown()
-        self._joined = False
+        running, self._running = list(self._running), {}
+        try:
+            for reference in running:
+                ray.cancel(reference, force=True)
+        finally:
+            if self._joined:  # leaves a cluster as it was; a local Ray that was started for this ends
+                self._joined = False
+                ray.shutdown()
 
     def _room(self) -> int:
         import ray
@@ -132,7 +134,8 @@ class RayExecutor:
         self.__exit__()
         return EvaluationError(
             f"a task is to have {self.num_cpus:g} CPUs and {self.num_gpus:g} GPUs, and this machine's Ray has "
-            f"{there.get('CPU', 0):g} and {there.get('GPU', 0):g}. Ask for less, or give the address of a larger cluster."
+            f"{there.get('CPU', 0):g} and {there.get('GPU', 0):g}. Ask for less, or give the address of a larger "
+            "cluster."
         )
 
 
