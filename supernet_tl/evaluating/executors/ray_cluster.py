@@ -124,9 +124,9 @@ class RayExecutor:
                 ray.shutdown()
 
     def _room(self) -> int:
-        import ray
-
-        return sum(_fit(node["Resources"], self.num_cpus, self.num_gpus) for node in ray.nodes() if node["Alive"])
+        alive = [node["Resources"] for node in _require_ray().nodes() if node["Alive"]]
+        rooms: list[int] = [_fit(resources, self.num_cpus, self.num_gpus) for resources in alive]
+        return sum(rooms)
 
     def _never_begins(self, ray: Any) -> EvaluationError:
         """Nobody joins a Ray of our own later, so that a task without room would wait for ever."""
