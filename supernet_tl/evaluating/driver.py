@@ -92,7 +92,7 @@ def run_jobs(
                 executor.submit(job.name, payload(job))
                 tell()
             for ended in executor.wait(_POLL):
-                if ended.error is None:
+                if ended.error is None or (ended.lost and ended.key in outcomes):  # some die after they are done
                     state.finish(ended.key)
                     finished.append(ended.key)
                     tell()
@@ -148,8 +148,13 @@ class _State:
         self.failed[name] = error
 
     def blocked(self) -> dict[str, str]:
-        """The jobs that can never begin in this sitting, each with one that it needs."""
-        return {name: min(self.missing[name]) for name in self.jobs if name in self.waiting}
+        """The jobs that can never begin in this sitting, each with the one that stands at the root of it."""
+        return {name: self._root(name) for name in self.jobs if name in self.waiting}
+
+    def _root(self, name: str) -> str:
+        while name in self.waiting:
+            name = min(self.missing[name])
+        return name
 
 
 def _attempt(ended: Ended) -> dict[str, Any]:

@@ -59,6 +59,13 @@ class Outcomes:
         """Names of the finished jobs."""
         return {name.removesuffix(".json") for name in self._files() if not name.endswith(_FAILED)}
 
+    def __contains__(self, name: str) -> bool:
+        """Whether the job of that name is finished."""
+        try:
+            return bool(self._read(f"{name}.json"))
+        except FileNotFoundError:
+            return False
+
     def get(self, name: str) -> dict[str, Any]:
         """The outcome of a finished job.
 

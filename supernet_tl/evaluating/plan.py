@@ -74,6 +74,8 @@ def _jobs(recipe: EvaluationRecipe, fingerprints: Mapping[str, str]) -> Iterator
 class _Maker:
     recipe: EvaluationRecipe
     fingerprints: Mapping[str, str]
+    pretrainings: dict[tuple[tuple[str, ...], int], Job] = field(default_factory=dict)
+    """Those made so far: most are needed for many targets and seeds."""
 
     def of_target(self, target: str, seed: int) -> Iterator[Job]:
         recipe, arms = self.recipe, self.recipe.arms
@@ -122,6 +124,12 @@ class _Maker:
                 yield self._baseline(arm, target, seed, scratch, first, runs, instead)
 
     def _pretrain(self, sources: Sequence[str], seed: int, without: str | None = None) -> Job:
+        key = tuple(sources), seed if self.recipe.pretraining_seed is None else self.recipe.pretraining_seed
+        if key not in self.pretrainings:
+            self.pretrainings[key] = self._new_pretrain(sources, seed, without)
+        return self.pretrainings[key]
+
+    def _new_pretrain(self, sources: Sequence[str], seed: int, without: str | None) -> Job:
         recipe = self.recipe.pretraining_recipe(sources, seed)
         spec = {
             "sources": list(sources),

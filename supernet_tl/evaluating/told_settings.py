@@ -107,11 +107,8 @@ def told(recipe: Recipe, leave_out: Collection[str] = ()) -> dict[str, Any]:
         recipe: the settings.
         leave_out: names of those that the job does not depend on.
     """
-    return {
-        name: value
-        for name, value in recipe.to_dict().items()
-        if value != FIRST_DEFAULTS[name] and name not in leave_out
-    }
+    values = {name: getattr(recipe, name) for name in FIRST_DEFAULTS if name not in leave_out}  # plain JSON values
+    return {name: value for name, value in values.items() if value != FIRST_DEFAULTS[name]}
 
 
 def recipe_of(settings: Mapping[str, Any]) -> Recipe:

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import count
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -43,15 +44,14 @@ class LocalExecutor:
         self.capacity = num_workers
         self._idle: list[_Worker] = []
         self._busy: dict[str, _Worker] = {}
-        self._started = 0
 
     def submit(self, key: str, payload: Mapping[str, Any]) -> None:
         """Give the task to a worker that waits, or to a new one."""
-        worker = self._idle.pop() if self._idle else self._start()
+        worker = self._next_idle() or self._start()
         self._busy[key] = worker
         try:
             worker.connection.send(dict(payload))
-        except OSError:  # it died while it waited; `wait` says so
+        except OSError:  # it died this moment; `wait` says so
             return
 
     def wait(self, timeout: float) -> list[Ended]:
@@ -76,22 +76,35 @@ class LocalExecutor:
         how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
         return Ended(key, f"the worker process died ({how}) in the middle of the job", lost=True)
 
+    def _next_idle(self) -> _Worker | None:
+        """A worker that waits; those that died meanwhile, for want of memory perhaps, are let go."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.process.is_alive():
+                return worker
+            worker.end()
+        return None
+
     def _start(self) -> _Worker:
+        taken = {worker.number for worker in (*self._idle, *self._busy.values())}
+        number = next(number for number in count() if number not in taken)
         ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(target=_serve, args=(self.function, theirs), daemon=True)
-        # Workers choose a GPU by their number; the environment is what a spawned process has before it imports torch.
-        os.environ["SUPERNET_TL_WORKER"] = str(self._started)
-        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
-        self._started += 1
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)  # a spawned process has it before it imports torch
+        process = _SPAWN.Process(
+            target=_serve, args=(self.function, theirs, number)
+        )  # no daemon: jobs may have children
         process.start()
         theirs.close()
-        return _Worker(process, ours)
+        return _Worker(process, ours, number)
 
     def __enter__(self) -> LocalExecutor:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for worker in [*self._idle, *self._busy.values()]:
+        workers = [*self._idle, *self._busy.values()]
+        for worker in workers:  # all at once: one in the middle of training may take its time
+            worker.process.terminate()
+        for worker in workers:
             worker.end()
         self._idle, self._busy = [], {}
 
@@ -100,6 +113,7 @@ class LocalExecutor:
 class _Worker:
     process: SpawnProcess
     connection: Connection
+    number: int
 
     def end(self) -> None:
         """End the process and wait for it."""
@@ -111,8 +125,9 @@ class _Worker:
             self.process.join()
 
 
-def _serve(function: str, connection: Connection) -> None:
+def _serve(function: str, connection: Connection, number: int) -> None:
     """Do one payload after another until the driver closes the line or dies."""
+    os.environ["SUPERNET_TL_WORKER"] = str(number)  # before torch is imported: workers choose a GPU by it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver ends its workers
     threading.Thread(target=_end_with_the_driver, daemon=True).start()
     module, _, name = function.partition(":")
