@@ -76,7 +76,7 @@ class Scatter:
 
 
 def choice_against_scratch(facts: Facts) -> Scatter | None:
-    """The final network's accuracy from the chosen source over that from scratch, a point a target; None without any."""
+    """The final network's accuracy from the chosen source over that from scratch; None without any."""
     if facts.choice is None:
         return None
     found = []
@@ -116,7 +116,12 @@ def over_source_size(facts: Facts) -> tuple[Scatter, ...]:
     """What a source gave on average over its number of images: accuracy, and relative improvement."""
     plots = (
         ("mean_accuracy", "Accuracy against the source's size", f"mean {facts.accuracy_in_words}", percent, threshold),
-        ("mean_ri", "Relative improvement against the source's size", "mean relative improvement", *[signed_percent] * 2),
+        (
+            "mean_ri",
+            "Relative improvement against the source's size",
+            "mean relative improvement",
+            *[signed_percent] * 2,
+        ),
     )
     drawn = (_over_size(facts, key, title, y_label, exact, short) for key, title, y_label, exact, short in plots)
     return tuple(plot for plot in drawn if plot is not None)
