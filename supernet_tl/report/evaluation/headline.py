@@ -111,8 +111,8 @@ def _outcome(facts: Facts) -> str:
     varies = "" if spread is None else f" ± {100 * spread:.1f} over seeds"
     sentence = (
         f"Against scratch, the mean relative improvement of {facts.accuracy_in_words} from "
-        f"{_named(facts, facts.choice)} is {_ri(network)}{varies} for the final network and {_ri(supernet)} for the supernet, over "
-        f"{_counted(network['num_targets'], 'target')}."
+        f"{_named(facts, facts.choice)} is {_ri(network)}{varies} for the final network and {_ri(supernet)} for the "
+        f"supernet, over {_counted(network['num_targets'], 'target')}."
     )
     if network["negative_transfer_rate"] is not None:
         of_supernet = "" if supernet is None else f" ({percent(supernet['negative_transfer_rate'])} of the supernets)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,7 +91,7 @@ def learning_plots(facts: Facts) -> tuple[TargetCurves, ...]:
     return tuple(targets)
 
 
-def _plot(facts: Facts, target: str, stage: str, title: str, runs: Mapping[str, Sequence[Values]]) -> LinePlot | None:
+def _plot(facts: Facts, target: str, stage: str, title: str, runs: dict[str, list[Values]]) -> LinePlot | None:
     found = []
     for method in reversed(runs):
         for kind, in_words in _KINDS:

@@ -26,14 +26,15 @@ def _improvements(facts: Facts, part: Part, name: str) -> Table:
             if found is None:
                 cells.append(Cell(NOTHING))
             else:
-                cells.append(_improvement(facts, found))
+                origins = facts.refer([found, *facts.values(method, line["target"])])
+                cells.append(_improvement(facts, found, origins))
         rows.append(Row(line["target"], tuple(cells)))
     columns = (Column("target", is_text=True), *_method_columns(facts, methods))
     return Table(f"Relative improvement of the {name} on every target", columns, tuple(rows), part)
 
 
-def _improvement(facts: Facts, found: Values) -> Cell:
-    cell = change_cell(found["mean"], facts.refer([found]), spread=found["spread"])
+def _improvement(facts: Facts, found: Values, jobs: str) -> Cell:
+    cell = change_cell(found["mean"], jobs, spread=found["spread"])
     some = 0 < found["num_seeds"] < len(facts.seeds)
     told = f" ({found['num_seeds']} of {len(facts.seeds)})" if some else ""
     return replace(cell, text=cell.text + told, title=found.get("why") or "")
@@ -122,7 +123,7 @@ def _correlations(facts: Facts, part: Part, name: str, every_seed: bool) -> Tabl
         seed = (Cell(str(line["seed"])),) if every_seed else ()
         count = number_cell(line["num_sources"], lambda count: whole(int(count)), jobs)
         rows.append(Row(line["target"], (*seed, *values, count, Cell(line.get("why") or ""))))
-    columns = _CORRELATIONS if every_seed else (_CORRELATIONS[0], *_CORRELATIONS[2:])
+    columns: tuple[Column, ...] = _CORRELATIONS if every_seed else (_CORRELATIONS[0], *_CORRELATIONS[2:])
     if not any(line.get("why") for line in lines):
         columns = columns[:-1]
         rows = [Row(row.head, row.cells[:-1]) for row in rows]

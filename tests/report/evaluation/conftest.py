@@ -111,7 +111,7 @@ class _Made:
         self.runs += runs.values()
         singles = [run for name, run in runs.items() if name.startswith("source ")]
         by_nearest = runs.get(f"source {nearest}") or runs.get("chosen")
-        found = {
+        found: dict[str, list[dict[str, Any]]] = {
             name: [runs[name]] for name in ("scratch", "mixture", "weights_only", "timm_parameters") if name in runs
         }
         if by_nearest:
@@ -120,10 +120,10 @@ class _Made:
             found["oracle"] = [max(singles, key=lambda run: float(run["network"]["test_accuracy"]))]
             found["by random"] = [singles[seed % len(singles)]]
             found["random source"] = singles
-        base = [runs["scratch"]["job"]] if "scratch" in runs else []
+        of_scratch = [runs["scratch"]["job"]] if "scratch" in runs else []
         for method, of in found.items():
             if method in self.methods:
-                names = [*(run["job"] for run in of), *base, *([selection] if method == "by nearest" else [])]
+                names = [*(run["job"] for run in of), *of_scratch, *([selection] if method == "by nearest" else [])]
                 self.values.append(self._value(method, target, seed, of, list(dict.fromkeys(names))))
 
     def _run(
@@ -196,6 +196,7 @@ class _Made:
 
     def summary(self, missing: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         parts = ("supernet", "network")
+        seeds: tuple[int | str, ...] = (*self.seeds, "mean")
         finished = len(self.outcomes)
         recipe = {"datasets": [f"pocket:{name}" for name in self.datasets], "seeds": list(self.seeds)}
         summary = {
@@ -227,10 +228,7 @@ class _Made:
             "table1": [self._line(target, part) for target in self.datasets for part in parts],
             "overall": [line for name in self.methods for part in parts if (line := self._overall(name, part))],
             "table2": [
-                self._correlation(target, seed, part)
-                for target in self.datasets
-                for part in parts
-                for seed in (*self.seeds, "mean")
+                self._correlation(target, seed, part) for target in self.datasets for part in parts for seed in seeds
             ],
             "distances": self._distances(),
             "source_sizes": self._sizes(),

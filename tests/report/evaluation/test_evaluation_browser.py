@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-_BROWSER = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_BROWSER = next((path for name in _NAMES if (path := shutil.which(name))), None)
 pytestmark = pytest.mark.skipif(_BROWSER is None, reason="no chromium on this machine")
 
 _ACTIONS = """<script>
 const found = {};
 const table = document.querySelector('table[data-name="improvement-network"]');
-const numbers = () => Array.from(table.tBodies[0].rows, row => parseFloat(row.cells[1].textContent.replace("\\u2212", "-")));
+const number = cell => parseFloat(cell.textContent.replace("\\u2212", "-"));
+const numbers = () => Array.from(table.tBodies[0].rows, row => number(row.cells[1]));
 const head = table.tHead.rows[0].cells[1];
 head.querySelector("button").click();
 found.descending = [head.getAttribute("aria-sort"), numbers()];

@@ -254,3 +254,24 @@ def test_three_hundred_runs_of_25_epochs_stay_below_three_megabytes(build: Build
     summary, outcomes = build([f"dataset{index}" for index in range(9)], epochs=25)
     assert len(summary["runs"]) >= 300
     assert write_evaluation_page(tmp_path / "page.html", summary, outcomes).stat().st_size < 3_000_000
+
+
+def test_a_choice_that_looked_at_other_targets_refers_to_their_runs_too(
+    build: Builder, tmp_path: Path, read_page: Reader
+) -> None:
+    summary, outcomes = build(seeds=(0,))
+    looked_at = {"kind": "run", "arm": ["scratch", "source"], "seed": 0, "target": ["letters", "faces"]}
+    for value in summary["values"]:
+        value["looked_at"] = looked_at if (value["method"], value["target"]) == ("oracle", "digits") else None
+    page = read_page(write_evaluation_page(tmp_path / "page.html", summary, outcomes))
+    column = [method["name"] for method in summary["methods"]].index("oracle") - 1
+    numbers = table_cells(page, "improvement-network")["digits"][column][1]["data-jobs"]
+    ends = [part.split("-") for part in numbers.split()]
+    names = job_names(page)
+    jobs = {names[number] for end in ends for number in range(int(end[0]), int(end[-1]) + 1)}
+    expected = {
+        run["job"]
+        for run in summary["runs"]
+        if run["target"] in ("letters", "faces") and run["arm"] in ("scratch", "source")
+    }
+    assert expected < jobs
