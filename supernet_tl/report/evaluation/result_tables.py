@@ -56,7 +56,7 @@ _OVERALL = (
     Column("median RI", "median relative improvement"),
     Column("targets", "targets that the method has a value for"),
     Column("mean accuracy"),
-    Column("negative transfer", "share of targets and seeds that came out below scratch"),
+    Column("negative transfer", "share of runs that came out below scratch"),
     Column("mean regret", "accuracy of the best single source minus this one's, in percentage points"),
     Column("hit@1", "how often the chosen source was the best single one"),
     Column("reach scratch's best", "share of runs whose supernet reached scratch's best validation accuracy"),
