@@ -5,6 +5,7 @@ Source: Singh & Vanschoren, "On Supernet Transfer Learning for Effective Task Ad
 
 from __future__ import annotations
 
+import difflib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -164,6 +165,7 @@ def leave_one_out(
         recipe = sources
     else:
         recipe = EvaluationRecipe.from_dict({"datasets": sources, "select": select, "seeds": seeds, **fields})
+    _check_selectors(recipe)
     place = folder_at(output, storage_options)
     with place.held():
         place.claim(recipe)
@@ -175,6 +177,22 @@ def leave_one_out(
             sitting = _work(plan, place, workplace, workers, control)
         summary = show(plan, place)
     return EvaluationResult(summary, sitting, place.address)
+
+
+def _check_selectors(recipe: EvaluationRecipe) -> None:
+    """Refuse a selector that nobody offers before anything is pretrained for it.
+
+    Raises:
+        EvaluationError: with what there is.
+    """
+    from ot_select import selector_names
+
+    known = selector_names()
+    for name in recipe.select:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = f" (did you mean {near[0]!r}?)" if near else ""
+            raise EvaluationError(f"select has {name!r}{meant}; expected selectors among {', '.join(known)}.")
 
 
 def show(plan: Plan, place: EvaluationFolder) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -103,8 +102,11 @@ def _at_own_device(place: Workplace) -> Workplace:
 def machine(device: str) -> dict[str, Any]:
     """What the numbers were made on."""
     found = adapters.torch_device(device)
-    chip = torch.cuda.get_device_name(found) if found.type == "cuda" else found.type
-    return {"device": chip, "threads": torch.get_num_threads(), "host": socket.gethostname()}
+    if found.type == "cuda":
+        chip = torch.cuda.get_device_name(found)
+    else:
+        chip = f"{found.type}, {torch.backends.cpu.get_cpu_capability()}"
+    return {"device": chip, "threads": torch.get_num_threads()}
 
 
 @dataclass(frozen=True)

@@ -104,8 +104,19 @@ class Facts:
         return found
 
     def refer(self, things: Iterable[Values]) -> str:
-        """The jobs that several values come from, as text that the page understands."""
-        return self.jobs.refer(name for thing in things for name in jobs_of(thing))
+        """The jobs that several values come from, or were chosen by looking at, as text that the page understands."""
+        return self.jobs.refer(name for thing in things for name in (*jobs_of(thing), *self._looked_at(thing)))
+
+    def _looked_at(self, values: Values) -> list[str]:
+        """Names of the runs that a choice rests on, where the summary describes them and does not name them."""
+        wanted = values.get("looked_at")
+        if wanted is None:
+            return []
+        return [
+            run["job"]
+            for run in self._runs
+            if run["arm"] in wanted["arm"] and run["seed"] == wanted["seed"] and run["target"] in wanted["target"]
+        ]
 
     @property
     def _runs(self) -> Sequence[Values]:

@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from supernet_tl.report.evaluation.facts import Facts, Values
 from supernet_tl.report.wording import NOTHING, duration, percent, signed_percent
 
+_NAMES = {
+    "by nearest": "the source nearest by optimal transport",
+    "mixture": "the mixture of all sources",
+    "oracle": "the best single source, known only afterwards,",
+    "random source": "a source drawn at random",
+}
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -66,7 +73,7 @@ def _title(facts: Facts) -> str:
     if found is None or found["mean_ri"] is None or facts.choice is None:
         return title
     change = signed_percent(found["mean_ri"])
-    method = facts.titles[facts.choice]
+    method = _named(facts, facts.choice)
     if change[0] not in "+\u2212":
         return f"{title}: {method} ends where scratch does"
     verb = "gains" if change[0] == "+" else "loses"
@@ -82,7 +89,8 @@ def _extent(facts: Facts) -> Iterator[str]:
         yield f"{_counted(machine['num_jobs'], 'job')} on {machine['device']}{threads}"
     yield f"{duration(summary['seconds'])} of work, {duration(summary['cpu_seconds'])} of processor time"
     yield f"{progress['finished']} of {_counted(progress['planned'], 'job')} finished"
-    yield f"written {summary['created'][:10]}"
+    if summary["created"]:
+        yield f"last finished {summary['created'][:10]}"
 
 
 def _tile(facts: Facts, method: str) -> Tile | None:
@@ -102,13 +110,15 @@ def _outcome(facts: Facts) -> str:
     spread = network["spread_ri"]
     varies = "" if spread is None else f" ± {100 * spread:.1f} over seeds"
     sentence = (
-        f"Against scratch, the mean relative improvement of {facts.accuracy_in_words} by {_quoted(facts, facts.choice)} "
-        f"is {_ri(network)}{varies} for the final network and {_ri(supernet)} for the supernet, over "
-        f"{_counted(network['num_targets'], 'target')}."
+        f"Against scratch, the mean relative improvement of {facts.accuracy_in_words} from "
+        f"{_named(facts, facts.choice)} is {_ri(network)}{varies} for the final network and {_ri(supernet)} for the "
+        f"supernet, over {_counted(network['num_targets'], 'target')}."
     )
     if network["negative_transfer_rate"] is not None:
         of_supernet = "" if supernet is None else f" ({percent(supernet['negative_transfer_rate'])} of the supernets)"
-        sentence += f" {percent(network['negative_transfer_rate'])} of the final networks{of_supernet} came out below scratch."
+        sentence += (
+            f" {percent(network['negative_transfer_rate'])} of the final networks{of_supernet} came out below scratch."
+        )
     return sentence
 
 
@@ -123,12 +133,12 @@ def _comparison(facts: Facts) -> str:
     if facts.choice is None or own is None or own["mean_ri"] is None or not others:
         return ""
     told = [
-        f"{_quoted(facts, name)} gives {_ri(network)} (supernet {_ri(supernet)})"
+        f"{_named(facts, name)} gives {_ri(network)} (supernet {_ri(supernet)})"
         for name, (network, supernet) in others.items()
     ]
     sentence = f"For the final network {_listed(told)}."
     verdicts = [
-        f"{_compared(own['mean_ri'], network['mean_ri'])} {_quoted(facts, name)}"
+        f"{_compared(own['mean_ri'], network['mean_ri'])} {_named(facts, name)}"
         for name, (network, _) in others.items()
         if name != "oracle"
     ]
@@ -143,13 +153,15 @@ def _epochs(facts: Facts) -> str:
         if name is None or name not in facts.titles or found is None or found["share_reached"] is None:
             continue
         share = found["mean_epoch_share"]
-        after = "" if share is None else f", and then in {percent(share)} of its epochs"
-        told.append(f"{_quoted(facts, name)} in {percent(found['share_reached'])} of runs{after}")
-    return f"The best validation accuracy of the supernet from scratch was reached by {_listed(told)}." if told else ""
+        after = "" if share is None else f" (then after {percent(share)} of scratch's epochs)"
+        told.append(f"{_named(facts, name)} in {percent(found['share_reached'])} of runs{after}")
+    return (
+        f"The best validation accuracy of the supernet from scratch was reached from {_listed(told)}." if told else ""
+    )
 
 
-def _quoted(facts: Facts, method: str) -> str:
-    return f"“{facts.titles[method]}”"
+def _named(facts: Facts, method: str) -> str:
+    return _NAMES.get(method, f"“{facts.titles[method]}”")
 
 
 def _compared(own: float, other: float) -> str:

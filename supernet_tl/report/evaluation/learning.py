@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,9 +91,7 @@ def learning_plots(facts: Facts) -> tuple[TargetCurves, ...]:
     return tuple(targets)
 
 
-def _plot(
-    facts: Facts, target: str, stage: str, title: str, runs: Mapping[str, Sequence[Values]]
-) -> LinePlot | None:
+def _plot(facts: Facts, target: str, stage: str, title: str, runs: dict[str, list[Values]]) -> LinePlot | None:
     found = []
     for method in reversed(runs):
         for kind, in_words in _KINDS:
@@ -119,7 +117,9 @@ def _plot(
     return LinePlot(title, f"{target}, {title}. {ends}.", x_axis, y_axis, tuple(lines))
 
 
-def _seeds(facts: Facts, runs: Sequence[Values], stage: str, kind: str) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _seeds(
+    facts: Facts, runs: Sequence[Values], stage: str, kind: str
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Shape (seeds, epochs): as many epochs as all seeds got, none where a seed was not evaluated."""
     curves = []
     for run in runs:
@@ -131,5 +131,7 @@ def _seeds(facts: Facts, runs: Sequence[Values], stage: str, kind: str) -> np.nd
     return seeds[:, ~np.isnan(seeds).any(axis=0)]
 
 
-def _points(values: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]], x_axis: Axis, y_axis: Axis) -> list[str]:
+def _points(
+    values: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]], x_axis: Axis, y_axis: Axis
+) -> list[str]:
     return [f"{x_axis.at(epoch):g},{y_axis.at(float(value)):g}" for epoch, value in enumerate(values, start=1)]

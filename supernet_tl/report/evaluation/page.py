@@ -47,8 +47,8 @@ def write_evaluation_page(
     """
     if summary.get("schema_version") != SCHEMA:
         raise ReportError(
-            f"the evaluation's summary has schema_version {summary.get('schema_version')!r}; this version reads {SCHEMA}. "
-            "Repeat the evaluation's command to write it anew."
+            f"the evaluation's summary has schema_version {summary.get('schema_version')!r}; this version reads "
+            f"{SCHEMA}. Repeat the evaluation's command to write it anew."
         )
     facts = Facts.of(summary, outcomes)
     improvements = [improvement_strips(facts, part, name) for part, name in PARTS]
@@ -58,7 +58,8 @@ def write_evaluation_page(
         "head": headline(facts),
         "improvements": improvement_tables(facts),
         "overall": overall_tables(facts),
-        "correlations": correlation_tables(facts),
+        "correlations": correlation_tables(facts, every_seed=len(facts.seeds) == 1),
+        "seed_correlations": correlation_tables(facts, every_seed=True),
         "transfer_strips": [chart for chart in improvements if chart is not None],
         "learning": learning_plots(facts),
         "learning_series": [series_of(facts, method) for method in learning_methods(facts)],

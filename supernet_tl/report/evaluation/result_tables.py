@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from supernet_tl.report.evaluation.facts import PARTS, Facts, Part
+from dataclasses import replace
+
+from supernet_tl.report.evaluation.facts import PARTS, Facts, Part, Values
 from supernet_tl.report.evaluation.table import Cell, Column, Row, Table, change_cell, number_cell
 from supernet_tl.report.wording import NOTHING, duration, fixed, percent, whole
 
@@ -24,10 +26,18 @@ def _improvements(facts: Facts, part: Part, name: str) -> Table:
             if found is None:
                 cells.append(Cell(NOTHING))
             else:
-                cells.append(change_cell(found["mean"], facts.refer([found]), spread=found["spread"]))
+                origins = facts.refer([found, *facts.values(method, line["target"])])
+                cells.append(_improvement(facts, found, origins))
         rows.append(Row(line["target"], tuple(cells)))
     columns = (Column("target", is_text=True), *_method_columns(facts, methods))
     return Table(f"Relative improvement of the {name} on every target", columns, tuple(rows), part)
+
+
+def _improvement(facts: Facts, found: Values, jobs: str) -> Cell:
+    cell = change_cell(found["mean"], jobs, spread=found["spread"])
+    some = 0 < found["num_seeds"] < len(facts.seeds)
+    told = f" ({found['num_seeds']} of {len(facts.seeds)})" if some else ""
+    return replace(cell, text=cell.text + told, title=found.get("why") or "")
 
 
 def _method_columns(facts: Facts, methods: list[str]) -> list[Column]:
@@ -46,7 +56,7 @@ _OVERALL = (
     Column("median RI", "median relative improvement"),
     Column("targets", "targets that the method has a value for"),
     Column("mean accuracy"),
-    Column("negative transfer", "share of targets and seeds that came out below scratch"),
+    Column("negative transfer", "share of runs that came out below scratch"),
     Column("mean regret", "accuracy of the best single source minus this one's, in percentage points"),
     Column("hit@1", "how often the chosen source was the best single one"),
     Column("reach scratch's best", "share of runs whose supernet reached scratch's best validation accuracy"),
@@ -92,25 +102,28 @@ _CORRELATIONS = (
 )
 
 
-def correlation_tables(facts: Facts) -> tuple[Table, ...]:
-    """How closeness by optimal transport goes with what the sources gave; one table for each part of a run."""
-    return tuple(_correlations(facts, part, name) for part, name in PARTS)
+def correlation_tables(facts: Facts, *, every_seed: bool) -> tuple[Table, ...]:
+    """How closeness by optimal transport goes with what the sources gave; one table for each part of a run.
+
+    Args:
+        facts: of the evaluation.
+        every_seed: whether rows are of single seeds, not of their means.
+    """
+    return tuple(_correlations(facts, part, name, every_seed) for part, name in PARTS)
 
 
-def _correlations(facts: Facts, part: Part, name: str) -> Table:
+def _correlations(facts: Facts, part: Part, name: str, every_seed: bool) -> Table:
     lines = [
-        line
-        for line in facts.summary["table2"]
-        if line["part"] == part and (line["seed"] != "mean" or len(facts.seeds) > 1)
+        line for line in facts.summary["table2"] if line["part"] == part and (line["seed"] != "mean") is every_seed
     ]
     rows = []
     for line in lines:
         jobs = facts.refer([line])
         values = (_correlation(line.get(key), jobs) for key in ("kendall", "weighted_kendall", "pearson"))
-        seed = Cell(str(line["seed"]), sort=-1 if line["seed"] == "mean" else None)
+        seed = (Cell(str(line["seed"])),) if every_seed else ()
         count = number_cell(line["num_sources"], lambda count: whole(int(count)), jobs)
-        rows.append(Row(line["target"], (seed, *values, count, Cell(line.get("why") or ""))))
-    columns = _CORRELATIONS
+        rows.append(Row(line["target"], (*seed, *values, count, Cell(line.get("why") or ""))))
+    columns: tuple[Column, ...] = _CORRELATIONS if every_seed else (_CORRELATIONS[0], *_CORRELATIONS[2:])
     if not any(line.get("why") for line in lines):
         columns = columns[:-1]
         rows = [Row(row.head, row.cells[:-1]) for row in rows]

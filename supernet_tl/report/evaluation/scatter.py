@@ -76,7 +76,7 @@ class Scatter:
 
 
 def choice_against_scratch(facts: Facts) -> Scatter | None:
-    """The final network's accuracy from the chosen source over that from scratch, a point a target; None without any."""
+    """The final network's accuracy from the chosen source over that from scratch; None without any."""
     if facts.choice is None:
         return None
     found = []
@@ -114,12 +114,12 @@ def choice_against_scratch(facts: Facts) -> Scatter | None:
 
 def over_source_size(facts: Facts) -> tuple[Scatter, ...]:
     """What a source gave on average over its number of images: accuracy, and relative improvement."""
+    accuracy, improvement = "Accuracy against the source's size", "Relative improvement against the source's size"
     plots = (
-        ("mean_accuracy", "Accuracy against the source's size", f"mean {facts.accuracy_in_words}", percent, threshold),
-        ("mean_ri", "Relative improvement against the source's size", "mean relative improvement", *[signed_percent] * 2),
+        _over_size(facts, "mean_accuracy", accuracy, f"mean {facts.accuracy_in_words}", percent, threshold),
+        _over_size(facts, "mean_ri", improvement, "mean relative improvement", signed_percent, signed_percent),
     )
-    drawn = (_over_size(facts, key, title, y_label, exact, short) for key, title, y_label, exact, short in plots)
-    return tuple(plot for plot in drawn if plot is not None)
+    return tuple(plot for plot in plots if plot is not None)
 
 
 def _over_size(

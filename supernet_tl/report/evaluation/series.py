@@ -38,5 +38,7 @@ _LOOKS: dict[str, tuple[Shape, Stroke]] = {
 
 def series_of(facts: Facts, method: str) -> Series:
     """A method as figures draw it."""
-    shape, stroke = ("diamond", WARM) if method == facts.choice else _LOOKS.get(method, ("cross", Stroke("muted")))
-    return Series(facts.titles.get(method, method), shape, stroke)
+    look: tuple[Shape, Stroke] = (
+        ("diamond", WARM) if method == facts.choice else _LOOKS.get(method, ("cross", Stroke("muted")))
+    )
+    return Series(facts.titles.get(method, method), *look)

@@ -121,10 +121,7 @@ def improvement_strips(facts: Facts, part: Part, part_name: str) -> StripChart |
                 facts,
                 SOURCES,
                 source,
-                [
-                    (run["ri"][part], [run, *([scratch[run["seed"]]] if run["seed"] in scratch else [])])
-                    for run in runs
-                ],
+                [(run["ri"][part], [run, *([scratch[run["seed"]]] if run["seed"] in scratch else [])]) for run in runs],
             )
             for source, runs in facts.source_runs(target).items()
         ]
@@ -202,7 +199,8 @@ def _chart(
         strips.append(Strip(target, shortened(target, _LABEL_LETTERS), top, top + height, tuple(marks)))
     return StripChart(
         part=part,
-        description=f"{x_label}, a strip a target: " + "; ".join(_told(target, found, wording) for target, found in rows.items()),
+        description=f"{x_label}, a strip a target: "
+        + "; ".join(_told(target, found, wording) for target, found in rows.items()),
         x_label=x_label,
         axis=axis,
         zero=axis.at(0.0) if with_zero else None,

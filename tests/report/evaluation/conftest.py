@@ -111,17 +111,19 @@ class _Made:
         self.runs += runs.values()
         singles = [run for name, run in runs.items() if name.startswith("source ")]
         by_nearest = runs.get(f"source {nearest}") or runs.get("chosen")
-        found = {name: [runs[name]] for name in ("scratch", "mixture", "weights_only", "timm_parameters") if name in runs}
+        found: dict[str, list[dict[str, Any]]] = {
+            name: [runs[name]] for name in ("scratch", "mixture", "weights_only", "timm_parameters") if name in runs
+        }
         if by_nearest:
             found["by nearest"] = [by_nearest]
         if singles:
             found["oracle"] = [max(singles, key=lambda run: float(run["network"]["test_accuracy"]))]
             found["by random"] = [singles[seed % len(singles)]]
             found["random source"] = singles
-        base = [runs["scratch"]["job"]] if "scratch" in runs else []
+        of_scratch = [runs["scratch"]["job"]] if "scratch" in runs else []
         for method, of in found.items():
             if method in self.methods:
-                names = [*(run["job"] for run in of), *base, *([selection] if method == "by nearest" else [])]
+                names = [*(run["job"] for run in of), *of_scratch, *([selection] if method == "by nearest" else [])]
                 self.values.append(self._value(method, target, seed, of, list(dict.fromkeys(names))))
 
     def _run(
@@ -137,13 +139,19 @@ class _Made:
         }
         result: dict[str, Any] = {"search": curve, "finetune": curve, "genotype": _genotype(f"{target} {arm} {source}")}
         name = self._job(kind, tags, {"curve": curve} if kind == "baseline" else result)
-        scores = {"test_accuracy": accuracy, "test_balanced_accuracy": accuracy - 0.01, "test_macro_f1": accuracy - 0.02}
+        scores = {
+            "test_accuracy": accuracy,
+            "test_balanced_accuracy": accuracy - 0.01,
+            "test_macro_f1": accuracy - 0.02,
+        }
         network = {**scores, "num_parameters": 26834, "macs": 1_227_008}
         supernet = {**scores, "test_accuracy": accuracy - 0.05, "best_validation_accuracy": accuracy - 0.04}
         return {
             "job": name,
             **tags,
-            "start": None if arm in ("scratch", "timm_parameters") else source or ("mixture" if arm == "mixture" else by),
+            "start": None
+            if arm in ("scratch", "timm_parameters")
+            else source or ("mixture" if arm == "mixture" else by),
             "supernet": None if kind == "baseline" else supernet,
             "network": network,
             "ri": {"supernet": None, "network": None},
@@ -160,7 +168,9 @@ class _Made:
         self.outcomes[name] = {"name": name, "kind": kind, "tags": dict(tags), "result": dict(result)}
         return name
 
-    def _value(self, method: str, target: str, seed: int, runs: list[dict[str, Any]], jobs: list[str]) -> dict[str, Any]:
+    def _value(
+        self, method: str, target: str, seed: int, runs: list[dict[str, Any]], jobs: list[str]
+    ) -> dict[str, Any]:
         def over(part: str, *keys: str) -> float | None:
             numbers = [run[keys[0]][part] if len(keys) == 1 else run[part][keys[1]] for run in runs if run[part]]
             there = [number for number in numbers if number is not None]
@@ -186,6 +196,7 @@ class _Made:
 
     def summary(self, missing: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         parts = ("supernet", "network")
+        seeds: tuple[int | str, ...] = (*self.seeds, "mean")
         finished = len(self.outcomes)
         recipe = {"datasets": [f"pocket:{name}" for name in self.datasets], "seeds": list(self.seeds)}
         summary = {
@@ -216,7 +227,9 @@ class _Made:
             "values": self.values,
             "table1": [self._line(target, part) for target in self.datasets for part in parts],
             "overall": [line for name in self.methods for part in parts if (line := self._overall(name, part))],
-            "table2": [self._correlation(target, seed, part) for target in self.datasets for part in parts for seed in (*self.seeds, "mean")],
+            "table2": [
+                self._correlation(target, seed, part) for target in self.datasets for part in parts for seed in seeds
+            ],
             "distances": self._distances(),
             "source_sizes": self._sizes(),
             "final_training": [
@@ -269,10 +282,25 @@ class _Made:
 
     def _correlation(self, target: str, seed: int | str, part: str) -> dict[str, Any]:
         defined = self.with_sources
-        jobs = [run["job"] for run in self.runs if run["target"] == target and run["arm"] == "source" and seed in (run["seed"], "mean")]
-        values = {key: 2 * noise(target, seed, key) - 1 if defined else None for key in ("kendall", "weighted_kendall", "pearson")}
+        jobs = [
+            run["job"]
+            for run in self.runs
+            if run["target"] == target and run["arm"] == "source" and seed in (run["seed"], "mean")
+        ]
+        values = {
+            key: 2 * noise(target, seed, key) - 1 if defined else None
+            for key in ("kendall", "weighted_kendall", "pearson")
+        }
         why = {} if defined else {"why": "no run from each source"}
-        return {"target": target, "seed": seed, "part": part, **values, "num_sources": len(self.datasets) - 1, "jobs": jobs, **why}
+        return {
+            "target": target,
+            "seed": seed,
+            "part": part,
+            **values,
+            "num_sources": len(self.datasets) - 1,
+            "jobs": jobs,
+            **why,
+        }
 
     def _distances(self) -> dict[str, Any]:
         cells = []
@@ -280,8 +308,14 @@ class _Made:
             for source in self.datasets:
                 if source != target:
                     distance = self.distance(target, source)
-                    job = next(name for name, one in self.outcomes.items() if one["kind"] == "select" and one["tags"]["target"] == target)
-                    cells.append({"target": target, "source": source, "distance": distance, "squared": distance**2, "job": job})
+                    job = next(
+                        name
+                        for name, one in self.outcomes.items()
+                        if one["kind"] == "select" and one["tags"]["target"] == target
+                    )
+                    cells.append(
+                        {"target": target, "source": source, "distance": distance, "squared": distance**2, "job": job}
+                    )
         return {"distance": "otdd-exact", "names": list(self.datasets), "cells": cells}
 
     def _sizes(self) -> list[dict[str, Any]]:
