@@ -1,0 +1,72 @@
+"""Write ``docs/results.md`` from the outcomes that the repository keeps: ``python -m benchmarks.results``.
+
+No number in it is typed by hand: ``docs/results/`` holds the JSON of every job, and what is said of them in words.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from supernet_tl.control import Control
+from supernet_tl.evaluating.facts import inspect_datasets
+from supernet_tl.evaluating.folder import folder_at
+from supernet_tl.evaluating.plan import make_plan
+from supernet_tl.evaluating.tables.markdown import results_page
+from supernet_tl.evaluating.tables.summary import summarise_evaluation
+from supernet_tl.files import write_whole
+
+ROOT = Path(__file__).parent.parent
+KEPT = ROOT / "docs/results"
+PAGE = ROOT / "docs/results.md"
+_COMMAND = "supernet-tl leave-one-out --config recipes/leave_one_out/pocket.yaml"
+_SCHEDULES = "--config recipes/leave_one_out/pocket_schedules.yaml"
+
+
+def summary_of(folder: Path) -> dict[str, Any] | None:
+    """The summary of the evaluation whose outcomes a folder keeps; None where there is none."""
+    if not (folder / "evaluation.json").exists():
+        return None
+    place = folder_at(folder)
+    recipe = place.recipe()
+    facts = inspect_datasets(recipe.datasets, Control(device="cpu", quiet=True))
+    plan = make_plan(recipe, {dataset: found.fingerprint for dataset, found in facts.items()})
+    return summarise_evaluation(plan, place.outcomes.get_all(plan.jobs), place.outcomes.failures(plan.jobs))
+
+
+def page() -> str:
+    """The page, from what is kept."""
+    summary = summary_of(KEPT / "pocket")
+    schedules: Mapping[str, Any] | None = summary_of(KEPT / "schedules")
+    if summary is None:
+        raise FileNotFoundError(f"{KEPT / 'pocket'} keeps no evaluation; run {_COMMAND} --output {KEPT / 'pocket'}")
+    return results_page(
+        summary,
+        command=f"{_COMMAND} --output docs/results/pocket",
+        title="Results on the pocket album",
+        reading=(KEPT / "reading.md").read_text(encoding="utf-8"),
+        schedules=schedules,
+        schedules_command=f"{_COMMAND} {_SCHEDULES} --zoo docs/results/pocket/zoo --output docs/results/schedules",
+    )
+
+
+def main() -> int:
+    """Write the page, or say whether the one that is there is the one that would be written."""
+    parser = argparse.ArgumentParser(description="docs/results.md from the outcomes in docs/results/.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the page is another")
+    options = parser.parse_args()
+    text = page()
+    if options.check:
+        same = PAGE.read_text(encoding="utf-8") == text
+        print(f"{PAGE} is {'as it should be' if same else 'another; run python -m benchmarks.results'}")
+        return 0 if same else 1
+    write_whole(PAGE, text.encode())
+    print(PAGE)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
