@@ -63,7 +63,7 @@ def cluster(_surroundings: None) -> Iterator[Any]:
 
     health = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "health_check_failure_threshold": 3}
     head = {"num_cpus": 2, "_system_config": health, **SMALL}
-    made = Cluster()
+    made: Any = Cluster()
     try:
         made.add_node(**head)
         yield made
