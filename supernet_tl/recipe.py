@@ -6,8 +6,9 @@ import dataclasses
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache, partial
 from typing import Any, Literal, get_args
 
 from supernet_tl.errors import RecipeError
@@ -307,21 +308,33 @@ def _with_hint(name: str, near: list[str]) -> str:
 
 
 def _types(recipe: Recipe) -> list[str]:
-    faults = []
-    for field in fields(recipe):
-        value, kind = getattr(recipe, field.name), str(field.type)
-        if value is None and "None" in kind:
-            continue
-        expected = next((name for name in ("bool", "int", "float", "str") if kind.startswith(name)), None)
-        good = {
-            "bool": isinstance(value, bool),
-            "int": isinstance(value, int) and not isinstance(value, bool),
-            "float": isinstance(value, int | float) and not isinstance(value, bool),
-            "str": isinstance(value, str),
-        }
-        if expected is not None and not good[expected]:
-            faults.append(f"{field.name} is {value!r}; expected {kind}")
-    return faults
+    return [
+        f"{name} is {value!r}; expected {kind}"
+        for name, kind, is_good in _kinds()
+        if not is_good(value := getattr(recipe, name))
+    ]
+
+
+@cache
+def _kinds() -> tuple[tuple[str, str, Callable[[Any], bool]], ...]:
+    """Of each setting with a plain type: its name, the type's, and whether a value is of it."""
+    found = []
+    for field in fields(Recipe):
+        kind = str(field.type)
+        plain = next((name for name in _PLAIN if kind.startswith(name)), None)
+        if plain is not None:
+            found.append((field.name, kind, partial(_is_of, _PLAIN[plain], "None" in kind, plain == "bool")))
+    return tuple(found)
+
+
+_PLAIN: Mapping[str, tuple[type, ...]] = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}
+
+
+def _is_of(types: tuple[type, ...], optional: bool, boolean: bool, value: Any) -> bool:
+    """Whether a value is of one of the types; Python's booleans are whole numbers, and here they are not."""
+    if value is None:
+        return optional
+    return isinstance(value, types) and (boolean or not isinstance(value, bool))
 
 
 def _choices(recipe: Recipe) -> list[str]:

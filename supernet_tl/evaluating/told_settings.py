@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import fields
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -90,6 +91,7 @@ OF_WARM_STARTS = ("warm_schedule", *WARM_SETTINGS)
 """Settings that a search from scratch does not look at."""
 
 
+@lru_cache(maxsize=64)
 def spelled_out(recipe: Recipe) -> Recipe:
     """The same recipe with its warm schedule in numbers, so that a job's name covers what the preset's name means."""
     usual, found = WARM_SCHEDULES["paper"], recipe.warm
