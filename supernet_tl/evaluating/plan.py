@@ -18,6 +18,9 @@ _OF_SKETCH = (
 )
 """Settings that a choice without probing depends on, beside those of selection."""
 
+_MODEL = "tf_efficientnet_lite0"
+"""Of the timm arms, unless the recipe names another: its weights come with the package."""
+
 _FINAL = ("finetune_epochs", "final", "finetune_lr", "finetune_batch_size", "drop_path_prob", "auxiliary_weight")
 """Settings that a probe does not look at."""
 
@@ -201,7 +204,7 @@ class _Maker:
             "selection": selection.name,
             "like": {called(source): job.name for source, job in runs.items()},
             "else_like": other.name,
-            "baseline": dict(self.recipe.baseline),
+            "baseline": {"model": _MODEL, "image_size": recipe.embed_size, **self.recipe.baseline},
             "settings": told(recipe, (*SELECTION_SETTINGS, *OF_WARM_STARTS)),
             "measure": self.recipe.measure,
         }

@@ -252,7 +252,7 @@ def _baseline(bench: _Bench) -> dict[str, Any]:
     spec, recipe, given = bench.spec, bench.recipe, dict(bench.spec["baseline"])
     like = spec["like"].get(bench.result_of(spec["selection"])["chosen"], spec["else_like"])
     own = bench.result_of(like)
-    size = given.pop("image_size", recipe.embed_size)
+    size = given.pop("image_size")
     limits: dict[str, Any] = (
         {"max_parameters": own["network"]["num_parameters"], "epochs": recipe.epochs}
         if spec["arm"] == "timm_parameters"
