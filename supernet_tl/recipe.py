@@ -227,7 +227,7 @@ class Recipe:
 
     def pretraining_settings(self) -> dict[str, Any]:
         """The settings that a pretrained supernet depends on, without those of the final network and of selection."""
-        return {name: value for name, value in self.to_dict().items() if name not in _TRANSFER_ONLY}
+        return {name: value for name, value in self.to_dict().items() if name not in TRANSFER_ONLY}
 
     def same_pretraining(self, stored: Any) -> bool:
         """Whether the pretraining settings of a zoo entry are this recipe's.
@@ -280,7 +280,7 @@ WARM_SETTINGS: Mapping[str, str] = {
 
 # What a sketch is of counts for an entry; the embedder's name and weights stand in its card, and here it may be a path
 # of this machine.
-_TRANSFER_ONLY = (
+TRANSFER_ONLY = (
     SELECTION_SETTINGS - {"embed_size", "embed_precision", "sketch_rows", "sketch", "sketch_rank"}
 ) | frozenset(
     {
@@ -296,6 +296,7 @@ _TRANSFER_ONLY = (
         *WARM_SETTINGS,
     }
 )
+"""Settings that a pretrained supernet does not depend on."""
 
 
 def digest(values: Any) -> str:

@@ -64,10 +64,10 @@ class FinetunedBaseline:
         """Epochs that were begun; a budget of seconds may have cut the last one short."""
         return len(self.rows)
 
-    def scores(self, data: PreparedData, device: str) -> dict[str, float | None]:
-        """Scores after the last epoch, by name; this touches the test images."""
+    def scores(self, data: PreparedData, device: str, *, test: bool = True) -> dict[str, float | None]:
+        """Scores after the last epoch, by name; unless ``test`` is off, this touches the test images."""
         module = TrainModule(self.classifier, seed=self.seed)
-        parts = {"validation": data.validation, "test": data.test}
+        parts = {"validation": data.validation, **({"test": data.test} if test else {})}
         return named_scores(
             **{name: scores_on(module, evaluation_loader(part), device) for name, part in parts.items()}
         )

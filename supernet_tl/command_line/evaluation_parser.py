@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from supernet_tl.command_line.parser import Parser
+from supernet_tl.evaluating.recipe import EvaluationRecipe
 
-FIELDS = (
-    *("datasets", "targets", "seeds", "select", "arms", "shared", "pretraining", "mixture", "target", "transfer"),
-    *("per_source", "per_target", "schedules", "baseline", "pretraining_seed", "measure"),
-)
+FIELDS = tuple(one.name for one in fields(EvaluationRecipe))
 """What a recipe file may hold, beside the switches: the fields of the evaluation's recipe."""
 
 _LISTS = {
@@ -47,7 +46,8 @@ def evaluation_parser(parser: Parser) -> Parser:
         "--num-workers",
         type=int | None,
         metavar="N",
-        help="jobs at a time (default: one for each GPU, or for each CPU core up to eight; on Ray as many as fit)",
+        help="jobs at a time; 0: in this process (default: one for each GPU, or for each CPU core up to eight; on Ray "
+        "as many as fit)",
     )
     work.add_argument("--retries", type=int, default=1, help="of a job that failed (default: 1)")
     work.add_argument("--cpus-per-job", type=float, default=1.0, help="of a Ray cluster (default: 1)")
@@ -55,7 +55,12 @@ def evaluation_parser(parser: Parser) -> Parser:
         "--gpus-per-job", type=float, default=0.0, help="of a Ray cluster; may be a fraction (default: 0)"
     )
     work.add_argument("--ray-address", type=str, metavar="ADDRESS", help="auto, ray://HOST:PORT (default: a local Ray)")
-    work.add_argument("--work", type=str, metavar="DIR", help="local folder for running jobs (default: OUTPUT/work)")
+    work.add_argument(
+        "--work",
+        type=str,
+        metavar="DIR",
+        help="local folder for running jobs (default: OUTPUT/work, with a URL the temporary folder of each node)",
+    )
     work.add_argument("--zoo", type=str, metavar="ZOO", help="of pretrained sources (default: OUTPUT/zoo)")
     work.add_argument(
         "--pretrain-missing", action="store_true", help="make entries anew that finished jobs name and ZOO lacks"

@@ -76,8 +76,10 @@ def _plain(value: Any) -> Any:
 
 def _dry_run(recipe: EvaluationRecipe, config: Namespace, control: Control) -> None:
     from supernet_tl.evaluating.estimate import estimate
+    from supernet_tl.evaluating.evaluate import check_selectors
     from supernet_tl.evaluating.plan import make_plan
 
+    check_selectors(recipe)
     plan = make_plan(recipe)
     found = estimate(plan, control)
     values = {**found.to_dict(), "jobs": [str(job) for job in plan.jobs.values()]}

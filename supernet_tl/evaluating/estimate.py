@@ -103,7 +103,8 @@ class _Meter:
         if job.kind == "select":
             if job.spec["select"] != "probe":
                 return []
-            return [self._searching(recipe, images, recipe.probe_epochs)] * (recipe.probe_candidates + 1)
+            num_probes = min(recipe.probe_candidates, len(job.spec["among"])) + 1  # scratch too
+            return [self._searching(recipe, images, recipe.probe_epochs)] * num_probes
         if job.kind == "run":
             batch = recipe.finetune_batch_size or recipe.batch_size
             steps = recipe.finetune_epochs * max(1, images // batch)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import difflib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from supernet_tl.evaluating.job import Job
 from supernet_tl.evaluating.plan import Plan, make_plan
 from supernet_tl.evaluating.recipe import EvaluationRecipe
 from supernet_tl.evaluating.work import Workplace, missing_entries
+from supernet_tl.recipe import digest
 from supernet_tl.terminal.console import StageProgress
 from supernet_tl.zoos import open_zoo
+from zoo_store.environment import is_offline
 
 FUNCTION = "supernet_tl.evaluating.work:perform"
 PAGE = "report.html"
@@ -65,8 +67,8 @@ class Workers:
 
     Attributes:
         executor: ``local`` (processes of this machine) or ``ray`` (a Ray cluster).
-        num_workers: jobs at a time; local: one for each GPU, or for each CPU core up to eight, when absent; Ray: as
-            many as fit when absent.
+        num_workers: jobs at a time; local: one for each GPU, or for each CPU core up to eight, when absent, and
+            with 0 in this very process; Ray: as many as fit when absent.
         retries: how often a job that failed is tried again.
         cpus_per_job: that a job takes of a Ray cluster.
         gpus_per_job: likewise; a fraction lets several jobs share a GPU.
@@ -85,8 +87,12 @@ class Workers:
     def __post_init__(self) -> None:
         if self.executor not in ("local", "ray"):
             raise EvaluationError(f"executor is {self.executor!r}; expected 'local' or 'ray'.")
-        if self.num_workers is not None and self.num_workers < 1:
-            raise EvaluationError(f"num_workers is {self.num_workers}; expected 1 or more.")
+        least = 1 if self.executor == "ray" else 0
+        if self.num_workers is not None and self.num_workers < least:
+            raise EvaluationError(f"num_workers is {self.num_workers}; expected {least} or more.")
+        for name in ("cpus_per_job", "gpus_per_job"):
+            if not 0 <= getattr(self, name) < inf:
+                raise EvaluationError(f"{name} is {getattr(self, name)}; expected a number of 0 or more.")
         if self.retries < 0:
             raise EvaluationError(f"retries is {self.retries}; expected 0 or more.")
 
@@ -102,6 +108,10 @@ class Workers:
                 num_gpus=self.gpus_per_job,
                 max_running=self.num_workers,
             )
+        if self.num_workers == 0:
+            from supernet_tl.evaluating.executors.in_process import InProcessExecutor
+
+            return InProcessExecutor(FUNCTION)
         from supernet_tl.evaluating.executors.local import LocalExecutor
 
         return LocalExecutor(FUNCTION, self.num_local(control))
@@ -119,6 +129,8 @@ class Workers:
         """PyTorch's threads in each job: the cores shared evenly; on Ray what a job asks for."""
         if self.executor == "ray":
             return max(1, int(self.cpus_per_job))
+        if self.num_workers == 0:
+            return None
         return max(1, _num_cores() // self.num_local(control))
 
 
@@ -157,29 +169,37 @@ def leave_one_out(
 
     Raises:
         EvaluationError: the recipe cannot be; a target is among its own sources; the output is of another recipe, or in
-            use; the zoo lacks entries that are still needed.
+            use; an outcome is damaged; the zoo lacks entries that are still needed.
+        StarterZooError: the zoo is the one that the package ships.
     """
     control = control or Control()
     workers = workers or Workers(executor=executor)
     if isinstance(sources, EvaluationRecipe):
+        if fields or tuple(select) != ("nearest",) or tuple(seeds) != (0, 1, 2):
+            raise EvaluationError(
+                "a whole recipe was given, and beside it select, seeds or other fields of one; expected one or the "
+                "other. Give recipe.replace(...)."
+            )
         recipe = sources
     else:
         recipe = EvaluationRecipe.from_dict({"datasets": sources, "select": select, "seeds": seeds, **fields})
-    _check_selectors(recipe)
+    check_selectors(recipe)
     place = folder_at(output, storage_options)
+    address = place.under("zoo") if zoo is None else zoo
+    open_zoo(address, to_write=True, storage_options=storage_options if "://" in address else None)
     with place.held():
-        place.claim(recipe)
+        place.check(recipe)
         facts = inspect_datasets(recipe.datasets, control)
         plan = make_plan(recipe, {dataset: found.fingerprint for dataset, found in facts.items()})
-        address = place.under("zoo") if zoo is None else zoo
+        place.outcomes.get_all(plan.jobs)  # a damaged one is told of now, not after days
         _check_zoo(plan, place, address, pretrain_missing=pretrain_missing, control=control)
-        with _workplace(place, address, workers, control) as workplace:
-            sitting = _work(plan, place, workplace, workers, control)
+        place.claim(recipe)
+        sitting = _work(plan, place, _workplace(place, address, workers, control), workers, control)
         summary = show(plan, place)
     return EvaluationResult(summary, sitting, place.address)
 
 
-def _check_selectors(recipe: EvaluationRecipe) -> None:
+def check_selectors(recipe: EvaluationRecipe) -> None:
     """Refuse a selector that nobody offers before anything is pretrained for it.
 
     Raises:
@@ -299,26 +319,24 @@ def _ancestors(plan: Plan, jobs: Iterable[Job]) -> set[str]:
     return found
 
 
-@contextmanager
-def _workplace(place: EvaluationFolder, zoo: str, workers: Workers, control: Control) -> Iterator[Workplace]:
-    """Where workers find and leave things; what they leave while they run is kept for a later call where it can be."""
-    with ExitStack() as stack:
-        work = workers.work
-        if work is None:
-            work = str(place.path.resolve() / "work") if place.is_local else stack.enter_context(_temporary())
-        yield Workplace(
-            outcomes=str(Path(place.under("jobs")).resolve()) if place.is_local else place.under("jobs"),
-            zoo=zoo if "://" in zoo else str(Path(zoo).resolve()),
-            work=work,
-            device=control.device,
-            num_threads=workers.num_threads(control),
-            skip_corrupt=control.skip_corrupt,
-            storage_options=place.storage_options,
-        )
-
-
-def _temporary() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="supernet-tl-")
+def _workplace(place: EvaluationFolder, zoo: str, workers: Workers, control: Control) -> Workplace:
+    """Where workers find and leave things; what they leave while they run is kept for a later call."""
+    work = workers.work
+    if work is None:
+        temporary = Path(tempfile.gettempdir()) / f"supernet-tl-{digest(place.address)[:12]}"
+        work = str(place.path.resolve() / "work" if place.is_local else temporary)
+    return Workplace(
+        outcomes=str(Path(place.under("jobs")).resolve()) if place.is_local else place.under("jobs"),
+        zoo=zoo if "://" in zoo else str(Path(zoo).resolve()),
+        work=work,
+        device=control.device,
+        num_threads=workers.num_threads(control),
+        skip_corrupt=control.skip_corrupt,
+        drop_small_classes=control.drop_small_classes,
+        loader_workers=control.workers,
+        offline=is_offline(),
+        storage_options=place.storage_options,
+    )
 
 
 def _num_cores() -> int:

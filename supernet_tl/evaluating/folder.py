@@ -74,43 +74,50 @@ class EvaluationFolder:
                 f"{self.path} is in use by another evaluation; wait for it, or choose another --output."
             ) from None
 
-    def claim(self, recipe: EvaluationRecipe) -> None:
-        """Begin an evaluation, or go on with one of the same recipe; targets, seeds, selectors, arms may differ.
+    def check(self, recipe: EvaluationRecipe) -> None:
+        """Refuse a recipe by which the evaluation here cannot go on; one without a finished job binds nobody.
 
         Raises:
-            EvaluationError: it holds something else, or an evaluation by a recipe that makes other numbers.
+            EvaluationError: there is something else, or an evaluation by a recipe that makes other numbers.
         """
-        there = self._read(_CARD)
-        if there is None:
+        found = self._found()
+        if found is None:
             self._refuse_other_things()
-            self._write(_CARD, {"schema_version": SCHEMA, "recipe": recipe.to_dict()})
             return
-        try:
-            found = EvaluationRecipe.from_dict(there["recipe"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise EvaluationError(
-                f"{self.under(_CARD)} cannot be read ({error}); choose another --output, or put that file right."
-            ) from error
-        if differences := found.differences(recipe):
+        if self.outcomes.names() and (differences := found.differences(recipe)):
             told = "; ".join(f"{name}: there {old!r}, here {new!r}" for name, (old, new) in differences.items())
             raise EvaluationError(
                 f"{self.address} holds an evaluation by another recipe ({told}). Give the recipe that it was begun "
                 "with, or choose another --output; entries of its zoo are used again with --zoo "
                 f"{self.under('zoo')}."
             )
-        if found != recipe:
+
+    def claim(self, recipe: EvaluationRecipe) -> None:
+        """Begin an evaluation, or go on with the one that is here; the recipe was checked."""
+        if self._found() != recipe:
             self._write(_CARD, {"schema_version": SCHEMA, "recipe": recipe.to_dict()})
 
     def recipe(self) -> EvaluationRecipe:
         """The recipe of the evaluation that is here.
 
         Raises:
-            EvaluationError: there is none.
+            EvaluationError: there is none, or it cannot be read.
         """
+        found = self._found()
+        if found is None:
+            raise EvaluationError(f"{self.address} holds no evaluation; expected one that leave-one-out began.")
+        return found
+
+    def _found(self) -> EvaluationRecipe | None:
         there = self._read(_CARD)
         if there is None:
-            raise EvaluationError(f"{self.address} holds no evaluation; expected one that leave-one-out began.")
-        return EvaluationRecipe.from_dict(there["recipe"])
+            return None
+        try:
+            return EvaluationRecipe.from_dict(there["recipe"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise EvaluationError(
+                f"{self.under(_CARD)} cannot be read ({error}); choose another --output, or put that file right."
+            ) from error
 
     @contextmanager
     def shown(self) -> Iterator[Path]:

@@ -19,6 +19,8 @@ NUMBERS = 1
 """Part of every job's name. Raised when the same settings begin to give other numbers: a changed default, another
 algorithm. What was finished before is then done anew."""
 
+_ADDRESSES = ("target", "sources")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -26,7 +28,8 @@ class Job:
 
     Attributes:
         kind: what is done.
-        spec: plain JSON values: all that the outcome depends on, other jobs by their names.
+        spec: plain JSON values: all that the outcome depends on, other jobs by their names; and under ``target`` or
+            ``sources`` where the images are, which the name does not cover where it covers their ``fingerprints``.
         tags: plain JSON values that tables find the job by, such as ``target``, ``seed``, ``arm``; people see them in
             the name, and its hash does not cover them.
         needs: names of jobs whose outcomes are read; the job can begin when all are finished.
@@ -40,7 +43,9 @@ class Job:
     @cached_property
     def name(self) -> str:
         """Kind and tags for people, then the beginning of a hash of kind and spec, for a file's name."""
-        content = digest({"numbers": NUMBERS, "kind": self.kind, "spec": self.spec})
+        known = None not in self.spec.get("fingerprints", (None,))
+        hashed = {key: value for key, value in self.spec.items() if not (known and key in _ADDRESSES)}
+        content = digest({"numbers": NUMBERS, "kind": self.kind, "spec": hashed})
         told = (
             ("by_" if key == "by" else "seed" if key == "seed" else "") + str(value)
             for key, value in self.tags.items()

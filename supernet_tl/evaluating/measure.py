@@ -75,9 +75,7 @@ def measure_run(
 
 def measure_baseline(found: FinetunedBaseline, data: PreparedData, device: str, measure: str) -> dict[str, Any]:
     """Scores, sizes and times of a fine-tuned network of another kind."""
-    scores = found.scores(data, device)
-    if measure != "test":
-        scores = {name: value for name, value in scores.items() if not name.startswith("test")}
+    scores = found.scores(data, device, test=measure == "test")
     return {
         "network": {**scores, "num_parameters": found.num_parameters, "macs": found.macs},
         "num_blocks": found.num_blocks,

@@ -8,18 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supernet_tl.evaluating.job import Job
-from supernet_tl.evaluating.recipe import EvaluationRecipe, called
+from supernet_tl.evaluating.recipe import BASELINE_DEFAULTS, PARTS_OF_ARMS, EvaluationRecipe, called
 from supernet_tl.evaluating.told_settings import FIRST_DEFAULTS, OF_WARM_STARTS, spelled_out, told
-from supernet_tl.recipe import SELECTION_SETTINGS, Recipe
+from supernet_tl.recipe import SELECTION_SETTINGS, TRANSFER_ONLY, Recipe
 
 _OF_SKETCH = (
     *("image_size", "in_channels", "test_frac", "validation_frac", "max_search_images", "shots", "seed"),
     *("sketch", "sketch_rank", "sketch_rows"),
 )
 """Settings that a choice without probing depends on, beside those of selection."""
-
-_MODEL = "tf_efficientnet_lite0"
-"""Of the timm arms, unless the recipe names another: its weights come with the package."""
 
 _FINAL = ("finetune_epochs", "final", "finetune_lr", "finetune_batch_size", "drop_path_prob", "auxiliary_weight")
 """Settings that a probe does not look at."""
@@ -47,7 +44,7 @@ class Plan:
 
 
 def make_plan(recipe: EvaluationRecipe, fingerprints: Mapping[str, str] | None = None) -> Plan:
-    """List the jobs of an evaluation.
+    """List the jobs of an evaluation; names do not depend on where its images are, if their fingerprints are given.
 
     Tags of a run are ``target``, ``seed``, ``arm`` (``scratch``, ``scratch_twice``, ``source``, ``mixture``,
     ``chosen``, ``weights_only``, ``architecture_only``), ``source`` (of arm ``source``), ``by`` (the selector whose
@@ -111,7 +108,7 @@ class _Maker:
             yield mixture
             mixed = {"from": "pretrained", "job": mixture.name}
             yield self._run(target, seed, warm, mixed, arm="mixture")
-        for arm, parts in (("weights_only", "weights"), ("architecture_only", "architecture")):
+        for arm, parts in PARTS_OF_ARMS.items():
             if arm in arms:
                 part = warm.replace(warm_parts=parts)
                 yield self._run(target, seed, part, _selected(first), arm=arm, by=recipe.select[0])
@@ -137,7 +134,7 @@ class _Maker:
         spec = {
             "sources": list(sources),
             "fingerprints": self._fingerprints(sources),
-            "settings": told(recipe),
+            "settings": told(recipe, TRANSFER_ONLY - {"embedder"}),
         }
         tags = {
             "source": called(sources[0]) if without is None else None,
@@ -204,7 +201,7 @@ class _Maker:
             "selection": selection.name,
             "like": {called(source): job.name for source, job in runs.items()},
             "else_like": other.name,
-            "baseline": {"model": _MODEL, "image_size": recipe.embed_size, **self.recipe.baseline},
+            "baseline": {**BASELINE_DEFAULTS, "image_size": recipe.embed_size, **self.recipe.baseline},
             "settings": told(recipe, (*SELECTION_SETTINGS, *OF_WARM_STARTS)),
             "measure": self.recipe.measure,
         }

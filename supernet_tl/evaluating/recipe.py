@@ -6,11 +6,14 @@ import dataclasses
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from math import inf, isfinite
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from supernet_tl.errors import EvaluationError, RecipeError
 from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe
+from supernet_tl.training.warm_schedule import Parts
 
 Arm = Literal[
     "scratch_twice",
@@ -24,6 +27,9 @@ Arm = Literal[
 ARMS: tuple[Arm, ...] = ("scratch_twice", "sources", "mixture", "weights_only", "timm_parameters", "timm_time")
 """What is compared with scratch unless a recipe says otherwise."""
 
+PARTS_OF_ARMS: Mapping[str, Parts] = MappingProxyType({"weights_only": "weights", "architecture_only": "architecture"})
+"""What the arms inherit that inherit a part."""
+
 SHARED_ONLY = frozenset(
     {
         *("space", "channels", "num_cells", "image_size", "in_channels", "stem"),
@@ -32,13 +38,20 @@ SHARED_ONLY = frozenset(
 )
 """Settings that supernets, or sketches, must agree on to be compared: they stand in ``shared`` alone."""
 
-BASELINE_SETTINGS = frozenset({"model", "image_size", "lr", "head_lr_factor"})
+BASELINE_DEFAULTS: Mapping[str, Any] = MappingProxyType(
+    {"model": "tf_efficientnet_lite0", "lr": 0.05, "head_lr_factor": 1.0}
+)
+"""Of the timm arms; the weights of this model come with the package. ``image_size`` is the embedder's."""
+
+DATA_SETTINGS = frozenset({"test_frac", "validation_frac", "max_search_images", "shots"})
+"""Settings that decide which images are which: equal for all runs on a target, or nothing could be compared."""
+
 _NO_SELECTORS = {
     "mixture": "which chooses no single source; give the arm mixture",
     "fixed-best": "which needs past accuracies; the arm sources has the fixed best source in its tables",
 }
-_GROWING = ("targets", "seeds", "select", "arms", "schedules")
-"""Fields whose change adds or leaves out jobs and changes none."""
+_GROWING = ("targets", "seeds", "select", "arms", "schedules", "baseline")
+"""Fields whose change adds or leaves out jobs; those that stay keep their names and outcomes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,20 +237,40 @@ def _settings_faults(recipe: EvaluationRecipe) -> Iterator[str]:
     for selector, instead in _NO_SELECTORS.items():
         if selector in recipe.select:
             yield f"select has {selector!r}, {instead}"
-    for name in recipe.baseline:
-        if name not in BASELINE_SETTINGS:
-            yield f"baseline has {name!r}; known are {', '.join(sorted(BASELINE_SETTINGS))}"
+    yield from _baseline_faults(recipe.baseline)
     places: dict[str, Mapping[str, Any]] = {
         name: getattr(recipe, name) for name in ("pretraining", "mixture", "target", "transfer")
     }
     for name in ("per_source", "per_target", "schedules"):
         places |= {f"{name} of {one!r}": values for one, values in getattr(recipe, name).items()}
-    for place, values in {"shared": recipe.shared, **places}.items():
+    everywhere = {"shared": recipe.shared, **places}
+    wrong = [
+        f"{place} has the key {key!r}"
+        for place, values in everywhere.items()
+        for key in values
+        if not isinstance(key, str)
+    ]
+    wrong += [
+        f"{place} has {key} {value}"
+        for place, values in everywhere.items()
+        for key, value in values.items()
+        if isinstance(value, float) and not isfinite(value)
+    ]
+    if wrong:
+        yield f"{'; '.join(wrong)}; expected names of settings, and finite numbers"
+        return
+    for place, values in everywhere.items():
         if "seed" in values:
             yield f"{place} has a seed; give `seeds` and `pretraining_seed`"
         if "splits" in values or "past_accuracies" in values:
             yield f"{place} names a file of another run (splits or past_accuracies); an evaluation makes its own"
     for place, values in places.items():
+        if place in ("transfer", "schedules") or place.startswith("schedules of"):
+            if split := sorted(DATA_SETTINGS & set(values)):
+                yield (
+                    f"{place} sets {', '.join(split)}, so that warm starts would be measured on other images than "
+                    "scratch; give that under `target` or `per_target`"
+                )
         mixed = sorted(SHARED_ONLY & set(values))
         if mixed:
             yield (
@@ -249,13 +282,35 @@ def _settings_faults(recipe: EvaluationRecipe) -> Iterator[str]:
     yield from _recipe_faults(recipe)
 
 
+def _baseline_faults(baseline: Mapping[str, Any]) -> Iterator[str]:
+    known = {*BASELINE_DEFAULTS, "image_size"}
+    for name, value in baseline.items():
+        if name not in known:
+            yield f"baseline has {name!r}; known are {', '.join(sorted(known))}"
+        elif name == "model":
+            if not isinstance(value, str):
+                yield f"baseline has the model {value!r}; expected a timm name, or NAME@FILE"
+        elif name == "image_size":
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                yield f"baseline has the image_size {value!r}; expected a whole number of pixels"
+        elif not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < inf:
+            yield f"baseline has the {name} {value!r}; expected a number above 0"
+
+
 def _recipe_faults(recipe: EvaluationRecipe) -> Iterator[str]:
     """What a setting's own check says, each once."""
-    seed, said = recipe.seeds[0], set[str]()
+    said = set[str]()
+    seed = next((one for one in recipe.seeds if not 0 <= one < 2**62), recipe.seeds[0])
     schedules = (None, *recipe.schedules)
     makers = [
         *(lambda one=one: recipe.pretraining_recipe([one], seed) for one in recipe.datasets),  # type: ignore[misc]
         lambda: recipe.pretraining_recipe(recipe.datasets, seed),
+        *(
+            lambda one=one, parts=parts: recipe.target_recipe(one, seed, warm=True).replace(warm_parts=parts)  # type: ignore[misc]
+            for one in recipe.all_targets
+            for arm, parts in PARTS_OF_ARMS.items()
+            if arm in recipe.arms
+        ),
         *(lambda one=one: recipe.target_recipe(one, seed, warm=False) for one in recipe.all_targets),  # type: ignore[misc]
         *(
             lambda one=one, name=name: recipe.target_recipe(one, seed, warm=True, schedule=name)  # type: ignore[misc]

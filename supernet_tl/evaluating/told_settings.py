@@ -116,4 +116,5 @@ def told(recipe: Recipe, leave_out: Collection[str] = ()) -> dict[str, Any]:
 def recipe_of(settings: Mapping[str, Any]) -> Recipe:
     """The recipe that :func:`told` told of."""
     known = {one.name for one in fields(Recipe)}
-    return Recipe.from_options({name: value for name, value in {**FIRST_DEFAULTS, **settings}.items() if name in known})
+    usual = {name: value for name, value in FIRST_DEFAULTS.items() if name in known}
+    return Recipe.from_options({**usual, **settings})  # refuses a setting that this version does not have

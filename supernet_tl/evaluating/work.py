@@ -31,6 +31,7 @@ from supernet_tl.pretraining import pretrain
 from supernet_tl.recipe import Recipe
 from supernet_tl.run_folder import run_folder
 from supernet_tl.zoos import open_zoo
+from zoo_store.environment import OFFLINE_SWITCH
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class Workplace:
         device: as :class:`supernet_tl.Control` takes it.
         num_threads: of PyTorch on a CPU; its own choice when absent.
         skip_corrupt: leave unreadable images out instead of refusing the set.
+        drop_small_classes: leave classes with fewer than four images out.
+        loader_workers: processes that make batches, as ``Control.workers``.
+        offline: ask no network.
         storage_options: of outcomes and zoo, where they are URLs.
     """
 
@@ -53,7 +57,15 @@ class Workplace:
     device: str = "auto"
     num_threads: int | None = None
     skip_corrupt: bool = False
+    drop_small_classes: bool = False
+    loader_workers: int | None = None
+    offline: bool = False
     storage_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reading(self) -> tuple[bool, bool]:
+        """How image sets are opened: whether unreadable images and small classes are left out."""
+        return self.skip_corrupt, self.drop_small_classes
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -72,8 +84,10 @@ def perform(payload: Mapping[str, Any]) -> None:
     job, place = Job.from_dict(payload["job"]), _at_own_device(Workplace(**payload["workplace"]))
     if place.num_threads is not None:
         torch.set_num_threads(place.num_threads)
+    if place.offline:
+        os.environ[OFFLINE_SWITCH] = "1"
     outcomes = Outcomes(place.outcomes, place.storage_options)
-    if job.name in outcomes.names():  # by a worker that outlived its driver
+    if job.name in outcomes:  # by a worker that outlived its driver
         return
     wall, processor = time.perf_counter(), time.process_time()
     result = _KINDS[job.kind](_Bench(job, place, outcomes))
@@ -123,7 +137,8 @@ class _Bench:
 
     @property
     def control(self) -> Control:
-        return Control(device=self.place.device, quiet=True, skip_corrupt=self.place.skip_corrupt, health=False)
+        place = self.place
+        return Control(place.device, quiet=True, workers=place.loader_workers, health=False)
 
     @property
     def recipe(self) -> Recipe:
@@ -143,13 +158,13 @@ class _Bench:
         return open_zoo(self.place.zoo, to_write=to_write, storage_options=options)
 
     def target(self) -> ImageSet:
-        return _checked(self.spec["target"], self.spec["fingerprints"][0], self.place.skip_corrupt)
+        return _checked(self.spec["target"], self.spec["fingerprints"][0], self.place.reading)
 
     def data(self, recipe: Recipe) -> PreparedData:
         """Split and decoded images; kept, for the next job is often on the same."""
         names = ("image_size", "in_channels", "seed", "test_frac", "validation_frac", "max_search_images", "shots")
         settings = tuple((name, getattr(recipe, name)) for name in names)
-        return _prepared(self.spec["target"], self.spec["fingerprints"][0], self.place.skip_corrupt, settings)
+        return _prepared(self.spec["target"], self.spec["fingerprints"][0], self.place.reading, settings)
 
     def result_of(self, name: str) -> dict[str, Any]:
         result: dict[str, Any] = self.outcomes.get(name)["result"]
@@ -191,7 +206,7 @@ def missing_entries(zoo: zoo_store.Zoo, names: list[str]) -> str:
 def _pretrain(bench: _Bench) -> dict[str, Any]:
     spec = bench.spec
     pairs = zip(spec["sources"], spec["fingerprints"], strict=True)
-    sources = [_checked(source, fingerprint, bench.place.skip_corrupt) for source, fingerprint in pairs]
+    sources = [_checked(source, fingerprint, bench.place.reading) for source, fingerprint in pairs]
     entry = pretrain(
         sources,
         bench.zoo(to_write=True),
@@ -250,13 +265,19 @@ def _run(bench: _Bench) -> dict[str, Any]:
 
 def _baseline(bench: _Bench) -> dict[str, Any]:
     spec, recipe, given = bench.spec, bench.recipe, dict(bench.spec["baseline"])
-    like = spec["like"].get(bench.result_of(spec["selection"])["chosen"], spec["else_like"])
+    chosen = bench.result_of(spec["selection"])
+    like = spec["like"].get(chosen["chosen"], spec["else_like"])
     own = bench.result_of(like)
     size = given.pop("image_size")
     limits: dict[str, Any] = (
         {"max_parameters": own["network"]["num_parameters"], "epochs": recipe.epochs}
         if spec["arm"] == "timm_parameters"
-        else {"seconds": own["seconds"]["search"] + own["seconds"]["finetune"]}
+        else {
+            "seconds": own["seconds"]["search"]
+            + own["seconds"]["finetune"]
+            + chosen["selection_seconds"]
+            + chosen["probe_seconds"]
+        }
     )
     data = bench.data(recipe.replace(image_size=size))
     folder = bench.folder
@@ -281,9 +302,9 @@ _KINDS: Mapping[str, Callable[[_Bench], dict[str, Any]]] = {
 }
 
 
-def _checked(dataset: str, fingerprint: str | None, skip_corrupt: bool) -> ImageSet:
+def _checked(dataset: str, fingerprint: str | None, reading: tuple[bool, bool]) -> ImageSet:
     """An image set, whose images are those that the job was planned for."""
-    images = _opened(dataset, skip_corrupt)
+    images = _opened(dataset, reading)
     if fingerprint is not None and images.fingerprint() != fingerprint:
         _opened.cache_clear()
         raise EvaluationError(
@@ -295,12 +316,13 @@ def _checked(dataset: str, fingerprint: str | None, skip_corrupt: bool) -> Image
 
 
 @lru_cache(maxsize=32)
-def _opened(dataset: str, skip_corrupt: bool) -> ImageSet:
-    return Control(quiet=True, skip_corrupt=skip_corrupt).open(dataset)
+def _opened(dataset: str, reading: tuple[bool, bool]) -> ImageSet:
+    skip_corrupt, drop_small_classes = reading
+    return Control(quiet=True, skip_corrupt=skip_corrupt, drop_small_classes=drop_small_classes).open(dataset)
 
 
 @lru_cache(maxsize=2)
 def _prepared(
-    dataset: str, fingerprint: str | None, skip_corrupt: bool, settings: tuple[tuple[str, Any], ...]
+    dataset: str, fingerprint: str | None, reading: tuple[bool, bool], settings: tuple[tuple[str, Any], ...]
 ) -> PreparedData:
-    return Control(quiet=True).prepare(_checked(dataset, fingerprint, skip_corrupt), Recipe(**dict(settings)))
+    return Control(quiet=True).prepare(_checked(dataset, fingerprint, reading), Recipe(**dict(settings)))
