@@ -10,6 +10,9 @@ import torch
 import yaml
 
 from supernet_tl.command_line.cli import build_parser
+from supernet_tl.command_line.evaluation_parser import evaluation_fields
+from supernet_tl.evaluating.plan import make_plan
+from supernet_tl.evaluating.recipe import EvaluationRecipe
 from supernet_tl.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +42,17 @@ def test_a_recipe_of_a_verb_is_accepted_by_it(path: Path) -> None:
     recipe = Recipe.from_options(settings)
     assert {name: config[name] for name in settings} == settings
     assert {name: recipe.to_dict()[name] for name in settings} == settings
+
+
+@pytest.mark.parametrize("path", [path for path in RECIPES if path.parent.name == "leave_one_out"], ids=_named)
+def test_a_recipe_of_an_evaluation_is_accepted_and_can_be_planned(path: Path) -> None:
+    verb = "leave-one-out"
+    configs = [path] if "_" not in path.stem else [path.with_stem(path.stem.partition("_")[0]), path]  # laid over it
+    config = build_parser().parse_args([verb, *(f"--config={one}" for one in configs)])[verb]
+    settings: dict[str, Any] = yaml.safe_load(path.read_text())
+    recipe = EvaluationRecipe.from_dict(evaluation_fields(config))
+    assert {name: recipe.to_dict()[name] for name in settings} == settings
+    assert make_plan(recipe).jobs
 
 
 def test_the_search_recipes_run_resume_and_evaluate(tmp_path: Path) -> None:

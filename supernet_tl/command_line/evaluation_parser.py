@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
+
+from jsonargparse import Namespace
 
 from supernet_tl.command_line.parser import Parser
 from supernet_tl.evaluating.recipe import EvaluationRecipe
@@ -85,3 +88,18 @@ def evaluation_parser(parser: Parser) -> Parser:
     )
     recipe.add_argument("--measure", type=str | None, metavar="PART", help="test or validation (default: test)")
     return parser
+
+
+def evaluation_fields(config: Namespace) -> dict[str, Any]:
+    """The fields of the evaluation's recipe that switches and files gave, as plain values."""
+    given = {name: _plain(config[name]) for name in FIELDS}
+    return {name: value for name, value in given.items() if value is not None or name == "pretraining_seed"}
+
+
+def _plain(value: Any) -> Any:
+    """Plain values, whatever the parser made of nested ones."""
+    if isinstance(value, Namespace):
+        return {key: _plain(one) for key, one in vars(value).items()}
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return value

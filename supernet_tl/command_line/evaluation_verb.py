@@ -7,7 +7,7 @@ from typing import Any
 
 from jsonargparse import Namespace
 
-from supernet_tl.command_line.evaluation_parser import FIELDS
+from supernet_tl.command_line.evaluation_parser import evaluation_fields
 from supernet_tl.control import Control
 from supernet_tl.errors import EvaluationError
 from supernet_tl.evaluating.recipe import EvaluationRecipe
@@ -18,9 +18,7 @@ _SHOWN_JOBS = 40
 
 def run(config: Namespace) -> None:
     """Run the verb that was parsed."""
-    recipe = EvaluationRecipe.from_dict(
-        {name: _plain(value) for name in FIELDS if (value := config[name]) is not None or name == "pretraining_seed"}
-    )
+    recipe = EvaluationRecipe.from_dict(evaluation_fields(config))
     control = Control(device=config.device, quiet=bool(config.quiet), skip_corrupt=bool(config.skip_corrupt))
     if config.dry_run:
         _dry_run(recipe, config, control)
@@ -63,15 +61,6 @@ def _workers(config: Namespace) -> Any:
         ray_address=config.ray_address,
         work=config.work,
     )
-
-
-def _plain(value: Any) -> Any:
-    """Plain values, whatever the parser made of nested ones."""
-    if isinstance(value, Namespace):
-        return {key: _plain(one) for key, one in vars(value).items()}
-    if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
-    return value
 
 
 def _dry_run(recipe: EvaluationRecipe, config: Namespace, control: Control) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import fmean
 
 from supernet_tl.report.evaluation.facts import Facts, Values
 from supernet_tl.report.wording import NOTHING, duration, percent, signed_percent
@@ -137,12 +138,37 @@ def _comparison(facts: Facts) -> str:
         for name, (network, supernet) in others.items()
     ]
     sentence = f"For the final network {_listed(told)}."
+    pairs = {name: _on_common_targets(facts, facts.choice, name) for name in others if name != "oracle"}
     verdicts = [
-        f"{_compared(own['mean_ri'], network['mean_ri'])} {_named(facts, name)}"
-        for name, (network, _) in others.items()
-        if name != "oracle"
+        f"{_compared(pair[0], pair[1])} {_named(facts, name)}{_over(pair[2], own['num_targets'])}"
+        for name, pair in pairs.items()
+        if pair is not None
     ]
     return sentence + (f" So the choice did {_listed(verdicts)}, by these means." if verdicts else "")
+
+
+def _on_common_targets(facts: Facts, one: str, other: str) -> tuple[float, float, int] | None:
+    """The mean improvements of two methods over the targets and seeds that both have, and the number of targets."""
+    found = [
+        {
+            (value["target"], value["seed"]): value["ri"]["network"]
+            for value in facts.values(name)
+            if value["ri"]["network"] is not None
+        }
+        for name in (one, other)
+    ]
+    targets: dict[str, list[tuple[float, float]]] = {}
+    for target, seed in sorted(found[0].keys() & found[1].keys()):
+        targets.setdefault(target, []).append((found[0][target, seed], found[1][target, seed]))
+    if not targets:
+        return None
+    means = [[fmean(side) for side in zip(*pairs, strict=True)] for pairs in targets.values()]
+    first, second = (fmean(side) for side in zip(*means, strict=True))
+    return first, second, len(targets)
+
+
+def _over(num_targets: int, of: int) -> str:
+    return "" if num_targets == of else f" (over the {_counted(num_targets, 'target')} that both have)"
 
 
 def _epochs(facts: Facts) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from supernet_tl.errors import EvaluationError
+from supernet_tl.evaluating.plan import make_plan
 from supernet_tl.evaluating.recipe import EvaluationRecipe, called
 
 _DATASETS = ("pocket:digits", "pocket:faces", "made/textures")
@@ -102,3 +103,41 @@ def test_recipes_differ_in_what_changes_numbers_and_not_in_what_adds_to_them() -
 )
 def test_tables_call_a_dataset_by_its_own_name(dataset: str, name: str) -> None:
     assert called(dataset) == name
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"transfer": {"test_frac": 0.5}}, r"transfer sets test_frac, so that warm starts would be measured on other"),
+        ({"schedules": {"x": {"shots": 4}}}, r"schedules of 'x' sets shots, so that warm starts"),
+        ({"baseline": {"lr": "fast"}}, r"baseline has the lr 'fast'; expected a number above 0"),
+        ({"baseline": {"image_size": 3.5}}, r"baseline has the image_size 3.5; expected a whole number of pixels"),
+        ({"baseline": {"model": 3}}, r"baseline has the model 3; expected a timm name"),
+        ({"shared": {1: 2}}, r"shared has the key 1; expected names of settings"),
+        ({"target": {"weight_lr": float("nan")}}, r"target has weight_lr nan; expected .* finite numbers"),
+        ({"seeds": [0, -1]}, r"seed is -1; expected 0 or more"),
+        (
+            {"arms": ["architecture_only"], "transfer": {"source_pull": 0.1}},
+            r"about inherited weights, and parts 'architecture' inherits none",
+        ),
+    ],
+)
+def test_what_could_not_be_compared_or_not_be_done_is_refused_at_once(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(EvaluationError, match=message):
+        EvaluationRecipe.from_dict({"datasets": ["a", "b", "c"], **fields})
+
+
+def test_names_do_not_depend_on_where_images_are() -> None:
+    here, there = ([f"{root}/{name}" for name in "abc"] for root in ("x", "/y"))
+    plans = [
+        make_plan(EvaluationRecipe.from_dict({"datasets": datasets}), dict(zip(datasets, "123", strict=True)))
+        for datasets in (here, there)
+    ]
+    assert list(plans[0].jobs) == list(plans[1].jobs)
+
+
+def test_settings_of_the_final_network_alone_rename_no_pretraining() -> None:
+    plain = EvaluationRecipe.from_dict({"datasets": ["a", "b", "c"]})
+    longer = plain.replace(shared={"finetune_epochs": 7, "probe_epochs": 2})
+    names = [{job.name for job in make_plan(recipe).find() if job.kind == "pretrain"} for recipe in (plain, longer)]
+    assert names[0] == names[1]

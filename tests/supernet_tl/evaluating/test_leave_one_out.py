@@ -14,12 +14,12 @@ from PIL import Image
 from ot_select.statistics import relative_improvement
 from supernet_tl.command_line.cli import main
 from supernet_tl.control import Control
-from supernet_tl.errors import EvaluationError
+from supernet_tl.errors import EvaluationError, StarterZooError
 from supernet_tl.evaluating.evaluate import EvaluationResult, Workers, leave_one_out, show_finished
 from supernet_tl.evaluating.recipe import EvaluationRecipe
 
 RECIPE = Path(__file__).parents[3] / "recipes/leave_one_out/tiny.yaml"
-WORKERS = Workers(num_workers=1)
+WORKERS = Workers(num_workers=0)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_the_same_call_does_nothing_again_and_a_selector_more_adds_its_jobs_alon
 def test_an_output_of_another_recipe_is_refused_with_the_difference(
     evaluated: EvaluationResult, recipe: EvaluationRecipe, quiet: Control
 ) -> None:
-    other = recipe.replace(target={**recipe.target, "epochs": 3})
+    other = recipe.replace(target={**recipe.target, "epochs": 3})  # a value of many: the sentence has both
     with pytest.raises(EvaluationError, match=r"another recipe \(target: there .*'epochs': 2.*here .*'epochs': 3"):
         leave_one_out(other, evaluated.output, workers=WORKERS, control=quiet)
     with pytest.raises(EvaluationError, match="differ in target"):
@@ -171,13 +171,13 @@ def test_a_job_that_cannot_be_done_is_on_record_and_the_table_says_what_is_missi
     recipe: EvaluationRecipe, quiet: Control, tmp_path: Path
 ) -> None:
     diverging = recipe.replace(arms=(), target={**recipe.target, "weight_lr": 1e30, "finetune_epochs": 0})
-    workers = Workers(num_workers=1, retries=0)
+    workers = Workers(num_workers=0, retries=0)
     found = leave_one_out(diverging, tmp_path / "loo", workers=workers, control=quiet)
     assert any(name.startswith("run-textures.scratch") for name in found.sitting.failed)
     missing = {one["job"]: one for one in found.summary["progress"]["missing"]}
     name = next(name for name in missing if name.startswith("run-textures.scratch"))
     assert missing[name]["why"] == "failed"
-    assert "diverged" in missing[name]["error"] or "not finite" in missing[name]["error"]
+    assert missing[name]["error"].startswith("DivergedError: the architecture loss is nan")
     record = json.loads((tmp_path / "loo/jobs" / f"{name}.failed.json").read_text())
     assert "Traceback" in record["attempts"][0]["traceback"]
 
@@ -209,3 +209,36 @@ def test_the_verb_wants_an_output_and_refuses_what_a_recipe_cannot_be(
     path.write_text(yaml.safe_dump(mixed))
     assert main(["leave-one-out", "--config", str(path), "--output", str(tmp_path / "loo")]) == 1
     assert "sets embedder, space; supernets and sketches of one evaluation must agree" in capsys.readouterr().err
+
+
+def test_a_recipe_that_was_refused_binds_the_output_folder_to_nothing(
+    recipe: EvaluationRecipe, quiet: Control, tmp_path: Path
+) -> None:
+    output = tmp_path / "loo"
+    mistyped = recipe.replace(datasets=("pocket:texture", *recipe.datasets[1:]), targets=None)
+    with pytest.raises(ValueError, match="pocket album has no set 'texture'"):
+        leave_one_out(mistyped, output, workers=WORKERS, control=quiet)
+    assert not (output / "evaluation.json").exists()
+
+
+def test_the_starter_zoo_is_never_written_to(recipe: EvaluationRecipe, quiet: Control, tmp_path: Path) -> None:
+    with pytest.raises(StarterZooError, match="copy it first"):
+        leave_one_out(recipe, tmp_path / "loo", zoo="starter", workers=WORKERS, control=quiet)
+
+
+def test_a_whole_recipe_goes_without_other_fields(recipe: EvaluationRecipe, tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match="one or the other"):
+        leave_one_out(recipe, tmp_path / "loo", seeds=(5,))
+    with pytest.raises(EvaluationError, match=r"'neerest' \(did you mean 'nearest'\?\)"):
+        leave_one_out(recipe.datasets, tmp_path / "loo", select=["neerest"])
+
+
+def test_a_damaged_outcome_is_told_of_before_anything_is_done(
+    evaluated: EvaluationResult, recipe: EvaluationRecipe, quiet: Control, tmp_path: Path
+) -> None:
+    output = tmp_path / "loo"
+    shutil.copytree(evaluated.output, output)
+    path = next((output / "jobs").glob("run-textures.scratch*.json"))
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(EvaluationError, match=r"run-textures.scratch.* is damaged .*delete the file"):
+        leave_one_out(recipe, output, workers=WORKERS, control=quiet)
