@@ -229,7 +229,7 @@ class _Meter:
             optimizer.zero_grad()
             found = net(images)
             logits = found[0] if isinstance(found, tuple) else found
-            nn.functional.cross_entropy(logits, labels).backward()
+            torch.autograd.backward(nn.functional.cross_entropy(logits, labels))
             optimizer.step()
 
         return step

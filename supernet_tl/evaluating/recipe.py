@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from math import inf, isfinite
 from pathlib import PurePath
 from types import MappingProxyType
@@ -301,27 +302,28 @@ def _recipe_faults(recipe: EvaluationRecipe) -> Iterator[str]:
     """What a setting's own check says, each once."""
     said = set[str]()
     seed = next((one for one in recipe.seeds if not 0 <= one < 2**62), recipe.seeds[0])
-    schedules = (None, *recipe.schedules)
-    makers = [
-        *(lambda one=one: recipe.pretraining_recipe([one], seed) for one in recipe.datasets),  # type: ignore[misc]
-        lambda: recipe.pretraining_recipe(recipe.datasets, seed),
-        *(
-            lambda one=one, parts=parts: recipe.target_recipe(one, seed, warm=True).replace(warm_parts=parts)  # type: ignore[misc]
-            for one in recipe.all_targets
-            for arm, parts in PARTS_OF_ARMS.items()
-            if arm in recipe.arms
-        ),
-        *(lambda one=one: recipe.target_recipe(one, seed, warm=False) for one in recipe.all_targets),  # type: ignore[misc]
-        *(
-            lambda one=one, name=name: recipe.target_recipe(one, seed, warm=True, schedule=name)  # type: ignore[misc]
-            for one in recipe.all_targets
-            for name in schedules
-        ),
-    ]
-    for make in makers:
+    for make in _recipes_made(recipe, seed):
         try:
             make()
         except RecipeError as error:
             if str(error) not in said:
                 said.add(str(error))
                 yield str(error).rstrip(".")
+
+
+def _recipes_made(recipe: EvaluationRecipe, seed: int) -> Iterator[Callable[[], Recipe]]:
+    """What makes each recipe of the evaluation's jobs, for one seed."""
+    for dataset in recipe.datasets:
+        yield partial(recipe.pretraining_recipe, [dataset], seed)
+    yield partial(recipe.pretraining_recipe, recipe.datasets, seed)
+    for target in recipe.all_targets:
+        yield partial(recipe.target_recipe, target, seed, warm=False)
+        for schedule in (None, *recipe.schedules):
+            yield partial(recipe.target_recipe, target, seed, warm=True, schedule=schedule)
+        for arm, parts in PARTS_OF_ARMS.items():
+            if arm in recipe.arms:
+                yield partial(_inheriting, recipe, target, seed, parts)
+
+
+def _inheriting(recipe: EvaluationRecipe, target: str, seed: int, parts: Parts) -> Recipe:
+    return recipe.target_recipe(target, seed, warm=True).replace(warm_parts=parts)
