@@ -207,7 +207,8 @@ def test_a_warm_start_inherits_and_treats_what_its_settings_say(
     warm = result.summary["warm_start"]
     assert warm["schedule"] == {
         **WARM_SCHEDULES["gentle"].to_dict(),
-        **{"parts": "weights", "cells": 2, "head_epochs": 1, "warmup_epochs": 1, "held_alpha_epochs": 1},  # a third of 3 epochs
+        **{"parts": "weights", "cells": 2},
+        **{"head_epochs": 1, "warmup_epochs": 1, "held_alpha_epochs": 1},  # a third of 3 epochs
     }
     assert {"normal_alpha", "reduction_alpha", "classifier.bias"} <= set(warm["reinitialised"])
     assert not [name for name in warm["reinitialised"] if name.startswith(("stem.", "cells.0.", "cells.1."))]
