@@ -125,8 +125,7 @@ class _Meter:
         try:
             if dataset.startswith(_OPENML):
                 version = find(dataset.removeprefix(_OPENML))
-                if version.num_images is not None and version.num_classes is not None:
-                    return version.num_images, version.num_classes
+                return self._known(dataset, version.num_images, version.num_classes)
             images = self.control.open(dataset)
         except (SupernetTLError, ValueError) as error:
             self.notes.append(
@@ -134,6 +133,16 @@ class _Meter:
             )
             return _UNKNOWN
         return len(images), len(images.class_names)
+
+    def _known(self, dataset: str, num_images: int | None, num_classes: int | None) -> tuple[int, int]:
+        """The sizes of the table; nothing is asked of a network for those that it does not tell."""
+        if num_images is not None and num_classes is not None:
+            return num_images, num_classes
+        self.notes.append(
+            f"Meta-Album's table does not tell how large {dataset} is; counted as {_UNKNOWN[0]} images in {_UNKNOWN[1]} "
+            "classes"
+        )
+        return _UNKNOWN
 
     def _search_step(self, recipe: Recipe) -> float:
         told = (
