@@ -139,8 +139,8 @@ class _Meter:
         if num_images is not None and num_classes is not None:
             return num_images, num_classes
         self.notes.append(
-            f"Meta-Album's table does not tell how large {dataset} is; counted as {_UNKNOWN[0]} images in {_UNKNOWN[1]} "
-            "classes"
+            f"Meta-Album's table does not tell how large {dataset} is; counted as {_UNKNOWN[0]} images in "
+            f"{_UNKNOWN[1]} classes"
         )
         return _UNKNOWN
 

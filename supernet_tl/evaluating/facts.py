@@ -64,18 +64,19 @@ def check_apart(facts: Mapping[str, DatasetFacts]) -> Iterator[str]:
     """Refuse a dataset that is among its own sources; tell of images that two datasets share.
 
     Raises:
-        EvaluationError: all images of a dataset are in another, so that it would be a target among its own sources.
+        EvaluationError: more than half of a dataset's images are in another, so that it would be a target among its own
+            sources.
     """
     notes = []
     for one, other in combinations(facts.values(), 2):
         shared = len(one.digests & other.digests)
         smaller = min(one, other, key=lambda facts: len(facts.digests))
-        if shared and shared == len(smaller.digests):
+        if 2 * shared > len(smaller.digests):
             larger = other if smaller is one else one
             raise EvaluationError(
-                f"all {shared} different images of {smaller.dataset} are also in {larger.dataset}, by their content; a "
-                "target among its own sources would be tested on what its source was trained on. Leave one of the two "
-                "out of the datasets."
+                f"{shared} of the {len(smaller.digests)} different images of {smaller.dataset} are also in "
+                f"{larger.dataset}, by their content; a target among its own sources would be tested on what its source "
+                "was trained on. Leave one of the two out of the datasets."
             )
         if shared:
             notes.append(
