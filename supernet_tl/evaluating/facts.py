@@ -75,8 +75,8 @@ def check_apart(facts: Mapping[str, DatasetFacts]) -> Iterator[str]:
             larger = other if smaller is one else one
             raise EvaluationError(
                 f"{shared} of the {len(smaller.digests)} different images of {smaller.dataset} are also in "
-                f"{larger.dataset}, by their content; a target among its own sources would be tested on what its source "
-                "was trained on. Leave one of the two out of the datasets."
+                f"{larger.dataset}, by their content; a target among its own sources would be tested on what its "
+                "source was trained on. Leave one of the two out of the datasets."
             )
         if shared:
             notes.append(
