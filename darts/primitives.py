@@ -133,7 +133,8 @@ class FactorizedReduce(Op):
                 f"a reduction halves a map of {x.shape[-2]}x{x.shape[-1]}, which is odd; "
                 "choose an image size that every reduction can halve, such as a multiple of 4."
             )
-        return torch.cat([self.conv_even(x), self.conv_odd(x[:, :, 1:, 1:])], dim=1)
+        even = kernels.halving_conv2d(x, self.conv_even.weight)
+        return torch.cat([even, kernels.halving_conv2d(x[:, :, 1:, 1:], self.conv_odd.weight)], dim=1)
 
 
 class Identity(nn.Identity, Op):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,30 @@ def test_a_depthwise_convolution_has_second_derivatives(stride: int, dilation: i
     assert torch.autograd.gradgradcheck(
         lambda x, weight: kernels.depthwise_conv2d(x, weight, stride, dilation), (x, weight)
     )
+
+
+@pytest.mark.parametrize("channels", [2, 4, 8])
+def test_a_halving_convolution_and_both_its_gradients_are_the_stock_ones(channels: int) -> None:
+    x = _map(8, 6, channels)
+    weight = torch.randn(3, channels, 1, 1, dtype=torch.float64).requires_grad_()
+    found, expected = kernels.halving_conv2d(x, weight), F.conv2d(x, weight, stride=2)
+    torch.testing.assert_close(found, expected)
+    upstream = torch.randn_like(expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(found, [x, weight], upstream), torch.autograd.grad(expected, [x, weight], upstream)
+    )
+
+
+def test_training_supernets_of_two_channels_leaves_the_heap_whole() -> None:
+    # Oracle: the C library, which aborts a process whose heap was written to beyond its blocks.
+    code = (
+        "import torch, darts\n"
+        "for _ in range(12):\n"
+        "    net = darts.Supernet(darts.S5, 2, 2, 3)\n"
+        "    net(torch.randn(2, 3, 8, 8)).sum().backward()\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
