@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from supernet_tl.control import Control
-from supernet_tl.evaluating.facts import inspect_datasets
+from supernet_tl.evaluating.evaluate import plan_with_images
 from supernet_tl.evaluating.folder import folder_at
-from supernet_tl.evaluating.plan import make_plan
 from supernet_tl.evaluating.tables.markdown import results_page
 from supernet_tl.evaluating.tables.summary import summarise_evaluation
 from supernet_tl.files import write_whole
@@ -31,9 +30,7 @@ def summary_of(folder: Path) -> dict[str, Any] | None:
     if not (folder / "evaluation.json").exists():
         return None
     place = folder_at(folder)
-    recipe = place.recipe()
-    facts = inspect_datasets(recipe.datasets, Control(device="cpu", quiet=True))
-    plan = make_plan(recipe, {dataset: found.fingerprint for dataset, found in facts.items()})
+    plan = plan_with_images(place.recipe(), Control(device="cpu", quiet=True))
     return summarise_evaluation(plan, place.outcomes.get_all(plan.jobs), place.outcomes.failures(plan.jobs))
 
 

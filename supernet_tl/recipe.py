@@ -360,13 +360,13 @@ def _choices(recipe: Recipe) -> list[str]:
     }
     return [
         f"{name} is {getattr(recipe, name)!r}; expected one of {', '.join(map(repr, allowed))}"
-        + _meant(getattr(recipe, name), allowed)
+        + meant(getattr(recipe, name), allowed)
         for name, allowed in choices.items()
         if getattr(recipe, name) not in allowed
     ]
 
 
-def _meant(value: Any, allowed: Sequence[Any]) -> str:
+def meant(value: Any, allowed: Sequence[Any]) -> str:
     """The choice that is written nearly as the value, as a question."""
     near = difflib.get_close_matches(str(value), list(map(str, allowed)), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -291,13 +291,12 @@ def _report_parser() -> Parser:
 
 
 def _evaluation_parser() -> Parser:
-    return evaluation_parser(
-        _verb(
-            "Leave-one-out: every dataset is the target once and all others are its sources. Scratch, the chosen "
-            "source, the mixture of all, every single source and baselines are run, and the paper's tables and figures "
-            "made of them. It is a list of independent jobs: repeat the command to go on, here or on a Ray cluster."
-        )
+    parser = _verb(
+        "Leave-one-out: every dataset is the target once and all others are its sources. Scratch, the chosen source, "
+        "the mixture of all, every single source and baselines are run, and the paper's tables and figures made of "
+        "them. It is a list of independent jobs: repeat the command to go on, here or on a Ray cluster."
     )
+    return evaluation_parser(_with_behaviour(parser))
 
 
 def _verb(description: str) -> Parser:

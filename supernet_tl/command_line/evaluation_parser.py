@@ -68,11 +68,6 @@ def evaluation_parser(parser: Parser) -> Parser:
     work.add_argument(
         "--pretrain-missing", action="store_true", help="make entries anew that finished jobs name and ZOO lacks"
     )
-    work.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
-    work.add_argument("--skip-corrupt", action="store_true", help="leave unreadable images out, and count them")
-    work.add_argument("--offline", action="store_true", help="ask no network, as SUPERNET_TL_OFFLINE=1 does")
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
-    parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
     recipe = parser.add_argument_group("recipe, usually in files given with --config")
     for name, text in _LISTS.items():
         recipe.add_argument(f"--{name.replace('_', '-')}", type=list[str] | None, metavar="LIST", help=text)

@@ -117,7 +117,7 @@ class _Meter:
 
     def _search_images(self, dataset: str, recipe: Recipe) -> int:
         num_images, num_classes = self.size_of(dataset)
-        found = round(num_images * (1 - recipe.test_frac) * (1 - recipe.validation_frac / (1 - recipe.test_frac)))
+        found = round(num_images * (1 - recipe.test_frac - recipe.validation_frac))
         caps = [recipe.max_search_images, None if recipe.shots is None else recipe.shots * num_classes]
         return min([found, *(cap for cap in caps if cap is not None)])
 

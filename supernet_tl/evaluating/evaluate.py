@@ -5,7 +5,6 @@ Source: Singh & Vanschoren, "On Supernet Transfer Learning for Effective Task Ad
 
 from __future__ import annotations
 
-import difflib
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,17 +13,18 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+import zoo_store
 from supernet_tl.control import Control
 from supernet_tl.errors import EvaluationError
 from supernet_tl.evaluating.driver import Progress, Sitting, run_jobs
 from supernet_tl.evaluating.executors.protocol import Executor
-from supernet_tl.evaluating.facts import inspect_datasets
+from supernet_tl.evaluating.facts import fingerprints_of
 from supernet_tl.evaluating.folder import EvaluationFolder, folder_at
 from supernet_tl.evaluating.job import Job
 from supernet_tl.evaluating.plan import Plan, make_plan
 from supernet_tl.evaluating.recipe import EvaluationRecipe
 from supernet_tl.evaluating.work import Workplace, missing_entries
-from supernet_tl.recipe import digest
+from supernet_tl.recipe import digest, meant
 from supernet_tl.terminal.console import StageProgress
 from supernet_tl.zoos import open_zoo
 from zoo_store.environment import is_offline
@@ -186,17 +186,29 @@ def leave_one_out(
     check_selectors(recipe)
     place = folder_at(output, storage_options)
     address = place.under("zoo") if zoo is None else zoo
-    open_zoo(address, to_write=True, storage_options=storage_options if "://" in address else None)
+    store = open_zoo(address, to_write=True, storage_options=storage_options if "://" in address else None)
     with place.held():
         place.check(recipe)
-        facts = inspect_datasets(recipe.datasets, control)
-        plan = make_plan(recipe, {dataset: found.fingerprint for dataset, found in facts.items()})
-        place.outcomes.get_all(plan.jobs)  # a damaged one is told of now, not after days
-        _check_zoo(plan, place, address, pretrain_missing=pretrain_missing, control=control)
+        plan = plan_with_images(recipe, control)
+        found = place.outcomes.get_all(plan.jobs)  # a damaged one is told of now, not after days
+        missing = _without_entry(plan, found, store)
+        if missing and not pretrain_missing:
+            raise EvaluationError(missing_entries(store, missing))
         place.claim(recipe)
-        sitting = _work(plan, place, _workplace(place, address, workers, control), workers, control)
+        _forget(missing, place, control)
+        sitting = _work(plan, place, _workplace(place, store, workers, control), workers, control)
         summary = show(plan, place)
     return EvaluationResult(summary, sitting, place.address)
+
+
+def plan_with_images(recipe: EvaluationRecipe, control: Control) -> Plan:
+    """The plan in which jobs are named by the images that the datasets hold now.
+
+    Raises:
+        EvaluationError: a target is among its own sources.
+        DataError: a dataset cannot be used.
+    """
+    return make_plan(recipe, fingerprints_of(recipe.datasets, control))
 
 
 def check_selectors(recipe: EvaluationRecipe) -> None:
@@ -210,9 +222,9 @@ def check_selectors(recipe: EvaluationRecipe) -> None:
     known = selector_names()
     for name in recipe.select:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            meant = f" (did you mean {near[0]!r}?)" if near else ""
-            raise EvaluationError(f"select has {name!r}{meant}; expected selectors among {', '.join(known)}.")
+            raise EvaluationError(
+                f"select has {name!r}{meant(name, known)}; expected selectors among {', '.join(known)}."
+            )
 
 
 def show(plan: Plan, place: EvaluationFolder) -> dict[str, Any]:
@@ -248,8 +260,7 @@ def show_finished(
             f"{place.address} holds an evaluation by another recipe (they differ in {', '.join(differences)}); give "
             "the one that it was begun with."
         )
-    facts = inspect_datasets(recipe.datasets, control or Control())
-    return show(make_plan(recipe, {dataset: found.fingerprint for dataset, found in facts.items()}), place)
+    return show(plan_with_images(recipe, control or Control()), place)
 
 
 def _work(plan: Plan, place: EvaluationFolder, workplace: Workplace, workers: Workers, control: Control) -> Sitting:
@@ -282,28 +293,20 @@ def _work(plan: Plan, place: EvaluationFolder, workplace: Workplace, workers: Wo
         bar.stop()
 
 
-def _check_zoo(plan: Plan, place: EvaluationFolder, address: str, *, pretrain_missing: bool, control: Control) -> None:
-    """Refuse a zoo that lacks entries which jobs still to be done start from, or have them made anew.
+def _without_entry(plan: Plan, found: Mapping[str, Mapping[str, Any]], zoo: zoo_store.Zoo) -> list[str]:
+    """Names of finished pretrainings that jobs still to be done start from and whose entries the zoo does not hold."""
+    open_jobs = [job for name, job in plan.jobs.items() if name not in found and job.kind in ("run", "select")]
+    needed = [name for name in sorted(_ancestors(plan, open_jobs) & found.keys()) if plan.jobs[name].kind == "pretrain"]
+    there = set(zoo) if needed else set()
+    return [name for name in needed if found[name]["result"]["entry"] not in there]
 
-    Raises:
-        EvaluationError: it lacks some.
-    """
+
+def _forget(names: Sequence[str], place: EvaluationFolder, control: Control) -> None:
+    """Have pretrainings done again."""
+    if names:
+        control.say(f"making {len(names)} entries anew that the zoo does not hold")
     outcomes = place.outcomes
-    done = outcomes.names()
-    open_jobs = [job for name, job in plan.jobs.items() if name not in done and job.kind in ("run", "select")]
-    needed = _ancestors(plan, open_jobs)
-    pretrained = outcomes.get_all(name for name in needed if plan.jobs[name].kind == "pretrain")
-    if not pretrained:
-        return
-    zoo = open_zoo(address, storage_options=place.storage_options if "://" in address else None)
-    there = set(zoo)
-    missing = [name for name, outcome in pretrained.items() if outcome["result"]["entry"] not in there]
-    if not missing:
-        return
-    if not pretrain_missing:
-        raise EvaluationError(missing_entries(zoo, missing))
-    control.say(f"making {len(missing)} entries anew that the zoo does not hold")
-    for name in missing:
+    for name in names:
         outcomes.forget(name)
 
 
@@ -319,7 +322,7 @@ def _ancestors(plan: Plan, jobs: Iterable[Job]) -> set[str]:
     return found
 
 
-def _workplace(place: EvaluationFolder, zoo: str, workers: Workers, control: Control) -> Workplace:
+def _workplace(place: EvaluationFolder, zoo: zoo_store.Zoo, workers: Workers, control: Control) -> Workplace:
     """Where workers find and leave things; what they leave while they run is kept for a later call."""
     work = workers.work
     if work is None:
@@ -327,7 +330,7 @@ def _workplace(place: EvaluationFolder, zoo: str, workers: Workers, control: Con
         work = str(place.path.resolve() / "work" if place.is_local else temporary)
     return Workplace(
         outcomes=str(Path(place.under("jobs")).resolve()) if place.is_local else place.under("jobs"),
-        zoo=zoo if "://" in zoo else str(Path(zoo).resolve()),
+        zoo=zoo.address,
         work=work,
         device=control.device,
         num_threads=workers.num_threads(control),

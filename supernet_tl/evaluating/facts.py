@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -14,74 +13,37 @@ from supernet_tl.errors import EvaluationError
 from supernet_tl.evaluating.recipe import called
 
 
-@dataclass(frozen=True)
-class DatasetFacts:
-    """One dataset.
-
-    Attributes:
-        dataset: as the recipe names it.
-        fingerprint: over images, classes and official splits.
-        content_fingerprint: over images and classes.
-        num_images: in all.
-        num_classes: in all.
-        digests: SHA-256 of every image's content.
-    """
-
-    dataset: str
-    fingerprint: str
-    content_fingerprint: str
-    num_images: int
-    num_classes: int
-    digests: frozenset[bytes] = field(repr=False)
-
-    @classmethod
-    def of(cls, dataset: str, images: ImageSet) -> DatasetFacts:
-        """Those of an open image set."""
-        return cls(
-            dataset,
-            images.fingerprint(),
-            images.content_fingerprint(),
-            len(images),
-            len(images.class_names),
-            frozenset(map(bytes, np.asarray(images.digests))),
-        )
-
-
-def inspect_datasets(datasets: Sequence[str], control: Control) -> dict[str, DatasetFacts]:
-    """Open every dataset, and refuse those that are one another.
+def fingerprints_of(datasets: Sequence[str], control: Control) -> dict[str, str]:
+    """Open every dataset, refuse those that are one another, and give the fingerprint of each.
 
     Raises:
-        EvaluationError: two datasets hold the same images, under whatever names.
+        EvaluationError: more than half of a dataset's images are in another, under whatever names, so that it would be
+            a target among its own sources.
         DataError: one of them cannot be used.
     """
-    facts = {dataset: DatasetFacts.of(dataset, control.open(dataset)) for dataset in datasets}
-    for note in check_apart(facts):
+    opened = {dataset: control.open(dataset) for dataset in datasets}
+    for note in _shared_images(opened):
         control.say(note)
-    return facts
+    return {dataset: images.fingerprint() for dataset, images in opened.items()}
 
 
-def check_apart(facts: Mapping[str, DatasetFacts]) -> Iterator[str]:
-    """Refuse a dataset that is among its own sources; tell of images that two datasets share.
-
-    Raises:
-        EvaluationError: more than half of a dataset's images are in another, so that it would be a target among its own
-            sources.
-    """
+def _shared_images(opened: Mapping[str, ImageSet]) -> list[str]:
+    """What a person should know of images that two datasets share; those that share too many are refused."""
+    digests = {dataset: frozenset(map(bytes, np.asarray(images.digests))) for dataset, images in opened.items()}
     notes = []
-    for one, other in combinations(facts.values(), 2):
-        shared = len(one.digests & other.digests)
-        smaller = min(one, other, key=lambda facts: len(facts.digests))
-        if 2 * shared > len(smaller.digests):
-            larger = other if smaller is one else one
+    for pair in combinations(digests, 2):
+        smaller, larger = sorted(pair, key=lambda dataset: len(digests[dataset]))
+        shared, of = len(digests[smaller] & digests[larger]), len(digests[smaller])
+        if 2 * shared > of:
             raise EvaluationError(
-                f"{shared} of the {len(smaller.digests)} different images of {smaller.dataset} are also in "
-                f"{larger.dataset}, by their content; a target among its own sources would be tested on what its "
-                "source was trained on. Leave one of the two out of the datasets."
+                f"{shared} of the {of} different images of {smaller} are also in {larger}, by their content; a target "
+                "among its own sources would be tested on what its source was trained on. Leave one of the two out of "
+                "the datasets."
             )
         if shared:
+            first, second = map(called, pair)
             notes.append(
-                f"note: {called(one.dataset)} and {called(other.dataset)} share {shared} images, "
-                f"{shared / len(smaller.digests):.1%} of {called(smaller.dataset)}: as target and source of each other "
-                "their figures are too good"
+                f"note: {first} and {second} share {shared} images, {shared / of:.1%} of {called(smaller)}: as target "
+                "and source of each other their figures are too good"
             )
-    yield from notes
+    return notes

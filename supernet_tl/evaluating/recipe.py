@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -13,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from supernet_tl.errors import EvaluationError, RecipeError
-from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe
+from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe, meant
 from supernet_tl.training.warm_schedule import Parts
 
 Arm = Literal[
@@ -126,9 +125,9 @@ class EvaluationRecipe:
         known = [one.name for one in fields(cls)]
         for name in values:
             if name not in known:
-                near = difflib.get_close_matches(str(name), known, n=1)
-                meant = f" (did you mean {near[0]!r}?)" if near else ""
-                raise EvaluationError(f"the evaluation has no field {name!r}{meant}; known are {', '.join(known)}.")
+                raise EvaluationError(
+                    f"the evaluation has no field {name!r}{meant(name, known)}; known are {', '.join(known)}."
+                )
         if not values.get("datasets"):
             raise EvaluationError("the evaluation names no datasets; give at least three under `datasets`.")
         return cls(**{name: value for name, value in values.items() if value is not None or name == "pretraining_seed"})
@@ -223,18 +222,14 @@ def _settings_faults(recipe: EvaluationRecipe) -> Iterator[str]:
     names = [called(one) for one in recipe.datasets]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"several datasets are called {name!r} in tables; rename all folders of that name but one"
-    for name, values in (("targets", recipe.targets or ()), ("per_source", recipe.per_source)):
+    named = {"targets": recipe.targets or (), "per_source": recipe.per_source, "per_target": recipe.per_target}
+    for name, values in named.items():
         for one in values:
             if one not in recipe.datasets:
                 yield f"{name} names {one!r}, which is none of the datasets"
-    for one in recipe.per_target:
-        if one not in recipe.datasets:
-            yield f"per_target names {one!r}, which is none of the datasets"
     for arm in recipe.arms:
         if arm not in get_args(Arm):
-            near = difflib.get_close_matches(arm, get_args(Arm), n=1)
-            meant = f" (did you mean {near[0]!r}?)" if near else ""
-            yield f"arm {arm!r} is unknown{meant}; known are {', '.join(get_args(Arm))}"
+            yield f"arm {arm!r} is unknown{meant(arm, get_args(Arm))}; known are {', '.join(get_args(Arm))}"
     for selector, instead in _NO_SELECTORS.items():
         if selector in recipe.select:
             yield f"select has {selector!r}, {instead}"
@@ -266,7 +261,7 @@ def _settings_faults(recipe: EvaluationRecipe) -> Iterator[str]:
         if "splits" in values or "past_accuracies" in values:
             yield f"{place} names a file of another run (splits or past_accuracies); an evaluation makes its own"
     for place, values in places.items():
-        if place in ("transfer", "schedules") or place.startswith("schedules of"):
+        if place == "transfer" or place.startswith("schedules of"):
             if split := sorted(DATA_SETTINGS & set(values)):
                 yield (
                     f"{place} sets {', '.join(split)}, so that warm starts would be measured on other images than "
