@@ -67,10 +67,10 @@ class Searched:
         last = self.rows[-1]
         return None if last.stopped is None else {"epoch": last.epoch, "of": recipe.epochs, "reason": last.stopped}
 
-    def scores(self, data: PreparedData, device: str) -> dict[str, float | None]:
-        """Scores after the last epoch, by name; this touches the test images."""
-        test = scores_on(self.module, evaluation_loader(data.test), device)
-        return named_scores(validation=self.rows[-1].validation_scores, test=test)
+    def scores(self, data: PreparedData, device: str, *, test: bool = True) -> dict[str, float | None]:
+        """Scores after the last epoch, by name; unless ``test`` is off, this touches the test images."""
+        on_test = {"test": scores_on(self.module, evaluation_loader(data.test), device)} if test else {}
+        return named_scores(validation=self.rows[-1].validation_scores, **on_test)
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ class Trained:
     rows: Sequence[EpochRow]
     seed: int
 
-    def scores(self, data: PreparedData, device: str) -> dict[str, float | None]:
-        """Scores after the last epoch, by name; this touches the test images."""
+    def scores(self, data: PreparedData, device: str, *, test: bool = True) -> dict[str, float | None]:
+        """Scores after the last epoch, by name; unless ``test`` is off, this touches the test images."""
         module = TrainModule(self.classifier.network, seed=self.seed)
-        parts = {"validation": data.validation, "test": data.test}
+        parts = {"validation": data.validation, **({"test": data.test} if test else {})}
         return named_scores(
             **{name: scores_on(module, evaluation_loader(part), device) for name, part in parts.items()}
         )

@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import darts
 from supernet_tl.adapt import Searched, Trained
-from supernet_tl.prepared_data import PreparedData, evaluation_loader
+from supernet_tl.prepared_data import PreparedData
 from supernet_tl.recipe import Recipe
 from supernet_tl.training.history import EpochRow, best_validation_accuracy
-from supernet_tl.training.scores import score_names
-from supernet_tl.training.stages import scores_on
-from supernet_tl.training.train_module import TrainModule
 
 if TYPE_CHECKING:
     from supernet_tl.baselines import FinetunedBaseline
@@ -35,21 +32,15 @@ def measure_run(
     """
     supernet, network = searched.supernet, trained.classifier.network
     shape = (data.in_channels, recipe.image_size, recipe.image_size)
-    if measure == "test":
-        of_supernet, of_network = searched.scores(data, device), trained.scores(data, device)
-    else:
-        names = score_names("validation")
-        of_supernet = dict(zip(names, searched.rows[-1].validation_scores, strict=True))
-        module = TrainModule(network, seed=trained.seed)
-        of_network = dict(zip(names, scores_on(module, evaluation_loader(data.validation), device), strict=True))
+    test = measure == "test"
     return {
         "supernet": {
-            **of_supernet,
+            **searched.scores(data, device, test=test),
             "best_validation_accuracy": best_validation_accuracy(searched.rows),
             "num_parameters": sum(parameter.numel() for parameter in supernet.weight_parameters()),
         },
         "network": {
-            **of_network,
+            **trained.scores(data, device, test=test),
             "num_parameters": darts.count_parameters(network),
             "macs": darts.count_macs(network, shape),
             "num_cells": network.num_cells,
