@@ -98,6 +98,9 @@ class Unequal:
     def __eq__(self, other: object) -> bool:
         raise ValueError("no comparison")
 
+    def __repr__(self) -> str:
+        return "Unequal()"
+
 
 class Unordered:
     """A label that cannot be sorted, and says so in its own way."""
