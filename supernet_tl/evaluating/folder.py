@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from supernet_tl.errors import EvaluationError
 from supernet_tl.evaluating.outcomes import Outcomes
 from supernet_tl.evaluating.recipe import EvaluationRecipe
-from supernet_tl.files import write_whole
+from supernet_tl.evaluating.small_files import SmallFiles
 
 SCHEMA = 1
 _CARD = "evaluation.json"
@@ -47,6 +47,10 @@ class EvaluationFolder:
     def under(self, name: str) -> str:
         """The address of something in it."""
         return str(self.path / name) if self.is_local else f"{self.address.rstrip('/')}/{name}"
+
+    @property
+    def _files(self) -> SmallFiles:
+        return SmallFiles(self.address, self.storage_options)
 
     @property
     def outcomes(self) -> Outcomes:
@@ -125,13 +129,10 @@ class EvaluationFolder:
         if self.is_local:
             yield self.path
             return
-        from fsspec.core import url_to_fs
-
         with tempfile.TemporaryDirectory(prefix="supernet-tl-") as temporary:
             yield Path(temporary)
-            filesystem, root = url_to_fs(self.address, **self.storage_options)
             for path in sorted(Path(temporary).iterdir()):
-                filesystem.pipe_file(f"{root}/{path.name}", path.read_bytes())
+                self._files.write(path.name, path.read_bytes())
 
     def _refuse_other_things(self) -> None:
         if not self.is_local:
@@ -145,17 +146,9 @@ class EvaluationFolder:
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
-            if self.is_local:
-                content = (self.path / name).read_bytes()
-            else:
-                from fsspec.core import url_to_fs
-
-                filesystem, root = url_to_fs(self.address, **self.storage_options)
-                content = filesystem.cat_file(f"{root}/{name}")
+            values: dict[str, Any] = json.loads(self._files.read(name))
         except FileNotFoundError:
             return None
-        try:
-            values: dict[str, Any] = json.loads(content)
         except ValueError as error:
             raise EvaluationError(
                 f"{self.under(name)} is damaged ({error}); choose another --output, or put that file right."
@@ -163,15 +156,7 @@ class EvaluationFolder:
         return values
 
     def _write(self, name: str, values: Mapping[str, Any]) -> None:
-        content = (json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-        if self.is_local:
-            write_whole(self.path / name, content)
-            return
-        from fsspec.core import url_to_fs
-
-        filesystem, root = url_to_fs(self.address, **self.storage_options)
-        filesystem.makedirs(root, exist_ok=True)
-        filesystem.pipe_file(f"{root}/{name}", content)
+        self._files.write(name, (json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def folder_at(address: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> EvaluationFolder:
