@@ -1,7 +1,7 @@
 """Differentiable architecture search in plain PyTorch: spaces, supernets, bilevel search, discretization."""
 
 from darts.batch_norm import reestimate_batch_norm
-from darts.bilevel import AlphaGradient, assign_alpha_gradient, first_order_gradient, unrolled_gradient
+from darts.bilevel import AlphaGradient, add_penalties, assign_alpha_gradient, first_order_gradient, unrolled_gradient
 from darts.complexity import count_macs, count_parameters
 from darts.discrete_net import DiscreteNetwork
 from darts.discretize import discretize
@@ -10,6 +10,7 @@ from darts.errors import (
     BatchError,
     DartsError,
     GenotypeError,
+    LimitError,
     OptimizerError,
     ShapeError,
     SpaceError,
@@ -19,6 +20,9 @@ from darts.errors import (
 from darts.genotype import Genotype
 from darts.gradients import Average, Batch, Criterion, LossGradient, loss_gradient, mean_loss, micro_batches
 from darts.macro import STEM_STRIDES, Stem, size_multiple
+from darts.objectives.cost_table import CostTable, Unit, cost_table
+from darts.objectives.expected_cost import Penalty, cost_penalty, expected_cost, limit_penalty
+from darts.objectives.limits import Limit, check_limits, cost_range, discretize_within
 from darts.perturb import clamp_and_normalise, perturb_adversarial, perturb_random, perturbation_radius
 from darts.primitives import PRIMITIVES
 from darts.space import SearchSpace, cell_edges
@@ -41,16 +45,20 @@ __all__ = [
     "Average",
     "Batch",
     "BatchError",
+    "CostTable",
     "Criterion",
     "DartsError",
     "DiscreteNetwork",
     "Genotype",
     "GenotypeError",
+    "Limit",
+    "LimitError",
     "LossGradient",
     "MixingWeights",
     "OptimizerError",
     "Order",
     "Parts",
+    "Penalty",
     "SearchSpace",
     "SearchStep",
     "ShapeError",
@@ -58,15 +66,24 @@ __all__ = [
     "StateError",
     "Stem",
     "Supernet",
+    "Unit",
     "WarmStartError",
     "WarmStartReport",
+    "add_penalties",
     "assign_alpha_gradient",
     "cell_edges",
+    "check_limits",
     "clamp_and_normalise",
+    "cost_penalty",
+    "cost_range",
+    "cost_table",
     "count_macs",
     "count_parameters",
     "discretize",
+    "discretize_within",
+    "expected_cost",
     "first_order_gradient",
+    "limit_penalty",
     "loss_gradient",
     "mean_entropy",
     "mean_loss",

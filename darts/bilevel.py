@@ -18,6 +18,7 @@ from torch.optim import SGD, Optimizer
 from darts.errors import OptimizerError
 from darts.gradients import Average, Batch, Criterion, Forward, LossGradient, loss_gradient
 from darts.modes import frozen
+from darts.objectives.expected_cost import Penalty
 from darts.supernet import Supernet
 
 DIFFERENCE_NORM = 1e-2
@@ -137,6 +138,22 @@ def unrolled_gradient(
         for first, up, down in zip(direct, above, below, strict=True)
     )
     return AlphaGradient(ahead.loss, ahead.logits, normal, reduction)
+
+
+def add_penalties(net: Supernet, gradient: AlphaGradient, penalties: Sequence[Penalty]) -> AlphaGradient:
+    """The gradient of the architecture loss with penalties on the mixing weights added; the loss stays without them.
+
+    Args:
+        net: whose alphas the gradient is of.
+        gradient: without the penalties.
+        penalties: scalar functions of the mixing weights; the same in every process.
+    """
+    if not penalties:
+        return gradient
+    mixing = net.mixing_weights()
+    total = torch.stack([penalty(mixing) for penalty in penalties]).sum()
+    normal, reduction = torch.autograd.grad(total, net.arch_parameters(), materialize_grads=True)
+    return gradient._replace(normal=gradient.normal + normal, reduction=gradient.reduction + reduction)
 
 
 def assign_alpha_gradient(net: Supernet, gradient: AlphaGradient) -> None:

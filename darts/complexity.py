@@ -24,7 +24,8 @@ def count_macs(net: nn.Module, image_shape: tuple[int, int, int]) -> int:
         image_shape: (channels, h, w).
     """
     shadow = copy.deepcopy(net).to("meta").eval()  # shapes without numbers: nothing is computed
-    images = torch.empty((1, *image_shape), dtype=next(net.parameters()).dtype, device="meta")
+    dtype = next((parameter.dtype for parameter in net.parameters()), torch.float32)
+    images = torch.empty((1, *image_shape), dtype=dtype, device="meta")
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         shadow(images)
     return int(counter.get_total_flops()) // 2

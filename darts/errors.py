@@ -31,3 +31,7 @@ class StateError(DartsError, RuntimeError):
 
 class WarmStartError(DartsError):
     """A source state that does not belong to a supernet of this space, width, depth and stem."""
+
+
+class LimitError(DartsError):
+    """A limit that no architecture of the space keeps, or a cost that is none."""

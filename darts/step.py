@@ -6,16 +6,17 @@ algorithm 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from darts.bilevel import assign_alpha_gradient, first_order_gradient, unrolled_gradient
+from darts.bilevel import add_penalties, assign_alpha_gradient, first_order_gradient, unrolled_gradient
 from darts.errors import DartsError
 from darts.gradients import Average, Batch, Criterion, loss_gradient
+from darts.objectives.expected_cost import Penalty
 from darts.supernet import MixingWeights, Supernet
 
 Perturbation = Callable[[MixingWeights], MixingWeights]
@@ -49,6 +50,7 @@ def search_step(
     perturb: Perturbation | None = None,
     max_gradient_norm: float = 5.0,
     order: Order = "first",
+    penalties: Sequence[Penalty] = (),
     num_micro_batches: int = 1,
     average: Average | None = None,
 ) -> SearchStep:
@@ -65,6 +67,8 @@ def search_step(
             ``lambda mixing: perturb_random(mixing, radius, generator)``; the same in every process.
         max_gradient_norm: the weight gradient is clipped to this norm; alphas are never clipped.
         order: of the gradient of alpha.
+        penalties: on the mixing weights, added to the architecture loss, for example
+            ``darts.cost_penalty(darts.cost_table(...), weight)``.
         num_micro_batches: parts that each batch is taken in, to save memory; either optimizer steps once all the same.
         average: over processes, each of which has batches of its own, of one size; one process when absent.
 
@@ -87,7 +91,7 @@ def search_step(
         )
     else:
         raise DartsError(f"order is {order!r}; expected 'first' or 'unrolled'.")
-    assign_alpha_gradient(net, gradient)
+    assign_alpha_gradient(net, add_penalties(net, gradient, penalties))
     arch_optimizer.step()
 
     mixing = net.mixing_weights().detach()

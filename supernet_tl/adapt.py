@@ -159,7 +159,7 @@ def train_final(
         except NetworkFileError as error:
             control.say(f"{error} Training it again.")
             shutil.rmtree(folder)
-    genotype = darts.discretize(supernet.space, supernet.normal_alpha, supernet.reduction_alpha)
+    genotype = recipe.objective.of(supernet).discretize(supernet)
     run.write_json("genotype.json", genotype.to_dict())
     network = _untrained_network(data, recipe, supernet, genotype)
     final_rows: Sequence[EpochRow] = ()
@@ -215,6 +215,7 @@ def _search_module(data: PreparedData, recipe: Recipe, *, warm: WarmSchedule | N
         max_gradient_norm=recipe.max_gradient_norm,
         augmentation=data.augmentation(recipe),
         warm=warm,
+        objective=recipe.objective,
         seed=recipe.seed,
     )
 

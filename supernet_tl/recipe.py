@@ -12,6 +12,7 @@ from functools import cache, partial
 from typing import Any, Literal, get_args
 
 from supernet_tl.errors import RecipeError
+from supernet_tl.training.objective import Objective, objective_expectation
 from supernet_tl.training.warm_schedule import WARM_SCHEDULES, Parts, WarmSchedule, expectation
 
 Perturbation = Literal["random", "adversarial", "none"]
@@ -112,6 +113,13 @@ class Recipe:
         reestimate_batch_norm: estimate running statistics on the target before the first epoch of a warm start.
         warm_parts: what a warm start inherits: ``all``, ``weights`` or ``architecture``.
         warm_cells: weights of the stem and so many first cells are inherited; all when preset and setting are absent.
+        max_params: most trainable numbers that the final network may have; its architecture is then the best one within
+            the limit, and the search is drawn towards such.
+        max_macs: most multiply-adds of the final network for one image, likewise.
+        params_weight: of the penalty on expected parameters in the architecture loss: times the share by which they
+            exceed ``max_params`` (1 when absent), or without that limit times their share of the largest network's (0
+            when absent).
+        macs_weight: the same for multiply-adds.
         final: ``inherit`` the supernet's weights or ``retrain`` the genotype from random ones.
         finetune_lr: SGD's first learning rate for the final network; cosine down to 0.
         finetune_batch_size: ``batch_size`` when absent.
@@ -182,6 +190,10 @@ class Recipe:
     reestimate_batch_norm: bool | None = None
     warm_parts: Parts | None = None
     warm_cells: int | None = None
+    max_params: int | None = None
+    max_macs: int | None = None
+    params_weight: float | None = None
+    macs_weight: float | None = None
     final: Final = "inherit"
     finetune_lr: float = 0.025
     finetune_batch_size: int | None = None
@@ -220,6 +232,17 @@ class Recipe:
         given = {field: getattr(self, name) for name, field in WARM_SETTINGS.items()}
         changes = {field: value for field, value in given.items() if value is not None}
         return dataclasses.replace(WARM_SCHEDULES[self.warm_schedule], **changes)
+
+    @property
+    def objective(self) -> Objective:
+        """What the search wants of the final network's size."""
+        retrained = self.final == "retrain"
+        return Objective(
+            **{name: getattr(self, name) for name in OBJECTIVE_SETTINGS},
+            channels=self.retrain_channels if retrained else None,
+            num_cells=self.retrain_num_cells if retrained else None,
+            image_size=self.image_size,
+        )
 
     def replace(self, **changes: Any) -> Recipe:
         """The same recipe with some settings changed."""
@@ -278,6 +301,9 @@ WARM_SETTINGS: Mapping[str, str] = {
 }
 """Settings that change the preset of a warm start's schedule, and the field that each changes."""
 
+OBJECTIVE_SETTINGS = ("max_params", "max_macs", "params_weight", "macs_weight")
+"""Settings of the final network's size: fields of :class:`supernet_tl.training.objective.Objective`."""
+
 # What a sketch is of counts for an entry; the embedder's name and weights stand in its card, and here it may be a path
 # of this machine.
 TRANSFER_ONLY = (
@@ -294,6 +320,7 @@ TRANSFER_ONLY = (
         "retrain_num_cells",
         "warm_schedule",
         *WARM_SETTINGS,
+        *OBJECTIVE_SETTINGS,
     }
 )
 """Settings that a pretrained supernet does not depend on."""
@@ -469,6 +496,11 @@ def _warm_start(recipe: Recipe) -> list[str]:
     return faults
 
 
+def _objective(recipe: Recipe) -> list[str]:
+    wrong = {name: objective_expectation(name, getattr(recipe, name)) for name in OBJECTIVE_SETTINGS}
+    return [f"{name} is {getattr(recipe, name)!r}; expected {what}" for name, what in wrong.items() if what is not None]
+
+
 _AT_LEAST = {
     0: (
         *("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr", "weight_lr_min"),
@@ -490,4 +522,4 @@ _AT_LEAST_IF_GIVEN = {
     "shots": 2,
 }
 _FRACTIONS = ("weight_momentum", "max_radius", "drop_path_prob", "test_frac", "validation_frac")
-_RULES = (_types, _choices, _ranges, _image_sizes, _warm_start)
+_RULES = (_types, _choices, _ranges, _image_sizes, _warm_start, _objective)

@@ -59,6 +59,7 @@ def summarise(
         "recipe": recipe.to_dict(),
         "stopped_early": searched.stopped_early(recipe),
         "genotype": network.genotype.to_dict(),
+        "discretization": _discretization(supernet, network.genotype, recipe),
         "num_skip_connections": network.genotype.count("skip_connect"),
         "supernet": {
             **searched.scores(data, device),
@@ -117,6 +118,13 @@ def metrics_of(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def _times(searched: Searched) -> list[dict[str, Any]]:
     return [asdict(time_to_accuracy(searched.rows, accuracy)) for accuracy in THRESHOLDS]
+
+
+def _discretization(supernet: darts.Supernet, genotype: darts.Genotype, recipe: Recipe) -> dict[str, Any]:
+    """The ``rule`` that gave the genotype, its ``limits``, and whether the alphas alone would have given another."""
+    alone = darts.discretize(supernet.space, supernet.normal_alpha, supernet.reduction_alpha)
+    limits = {name: value for name in ("max_params", "max_macs") if (value := getattr(recipe, name)) is not None}
+    return {"rule": "magnitude", "limits": limits, "moved_by_limits": genotype != alone}
 
 
 def _warm_start(report: darts.WarmStartReport, recipe: Recipe) -> dict[str, Any]:

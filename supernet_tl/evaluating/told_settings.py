@@ -82,6 +82,11 @@ FIRST_DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "reestimate_batch_norm": None,
         "warm_parts": None,
         "warm_cells": None,
+        # Of the final network's size; likewise.
+        "max_params": None,
+        "max_macs": None,
+        "params_weight": None,
+        "macs_weight": None,
     }
 )
 """A job's name covers the settings that differ from these. A setting that is added to the recipe is added here with the

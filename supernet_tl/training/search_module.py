@@ -24,6 +24,7 @@ from supernet_tl.recipe import Order, Perturbation, Recipe
 from supernet_tl.training.classification_module import ClassificationModule
 from supernet_tl.training.divergence import require_finite_loss
 from supernet_tl.training.inheritance import Inheritance, keep_head_alone, scaled_rate
+from supernet_tl.training.objective import Objective
 from supernet_tl.training.processes import mean_over_processes, ranks_that_differ, take_from_first
 from supernet_tl.training.schedules import cosine_over, take_rates
 from supernet_tl.training.seeds import epoch_seed
@@ -66,6 +67,7 @@ class SearchModule(ClassificationModule):
         init_from: ``ZOO#ENTRY``: warm-start from this zoo entry (``--ckpt_path`` resumes a run instead; give both to go
             on with a run whose ``warm`` is not the default).
         warm: what is inherited, and how it is treated; as in a search from scratch when absent.
+        objective: limits and penalties on the final network's size; none when absent.
         seed: of initial weights, augmentation and perturbation.
 
     Source: SmoothDARTS (Chen & Hsieh 2020, arXiv:2002.05283), algorithm 1.
@@ -94,6 +96,7 @@ class SearchModule(ClassificationModule):
         augmentation: Augmentation | None = None,
         init_from: str | None = None,
         warm: WarmSchedule | None = None,
+        objective: Objective | None = None,
         seed: int = 0,
     ) -> None:
         Recipe(  # refuses what cannot be
@@ -134,6 +137,7 @@ class SearchModule(ClassificationModule):
         ]
         self.warm = WarmSchedule() if warm is None else warm
         self.inheritance = Inheritance(WarmSchedule(), supernet)
+        self.objective = (objective or Objective()).of(supernet)
         if init_from is not None:
             from supernet_tl.adapters import state_from
 
@@ -167,7 +171,7 @@ class SearchModule(ClassificationModule):
         return super().epoch_rate * self._rate_factor(self.trainer.num_training_batches - 1)
 
     def origin(self) -> dict[str, Any]:
-        """Also the sizes of the supernet, and the schedule of a warm start that has one of its own."""
+        """Also the sizes of the supernet, the objective, and the schedule of a warm start that has one of its own."""
         net = self.supernet
         sizes = ("channels", "num_cells", "num_classes", "in_channels")
         return {
@@ -175,6 +179,7 @@ class SearchModule(ClassificationModule):
             "space": net.space.name,
             "stem": net.stem_name,
             **{name: getattr(net, name) for name in sizes},
+            "objective": None if self.objective.wanted.is_off else self.objective.wanted.to_dict(),
             "warm": None if self.inheritance.schedule == WarmSchedule() else self.inheritance.schedule.to_dict(),
         }
 
@@ -250,6 +255,7 @@ class SearchModule(ClassificationModule):
             else:
                 gradient = self._alpha_gradient(weight_batch, arch_batch, weight_optimizer.optimizer)
                 require_finite_loss(self, "architecture", gradient.loss, batch_idx)
+                gradient = darts.add_penalties(self.supernet, gradient, self.objective.penalties)
                 darts.assign_alpha_gradient(self.supernet, gradient)
                 arch_optimizer.step()
                 self.log_mean("arch_loss", gradient.loss, len(arch_batch[1]))
@@ -342,7 +348,9 @@ class SearchModule(ClassificationModule):
             )
 
     def on_train_epoch_end(self) -> None:
-        """Step the weights' learning rate; alpha's is constant."""
+        """Step the weights' learning rate; alpha's is constant. Tell the size that an objective is about."""
+        for unit, cost in self.objective.expected(self.supernet).items():
+            self.log(f"expected_{unit}", cost, sync_dist=True)
         cast(LRScheduler, self.lr_schedulers()).step()
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
@@ -358,6 +366,5 @@ class SearchModule(ClassificationModule):
         return [weight_optimizer, arch_optimizer], [scheduler]
 
     def genotype(self) -> darts.Genotype:
-        """The discrete architecture that the current alphas stand for."""
-        net = self.supernet
-        return darts.discretize(net.space, net.normal_alpha, net.reduction_alpha)
+        """The discrete architecture that the current alphas stand for: the best one within the objective's limits."""
+        return self.objective.discretize(self.supernet)

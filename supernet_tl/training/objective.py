@@ -1,0 +1,150 @@
+"""What a search wants beside a low loss: a small network, as one value."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import darts
+from supernet_tl.errors import RecipeError
+
+LIMIT_WEIGHT = 1.0
+"""Weight of what exceeds a limit, where none is given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """Limits on the final network and penalties on its expected size; by default none.
+
+    Attributes:
+        max_params: most trainable numbers that the final network may have.
+        max_macs: most multiply-adds for one image.
+        params_weight: of the penalty that is added to the architecture loss: times the share by which the expected
+            parameters exceed ``max_params`` (1 when absent), or without that limit times the expected parameters as a
+            share of the largest network's (0 when absent).
+        macs_weight: the same for multiply-adds and ``max_macs``.
+        channels: of the final network's first cells; the supernet's when absent.
+        num_cells: of the final network; the supernet's when absent.
+        image_size: pixels a side that multiply-adds are counted for.
+
+    Raises:
+        RecipeError: naming every value that cannot be.
+    """
+
+    max_params: int | None = None
+    max_macs: int | None = None
+    params_weight: float | None = None
+    macs_weight: float | None = None
+    channels: int | None = None
+    num_cells: int | None = None
+    image_size: int = 32
+
+    def __post_init__(self) -> None:
+        wrong = {field.name: objective_expectation(field.name, getattr(self, field.name)) for field in fields(self)}
+        faults = [
+            f"{name} is {getattr(self, name)!r}; expected {what}" for name, what in wrong.items() if what is not None
+        ]
+        if faults:
+            raise RecipeError("objective: " + "; ".join(faults) + ".")
+
+    @property
+    def is_off(self) -> bool:
+        """Whether nothing but the loss counts."""
+        return self.max_params is None and self.max_macs is None and not self.params_weight and not self.macs_weight
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as plain JSON values."""
+        return dataclasses.asdict(self)
+
+    def of(self, net: darts.Supernet) -> SizeObjective:
+        """What is wanted of the networks that a supernet holds.
+
+        Raises:
+            LimitError: no architecture of the space keeps the limits.
+        """
+        return SizeObjective(self, net)
+
+
+class SizeObjective:
+    """An objective in numbers of one supernet.
+
+    Args:
+        objective: what is wanted; kept as ``wanted``.
+        net: whose architectures are meant; its sizes are read, nothing else.
+
+    Raises:
+        LimitError: no architecture of the space keeps the limits.
+    """
+
+    def __init__(self, objective: Objective, net: darts.Supernet) -> None:
+        self.wanted = objective
+        self._space = net.space
+        self._sizes = (
+            net.num_classes,
+            objective.channels or net.channels,
+            objective.num_cells or net.num_cells,
+            (net.in_channels, objective.image_size, objective.image_size),
+            net.stem_name,
+        )
+        if self.limits:
+            darts.check_limits(self.limits)
+
+    @cached_property
+    def limits(self) -> list[darts.Limit]:
+        """Those on the final network."""
+        wanted = {"parameters": self.wanted.max_params, "macs": self.wanted.max_macs}
+        return [darts.Limit(table, most) for table in self.tables if (most := wanted[table.unit]) is not None]
+
+    @cached_property
+    def penalties(self) -> list[darts.Penalty]:
+        """Those on the expected size."""
+        weights = {"parameters": self.wanted.params_weight, "macs": self.wanted.macs_weight}
+        limits = {limit.table.unit: limit for limit in self.limits}
+        found = []
+        for table in self.tables:
+            weight, limit = weights[table.unit], limits.get(table.unit)
+            if limit is not None:
+                found.append(darts.limit_penalty(limit, LIMIT_WEIGHT if weight is None else weight))
+            elif weight:
+                found.append(darts.cost_penalty(table, weight))
+        return found
+
+    @property
+    def tables(self) -> list[darts.CostTable]:
+        """The costs that count, each once."""
+        wanted = self.wanted
+        params = [self._params] if wanted.max_params is not None or wanted.params_weight else []
+        macs = [self._macs] if wanted.max_macs is not None or wanted.macs_weight else []
+        return [*params, *macs]
+
+    def expected(self, net: darts.Supernet) -> dict[str, float]:
+        """What the network is expected to cost that the alphas are about to choose, by unit."""
+        mixing = net.mixing_weights().detach()
+        return {table.unit: float(darts.expected_cost(table, mixing)) for table in self.tables}
+
+    def discretize(self, net: darts.Supernet) -> darts.Genotype:
+        """The architecture of the supernet's alphas: the best one within the limits."""
+        if self.limits:
+            return darts.discretize_within(self.limits, net.normal_alpha, net.reduction_alpha)
+        return darts.discretize(net.space, net.normal_alpha, net.reduction_alpha)
+
+    @cached_property
+    def _params(self) -> darts.CostTable:
+        return darts.cost_table("parameters", self._space, *self._sizes)
+
+    @cached_property
+    def _macs(self) -> darts.CostTable:
+        return darts.cost_table("macs", self._space, *self._sizes)
+
+
+def objective_expectation(name: str, value: object) -> str | None:
+    """What a field of an objective must be, where a value is something else; None where it can be."""
+    number = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
+    if name in ("params_weight", "macs_weight"):
+        return None if value is None or (number and float(str(value)) >= 0) else "a finite number, 0 or more, or None"
+    if value is None and name != "image_size":
+        return None
+    return None if number and isinstance(value, int) and value > 0 else "a positive whole number"
