@@ -25,6 +25,7 @@ from darts.objectives.expected_cost import Penalty, cost_penalty, expected_cost,
 from darts.objectives.limits import Limit, check_limits, cost_range, discretize_within
 from darts.perturb import clamp_and_normalise, perturb_adversarial, perturb_random, perturbation_radius
 from darts.primitives import PRIMITIVES
+from darts.projection import Decision, Judgement, Projection, num_decisions, select_by_perturbation
 from darts.space import SearchSpace, cell_edges
 from darts.spaces import DARTS, S1, S2, S3, S4, S5, SPACES
 from darts.step import Order, SearchStep, search_step
@@ -48,9 +49,11 @@ __all__ = [
     "CostTable",
     "Criterion",
     "DartsError",
+    "Decision",
     "DiscreteNetwork",
     "Genotype",
     "GenotypeError",
+    "Judgement",
     "Limit",
     "LimitError",
     "LossGradient",
@@ -59,6 +62,7 @@ __all__ = [
     "Order",
     "Parts",
     "Penalty",
+    "Projection",
     "SearchSpace",
     "SearchStep",
     "ShapeError",
@@ -88,11 +92,13 @@ __all__ = [
     "mean_entropy",
     "mean_loss",
     "micro_batches",
+    "num_decisions",
     "perturb_adversarial",
     "perturb_random",
     "perturbation_radius",
     "reestimate_batch_norm",
     "search_step",
+    "select_by_perturbation",
     "size_multiple",
     "unrolled_gradient",
     "warm_start",

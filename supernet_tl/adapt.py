@@ -28,8 +28,10 @@ from supernet_tl.network_file import Classifier, load_classifier, save_classifie
 from supernet_tl.prepared_data import PreparedData, evaluation_loader
 from supernet_tl.recipe import Recipe
 from supernet_tl.run_folder import RunFolder
+from supernet_tl.terminal.console import counted
 from supernet_tl.training.divergence import is_finite
 from supernet_tl.training.history import EpochRow, read_csv, write_csv
+from supernet_tl.training.projecting import project_supernet
 from supernet_tl.training.scores import named_scores
 from supernet_tl.training.search_module import SearchModule
 from supernet_tl.training.stages import run_stage, scores_on
@@ -41,6 +43,8 @@ METRICS_FILE = "metrics.csv"
 SUPERNET_FILE = "supernet.safetensors"
 MIXING_FILE = "mixing_weights.safetensors"
 SAMPLES_FILE = "samples.safetensors"
+PROJECTION_FILE = "projection.json"
+PROJECTED_FILE = "projected.safetensors"
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ def train_final(
         except NetworkFileError as error:
             control.say(f"{error} Training it again.")
             shutil.rmtree(folder)
-    genotype = recipe.objective.of(supernet).discretize(supernet)
+    supernet, genotype = _discretized(run, data, recipe, control, supernet)
     run.write_json("genotype.json", genotype.to_dict())
     network = _untrained_network(data, recipe, supernet, genotype)
     final_rows: Sequence[EpochRow] = ()
@@ -182,6 +186,32 @@ def train_final(
     classifier = Classifier(network.eval(), data.class_names, data.normalisations[0], recipe.image_size)
     save_classifier(folder, classifier, {"data": adapters.data_cards(data)})
     return Trained(classifier, final_rows, recipe.seed)
+
+
+def _discretized(
+    run: RunFolder, data: PreparedData, recipe: Recipe, control: Control, supernet: darts.Supernet
+) -> tuple[darts.Supernet, darts.Genotype]:
+    """The architecture, and the supernet whose weights it may inherit."""
+    if recipe.discretization == "magnitude":
+        return supernet, recipe.objective.of(supernet).discretize(supernet)
+    marker, weights = run.path / PROJECTION_FILE, run.path / PROJECTED_FILE
+    if marker.exists():
+        try:
+            stored = darts.Genotype.from_dict(run.read_json(PROJECTION_FILE)["genotype"])
+            stored.check_in(supernet.space)
+            tuned = supernet.like(supernet.num_classes)
+            tuned.load_state_dict(load_file(weights))
+            return tuned, stored
+        except (SafetensorError, RuntimeError, TypeError, ValueError, KeyError, OSError) as error:
+            control.say(f"{marker.name} or {weights.name} of {run.path} is damaged ({error}); choosing again")
+    with counted("choosing ops by what is lost without them", quiet=control.quiet) as progress:
+        found = project_supernet(supernet, data, recipe, adapters.torch_device(control.device), progress)
+    _require_finite(found.supernet, "tuning between decisions", f"weight_lr={recipe.weight_lr:g}", "--weight-lr")
+    write_whole(weights, save_tensors(adapters.plain_state(found.supernet)))
+    projection = found.projection
+    decisions = [decision.to_dict() for decision in projection.decisions]
+    run.write_json(PROJECTION_FILE, {"genotype": projection.genotype.to_dict(), "decisions": decisions})
+    return found.supernet, projection.genotype
 
 
 def _require_finite(net: torch.nn.Module, what: str, setting: str, switch: str) -> None:

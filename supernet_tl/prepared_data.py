@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from lightning.pytorch.utilities import CombinedLoader
 
 Loader = DataLoader[Batch]
+
+Half = Literal["weight", "architecture"]
+"""Of the search images: those that weights learn from, and those that the architecture does."""
 
 
 @dataclass(frozen=True)
@@ -120,15 +123,17 @@ class PreparedData:
             recipe: gives batch size, seed and balance.
             shard: the process that the batches are for; each process has batches of ``recipe.batch_size``.
         """
-        halves = {"weight": (self.weight, 2 * recipe.seed), "architecture": (self.architecture, 2 * recipe.seed + 1)}
-        loaders = {
-            name: loader(half, _sharded(self._sampler(half, seed, recipe), shard), recipe.batch_size, drop_last=True)
-            for name, (half, seed) in halves.items()
-        }
+        loaders = {half: self.half_loader(half, recipe, shard) for half in get_args(Half)}
         from lightning.pytorch.utilities import CombinedLoader
 
         with quiet_lightning():
             return CombinedLoader(loaders, "max_size_cycle")
+
+    def half_loader(self, half: Half, recipe: Recipe, shard: Shard = WHOLE) -> Loader:
+        """The training batches of one half of the search images; arguments as :meth:`search_loader`."""
+        images: ImageTensors = getattr(self, half)
+        seed = 2 * recipe.seed + (half == "architecture")
+        return loader(images, _sharded(self._sampler(images, seed, recipe), shard), recipe.batch_size, drop_last=True)
 
     def train_loader(self, recipe: Recipe) -> Loader:
         """Weight and architecture images in one, for the final network."""

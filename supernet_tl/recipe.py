@@ -18,6 +18,7 @@ from supernet_tl.training.warm_schedule import WARM_SCHEDULES, Parts, WarmSchedu
 Perturbation = Literal["random", "adversarial", "none"]
 Order = Literal["first", "unrolled"]
 Final = Literal["inherit", "retrain"]
+Discretization = Literal["magnitude", "perturbation"]
 Flip = Literal["auto", "yes", "no"]
 Stem = Literal["cifar", "imagenet"]
 Augment = Literal["shift", "colour", "strong"]
@@ -113,6 +114,10 @@ class Recipe:
         reestimate_batch_norm: estimate running statistics on the target before the first epoch of a warm start.
         warm_parts: what a warm start inherits: ``all``, ``weights`` or ``architecture``.
         warm_cells: weights of the stem and so many first cells are inherited; all when preset and setting are absent.
+        discretization: how the architecture is chosen: ``magnitude``, by the alphas; or ``perturbation`` (DARTS-PT), by
+            what the supernet loses without each op, on the architecture half.
+        projection_epochs: of tuning the supernet's weights after each round of ``perturbation`` but the last; a cell of
+            14 edges takes 17 rounds.
         max_params: most trainable numbers that the final network may have; its architecture is then the best one within
             the limit, and the search is drawn towards such.
         max_macs: most multiply-adds of the final network for one image, likewise.
@@ -190,6 +195,8 @@ class Recipe:
     reestimate_batch_norm: bool | None = None
     warm_parts: Parts | None = None
     warm_cells: int | None = None
+    discretization: Discretization = "magnitude"
+    projection_epochs: int = 1
     max_params: int | None = None
     max_macs: int | None = None
     params_weight: float | None = None
@@ -301,6 +308,9 @@ WARM_SETTINGS: Mapping[str, str] = {
 }
 """Settings that change the preset of a warm start's schedule, and the field that each changes."""
 
+FINAL_SETTINGS = ("discretization", "projection_epochs")
+"""Settings of how a searched supernet becomes discrete."""
+
 OBJECTIVE_SETTINGS = ("max_params", "max_macs", "params_weight", "macs_weight")
 """Settings of the final network's size: fields of :class:`supernet_tl.training.objective.Objective`."""
 
@@ -320,6 +330,7 @@ TRANSFER_ONLY = (
         "retrain_num_cells",
         "warm_schedule",
         *WARM_SETTINGS,
+        *FINAL_SETTINGS,
         *OBJECTIVE_SETTINGS,
     }
 )
@@ -373,6 +384,7 @@ def _choices(recipe: Recipe) -> list[str]:
         "order": get_args(Order),
         "perturbation": get_args(Perturbation),
         "final": get_args(Final),
+        "discretization": get_args(Discretization),
         "flip": get_args(Flip),
         "stem": get_args(Stem),
         "augment": get_args(Augment),
@@ -498,12 +510,28 @@ def _warm_start(recipe: Recipe) -> list[str]:
 
 def _objective(recipe: Recipe) -> list[str]:
     wrong = {name: objective_expectation(name, getattr(recipe, name)) for name in OBJECTIVE_SETTINGS}
-    return [f"{name} is {getattr(recipe, name)!r}; expected {what}" for name, what in wrong.items() if what is not None]
+    faults = [
+        f"{name} is {getattr(recipe, name)!r}; expected {what}" for name, what in wrong.items() if what is not None
+    ]
+    if recipe.discretization == "perturbation" and (recipe.max_params is not None or recipe.max_macs is not None):
+        faults.append(
+            "limits are kept by discretization 'magnitude' alone, and it is 'perturbation'; expected no max_params and "
+            "max_macs, or 'magnitude'"
+        )
+    return faults
 
 
 _AT_LEAST = {
     0: (
-        *("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr", "weight_lr_min"),
+        *(
+            "finetune_epochs",
+            "projection_epochs",
+            "seed",
+            "weight_decay",
+            "arch_weight_decay",
+            "arch_lr",
+            "weight_lr_min",
+        ),
         *("auxiliary_weight", "sketch_rank", "num_thumbnails"),
     ),
     1: (

@@ -121,10 +121,10 @@ def _times(searched: Searched) -> list[dict[str, Any]]:
 
 
 def _discretization(supernet: darts.Supernet, genotype: darts.Genotype, recipe: Recipe) -> dict[str, Any]:
-    """The ``rule`` that gave the genotype, its ``limits``, and whether the alphas alone would have given another."""
+    """The ``rule`` that gave the genotype, its ``limits``, and whether the alphas alone would give another."""
     alone = darts.discretize(supernet.space, supernet.normal_alpha, supernet.reduction_alpha)
     limits = {name: value for name in ("max_params", "max_macs") if (value := getattr(recipe, name)) is not None}
-    return {"rule": "magnitude", "limits": limits, "moved_by_limits": genotype != alone}
+    return {"rule": recipe.discretization, "limits": limits, "differs_from_magnitude": genotype != alone}
 
 
 def _warm_start(report: darts.WarmStartReport, recipe: Recipe) -> dict[str, Any]:

@@ -273,8 +273,8 @@ def _show_result(summary: dict[str, Any], output: Path, *, as_json: bool) -> Non
             f"{values['num_parameters']:,}",
         )
     OUT.print(table)
-    if summary["discretization"]["moved_by_limits"]:
-        limits = " and ".join(f"--{name.replace('_', '-')} {value:,}" for name, value in _limits_of(summary).items())
+    if (limited := summary["discretization"])["limits"] and limited["differs_from_magnitude"]:
+        limits = " and ".join(f"--{name.replace('_', '-')} {value:,}" for name, value in limited["limits"].items())
         OUT.print(f"the architecture is the best within {limits}; the alphas alone would have given a larger one")
     if _falls_behind(summary):
         OUT.print(
@@ -283,11 +283,6 @@ def _show_result(summary: dict[str, Any], output: Path, *, as_json: bool) -> Non
             soft_wrap=True,
         )
     OUT.print(f"network: {output / 'network'}\nreport:  {output / 'report.html'}", soft_wrap=True)
-
-
-def _limits_of(summary: dict[str, Any]) -> dict[str, int]:
-    limits: dict[str, int] = summary["discretization"]["limits"]
-    return limits
 
 
 def _falls_behind(summary: dict[str, Any]) -> bool:

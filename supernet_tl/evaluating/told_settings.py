@@ -82,7 +82,9 @@ FIRST_DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "reestimate_batch_norm": None,
         "warm_parts": None,
         "warm_cells": None,
-        # Of the final network's size; likewise.
+        # Of the discrete architecture and its size; likewise.
+        "discretization": "magnitude",
+        "projection_epochs": 1,
         "max_params": None,
         "max_macs": None,
         "params_weight": None,

@@ -35,7 +35,7 @@ def test_a_transfer_gives_a_network_within_its_limits(
     assert darts.count_parameters(result.network) <= limits["max_params"]
     assert darts.count_macs(result.network, (3, 8, 8)) <= limits["max_macs"]
     assert result.summary["network"]["num_parameters"] == darts.count_parameters(result.network)
-    assert result.summary["discretization"] == {"rule": "magnitude", "limits": limits, "moved_by_limits": True}
+    assert result.summary["discretization"] == {"rule": "magnitude", "limits": limits, "differs_from_magnitude": True}
     assert result.summary["recipe"]["max_params"] == limits["max_params"]
     page = (output / "report.html").read_text()
     assert f"final network, at most {limits['max_params']:,}" in page.replace("\u202f", ",").replace("\u00a0", ",")

@@ -327,7 +327,17 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     code = "import sys, ot_select; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "ot_select" in loaded
-    assert not {"torch", "ot", "scipy", "timm", "lightning", "skimage", "sklearn", "matplotlib", "huggingface_hub"} & set(loaded)
+    assert not {
+        "torch",
+        "ot",
+        "scipy",
+        "timm",
+        "lightning",
+        "skimage",
+        "sklearn",
+        "matplotlib",
+        "huggingface_hub",
+    } & set(loaded)
 
 
 def test_an_unknown_precision_gets_a_sentence() -> None:
