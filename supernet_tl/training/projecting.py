@@ -125,9 +125,17 @@ class _Tuner:
                 self._step(images.contiguous(memory_format=torch.channels_last), labels, mixing)
 
     def _step(self, images: Tensor, labels: Tensor, mixing: darts.MixingWeights) -> None:
-        self.optimizer.zero_grad(set_to_none=True)
-        F.cross_entropy(self.net(images, mixing=mixing), labels).backward()
-        torch.nn.utils.clip_grad_norm_(self.net.weight_parameters(), self.recipe.max_gradient_norm)
+        weights = self.net.weight_parameters()
+        found = darts.loss_gradient(
+            lambda part: self.net(part, mixing=mixing),
+            F.cross_entropy,
+            (images, labels),
+            weights,
+            num_micro_batches=self.recipe.num_micro_batches,
+        )
+        for weight, slope in zip(weights, found.gradients, strict=True):
+            weight.grad = slope
+        torch.nn.utils.clip_grad_norm_(weights, self.recipe.max_gradient_norm)
         self.optimizer.step()
 
 

@@ -24,7 +24,8 @@ def searched(space: darts.SearchSpace, seed: int = 0) -> darts.Supernet:
                 alpha.normal_()
         optimizer = torch.optim.SGD(net.weight_parameters(), lr=0.05, momentum=0.9)
         for _ in range(3):
-            F.cross_entropy(net(IMAGES, mixing=net.mixing_weights().detach()), LABELS).backward()
+            loss = F.cross_entropy(net(IMAGES, mixing=net.mixing_weights().detach()), LABELS)
+            torch.autograd.backward(loss)
             optimizer.step()
             optimizer.zero_grad()
     return net.eval()

@@ -16,6 +16,7 @@ from supernet_tl.control import Control
 from supernet_tl.data import ImageSet
 from supernet_tl.errors import DivergedError, RecipeError
 from supernet_tl.recipe import Recipe
+from supernet_tl.training.projecting import project_supernet
 
 SCHEDULE: dict[str, Any] = {"epochs": 1, "finetune_epochs": 0, "batch_size": 8, "discretization": "perturbation"}
 
@@ -63,7 +64,7 @@ def test_a_choice_that_was_made_is_not_made_again_and_a_damaged_one_is(
     def stop(*args: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    project = adapt.project_supernet
+    project = project_supernet
     monkeypatch.setattr(adapt, "project_supernet", count)
     with monkeypatch.context() as patch:
         patch.setattr(adapt, "save_classifier", stop)
@@ -83,9 +84,7 @@ def test_tuning_that_diverges_is_told(
 ) -> None:
     settings: dict[str, Any] = {**SCHEDULE, "channels": 2, "num_cells": 3, "image_size": 8}
     monkeypatch.setattr("supernet_tl.training.projecting.TUNING_RATE", 1e30)
-    with pytest.raises(
-        DivergedError, match=r"loss on the architecture half is (nan|inf) while its"
-    ):
+    with pytest.raises(DivergedError, match=r"loss on the architecture half is (nan|inf) while its"):
         supernet_tl.search(stripes("t", seed=1), control=quiet, **settings)
 
 

@@ -30,7 +30,7 @@ def test_a_transfer_gives_a_network_within_its_limits(
     zoo_path: Path, stripes: Callable[..., ImageSet], quiet: Control, tmp_path: Path
 ) -> None:
     target, output = stripes("target", seed=1), tmp_path / "run"
-    limits = {"max_params": cost_range("parameters")[0] + 40, "max_macs": cost_range("macs")[0] + 4000}
+    limits: dict[str, Any] = {"max_params": cost_range("parameters")[0] + 40, "max_macs": cost_range("macs")[0] + 4000}
     result = supernet_tl.transfer(target, zoo_path, "near", output=output, control=quiet, **limits, **SCHEDULE)
     assert darts.count_parameters(result.network) <= limits["max_params"]
     assert darts.count_macs(result.network, (3, 8, 8)) <= limits["max_macs"]
@@ -90,9 +90,10 @@ def test_a_pretraining_makes_no_final_network_and_takes_no_limit(
     ],
 )
 def test_a_size_that_cannot_be_wanted_is_refused(setting: str, value: float, expected: str) -> None:
+    given: dict[str, Any] = {setting: value}
     for kind in (Recipe, Objective):
         with pytest.raises(RecipeError, match=expected):
-            kind(**{setting: value})
+            kind(**given)
 
 
 def test_a_limit_penalises_what_exceeds_it_and_a_weight_alone_the_whole_size() -> None:

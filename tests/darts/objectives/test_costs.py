@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 import darts
 from darts.errors import GenotypeError, LimitError, ShapeError
 
-SIZES = {"channels": 4, "num_cells": 5}
+SIZES: dict[str, Any] = {"channels": 4, "num_cells": 5}
 SHAPE = (3, 16, 24)
 
 
