@@ -19,6 +19,7 @@ from darts.errors import (
 )
 from darts.genotype import Genotype
 from darts.gradients import Average, Batch, Criterion, LossGradient, loss_gradient, mean_loss, micro_batches
+from darts.hessian import largest_alpha_eigenvalue
 from darts.macro import STEM_STRIDES, Stem, size_multiple
 from darts.objectives.cost_table import CostTable, Unit, cost_table
 from darts.objectives.expected_cost import Penalty, cost_penalty, expected_cost, limit_penalty
@@ -87,6 +88,7 @@ __all__ = [
     "discretize_within",
     "expected_cost",
     "first_order_gradient",
+    "largest_alpha_eigenvalue",
     "limit_penalty",
     "loss_gradient",
     "mean_entropy",

@@ -6,7 +6,7 @@ Every stage leaves its product in the run's folder and is not repeated when the 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as save_tensors
+from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 import darts
@@ -30,6 +31,7 @@ from supernet_tl.recipe import Recipe
 from supernet_tl.run_folder import RunFolder
 from supernet_tl.terminal.console import counted
 from supernet_tl.training.divergence import is_finite
+from supernet_tl.training.guards import Collapse, EigenvalueRise, SkipConnectionLimit, collapse_of
 from supernet_tl.training.history import EpochRow, read_csv, write_csv
 from supernet_tl.training.projecting import project_supernet
 from supernet_tl.training.scores import named_scores
@@ -43,6 +45,7 @@ METRICS_FILE = "metrics.csv"
 SUPERNET_FILE = "supernet.safetensors"
 MIXING_FILE = "mixing_weights.safetensors"
 SAMPLES_FILE = "samples.safetensors"
+GUARD_FILE = "guard.json"
 PROJECTION_FILE = "projection.json"
 PROJECTED_FILE = "projected.safetensors"
 
@@ -55,11 +58,13 @@ class Searched:
         module: holds the supernet.
         rows: of every epoch.
         warm_start: what was copied from the source; None from scratch.
+        collapse: what a guard found; the alphas are then those of an earlier epoch, the weights those of the last.
     """
 
     module: SearchModule
     rows: Sequence[EpochRow]
     warm_start: darts.WarmStartReport | None
+    collapse: Collapse | None = None
 
     @property
     def supernet(self) -> darts.Supernet:
@@ -67,14 +72,22 @@ class Searched:
         return self.module.supernet
 
     def stopped_early(self, recipe: Recipe) -> dict[str, Any] | None:
-        """The last ``epoch``, ``of`` how many, and the ``reason``; None for a search that ran them all."""
+        """The last ``epoch``, ``of`` how many, and the ``reason``; None for a search that ran them all.
+
+        After a collapse also ``alphas_of``, the epoch whose alphas the supernet has, be the search ended early or not.
+        """
         last = self.rows[-1]
+        if self.collapse is not None:
+            ended = {"epoch": last.epoch, "of": recipe.epochs, "reason": last.stopped or self.collapse.reason}
+            return {**ended, "alphas_of": self.collapse.epoch}
         return None if last.stopped is None else {"epoch": last.epoch, "of": recipe.epochs, "reason": last.stopped}
 
     def scores(self, data: PreparedData, device: str, *, test: bool = True) -> dict[str, float | None]:
         """Scores after the last epoch, by name; unless ``test`` is off, this touches the test images."""
         on_test = {"test": scores_on(self.module, evaluation_loader(data.test), device)} if test else {}
-        return named_scores(validation=self.rows[-1].validation_scores, **on_test)
+        if self.collapse is None:
+            return named_scores(validation=self.rows[-1].validation_scores, **on_test)
+        return named_scores(validation=scores_on(self.module, evaluation_loader(data.validation), device), **on_test)
 
 
 @dataclass(frozen=True)
@@ -118,13 +131,14 @@ def search_supernet(
     if marker.exists():
         try:
             module.supernet.load_state_dict(load_file(marker))
-            return Searched(module, [row for row in read_csv(metrics) if row.stage == "search"], warm)
+            collapse = Collapse(**run.read_json(GUARD_FILE)) if run.has(GUARD_FILE) else None
+            return Searched(module, [row for row in read_csv(metrics) if row.stage == "search"], warm, collapse)
         except (SafetensorError, RuntimeError, TypeError, ValueError, OSError) as error:
             control.say(f"{marker.name} or {metrics.name} of {run.path} is damaged ({error}); searching again")
-            for product in (marker, metrics):
+            for product in (marker, metrics, run.path / GUARD_FILE):
                 product.unlink(missing_ok=True)
             return search_supernet(run, data, recipe, control, source=source, title=title)
-    near = data.near(adapters.torch_device(control.device), control.workers)
+    near, rules = data.near(adapters.torch_device(control.device), control.workers), _stop_rules(recipe)
     history = run_stage(
         module,
         near.search_loader(recipe),
@@ -133,7 +147,7 @@ def search_supernet(
         num_epochs=recipe.epochs,
         folder=run.path,
         device=control.device,
-        stop_rules=_stop_rules(recipe),
+        stop_rules=rules,
         title=title,
         quiet=control.quiet,
     )
@@ -142,9 +156,23 @@ def search_supernet(
         control.say(f"{title}: stopped after epoch {last.epoch} of {recipe.epochs}: {last.stopped}")
     _require_finite(module.supernet, "the search", f"weight_lr={recipe.weight_lr:g}", "--weight-lr")
     write_csv(metrics, history.rows)
-    write_whole(run.path / MIXING_FILE, save_tensors(history.mixing()))
+    mixing = history.mixing()
+    write_whole(run.path / MIXING_FILE, save_tensors(mixing))
+    collapse = collapse_of(rules)
+    if collapse is not None:
+        _put_back(module.supernet, mixing, collapse.epoch)
+        run.write_json(GUARD_FILE, collapse._asdict())
+        control.say(f"{title}: {collapse.reason}; the architecture is that of epoch {collapse.epoch}")
     write_whole(marker, save_tensors(adapters.plain_state(module.supernet)))
-    return Searched(module, history.rows, warm)
+    return Searched(module, history.rows, warm, collapse)
+
+
+@torch.no_grad()
+def _put_back(supernet: darts.Supernet, mixing: Mapping[str, Tensor], epoch: int) -> None:
+    """Give the alphas those values back by which the ops were mixed after an epoch, but for a constant a row."""
+    for alpha, kind in zip(supernet.arch_parameters(), ("normal", "reduction"), strict=True):
+        logits = mixing[kind][epoch].clamp_min(torch.finfo(mixing[kind].dtype).tiny).log()
+        alpha.copy_(logits - logits.mean(dim=-1, keepdim=True))
 
 
 def train_final(
@@ -256,6 +284,10 @@ def _stop_rules(recipe: Recipe) -> list[StopRule]:
         rules.append(AccuracyPlateau(recipe.patience))
     if recipe.stable_epochs is not None:
         rules.append(ArchitectureStability(recipe.stable_epochs, recipe.entropy_tolerance))
+    if recipe.max_skips is not None:
+        rules.append(SkipConnectionLimit(recipe.max_skips))
+    if recipe.eigenvalue_ratio is not None:
+        rules.append(EigenvalueRise(recipe.eigenvalue_ratio))
     return rules
 
 

@@ -64,6 +64,11 @@ class Recipe:
         stable_epochs: epochs after which the search ends if they left the genotype as it was and the mixing weights'
             mean entropy moved by less than ``entropy_tolerance``; never when absent.
         entropy_tolerance: in nats; see ``stable_epochs``.
+        max_skips: a guard against collapse: the search ends when one of its cells would hold more skip connections,
+            and the architecture is that of the epoch before; no guard when absent.
+        eigenvalue_ratio: likewise: it ends when the largest eigenvalue of the architecture loss's Hessian in alpha,
+            measured every second epoch and averaged over five measurements, has risen to more than this times what it
+            was eight epochs before (RobustDARTS: 1.3), and the architecture is that of then.
         flip: mirror images at random; ``auto`` asks the data's card whether a mirrored image keeps its class.
         crop_padding: furthest random shift in pixels; an eighth of the image when absent.
         augment: of training images: ``shift`` and mirror them; ``colour`` also changes brightness, contrast, saturation
@@ -160,6 +165,8 @@ class Recipe:
     patience: int | None = None
     stable_epochs: int | None = None
     entropy_tolerance: float = 0.01
+    max_skips: int | None = None
+    eigenvalue_ratio: float | None = None
     flip: Flip = "auto"
     crop_padding: int | None = None
     augment: Augment = "shift"
@@ -308,6 +315,9 @@ WARM_SETTINGS: Mapping[str, str] = {
 }
 """Settings that change the preset of a warm start's schedule, and the field that each changes."""
 
+STOPPING_SETTINGS = ("patience", "stable_epochs", "max_skips", "eigenvalue_ratio")
+"""Settings that may end a search before its last epoch; all off when absent."""
+
 FINAL_SETTINGS = ("discretization", "projection_epochs")
 """Settings of how a searched supernet becomes discrete."""
 
@@ -442,6 +452,8 @@ def _ranges(recipe: Recipe) -> list[str]:
         for name, low in _AT_LEAST_IF_GIVEN.items()
         if getattr(recipe, name) is not None and getattr(recipe, name) < low
     ]
+    if recipe.eigenvalue_ratio is not None and not 0 < recipe.eigenvalue_ratio < float("inf"):
+        faults.append(f"eigenvalue_ratio is {recipe.eigenvalue_ratio}; expected a finite number above 0")
     if recipe.num_micro_batches > recipe.batch_size:
         faults.append(
             f"num_micro_batches is {recipe.num_micro_batches}; expected no more than the batch_size of "
@@ -548,6 +560,7 @@ _AT_LEAST_IF_GIVEN = {
     "crop_padding": 0,
     "max_search_images": 2,
     "shots": 2,
+    "max_skips": 0,
 }
 _FRACTIONS = ("weight_momentum", "max_radius", "drop_path_prob", "test_frac", "validation_frac")
 _RULES = (_types, _choices, _ranges, _image_sizes, _warm_start, _objective)

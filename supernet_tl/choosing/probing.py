@@ -15,7 +15,7 @@ from supernet_tl.data import ImageSet, Splits
 from supernet_tl.errors import DivergedError
 from supernet_tl.files import read_json
 from supernet_tl.prepared_data import PreparedData
-from supernet_tl.recipe import Recipe
+from supernet_tl.recipe import STOPPING_SETTINGS, Recipe
 from supernet_tl.run_folder import RunFolder, run_folder
 
 OUTCOME_FILE = "probe.json"
@@ -60,7 +60,7 @@ class Prober:
             settings: of the supernet, by the names of the recipe's.
         """
         started = time.perf_counter()
-        recipe = self.recipe.replace(**settings, epochs=self.recipe.probe_epochs, patience=None, stable_epochs=None)
+        recipe = self.recipe.replace(**settings, epochs=self.recipe.probe_epochs, **dict.fromkeys(STOPPING_SETTINGS))
         asked = {"entry": entry_id, "recipe": recipe.to_dict()}
         outcome = self._stored(asked) or self._search(asked, entry_id, name, recipe)
         accuracy: float | None = outcome["accuracy"]

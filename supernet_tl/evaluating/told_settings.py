@@ -82,6 +82,9 @@ FIRST_DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "reestimate_batch_norm": None,
         "warm_parts": None,
         "warm_cells": None,
+        # Guards; likewise.
+        "max_skips": None,
+        "eigenvalue_ratio": None,
         # Of the discrete architecture and its size; likewise.
         "discretization": "magnitude",
         "projection_epochs": 1,

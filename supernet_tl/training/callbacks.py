@@ -18,6 +18,7 @@ from torch import Tensor
 import darts
 from supernet_tl.errors import RunFolderError
 from supernet_tl.terminal.console import StageProgress
+from supernet_tl.training.guards import eigenvalue_of_epoch
 from supernet_tl.training.history import EpochRow, finite_or_none
 from supernet_tl.training.scores import score_names
 from supernet_tl.training.search_module import SearchModule
@@ -73,6 +74,7 @@ class History(Callback):
                 radius=pl_module.radius if pl_module.perturbation != "none" else None,
                 num_skip_connections=pl_module.genotype().count("skip_connect"),
                 entropy=float(darts.mean_entropy(pl_module.supernet.mixing_weights().detach())),
+                hessian_eigenvalue=eigenvalue_of_epoch(trainer),
             )
         self.rows.append(row)
 

@@ -31,6 +31,7 @@ class EpochRow:
         radius: of the perturbation; search only.
         num_skip_connections: in the genotype that the alphas stand for; search only.
         entropy: of the mixing weights, in nats, averaged over the edges of both cell types; search only.
+        hessian_eigenvalue: the largest, of the architecture loss in alpha; only after epochs that a guard measured.
         stopped: why the stage ended with this epoch although more were to come; None in every other row.
     """
 
@@ -48,6 +49,7 @@ class EpochRow:
     radius: float | None = None
     num_skip_connections: int | None = None
     entropy: float | None = None
+    hessian_eigenvalue: float | None = None
     stopped: str | None = None
 
     @property
