@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SEEDS ?= 0
+# Processes that run tests, each with one thread; 0 for none beside pytest's own.
+TEST_WORKERS ?= auto
 MUTATIONS ?= 100000
 SECONDS_OF_STORM ?= 60
 KILLS ?= 200
@@ -43,7 +45,7 @@ starter: $(READY)
 	rm -f supernet_tl/starter/zoo/.lock
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses 4 --dist loadfile
 
 test-fuzz: $(READY)
 	$(BIN)/python -m tests.zoo_store.fuzz --mutations $(MUTATIONS)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,23 +51,6 @@ def test_a_recipe_of_an_evaluation_is_accepted_and_can_be_planned(path: Path) ->
     recipe = EvaluationRecipe.from_dict(evaluation_fields(config))
     assert {name: recipe.to_dict()[name] for name in settings} == settings
     assert make_plan(recipe).jobs
-
-
-def test_the_search_recipes_run_resume_and_evaluate(tmp_path: Path) -> None:
-    recipes = ["--config", "recipes/search/base.yaml", "--config", "recipes/search/tiny.yaml"]
-    fast = ["--data.max_search_images", "40", f"--trainer.default_root_dir={tmp_path}"]
-
-    def run(verb: str, *more: str) -> str:
-        command = [sys.executable, "-m", "supernet_tl.command_line.cli", verb, *recipes, *fast, *more]
-        found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-        assert found.returncode == 0, found.stderr[-3000:]
-        return found.stdout + found.stderr
-
-    run("fit", "--trainer.max_epochs", "1")
-    resumed = run("fit", "--ckpt_path", "last")
-    (checkpoint,) = tmp_path.rglob("*.ckpt")
-    assert f"Restored all states from the checkpoint at {checkpoint}" in resumed
-    assert "test_accuracy" in run("test", "--ckpt_path", "last")
 
 
 @pytest.mark.parametrize("path", OVERLAYS, ids=_named)

@@ -19,6 +19,7 @@ import zoo_store
 from supernet_tl.command_line.cli import build_parser, main
 from supernet_tl.data import ImageSet
 from supernet_tl.recipe import Recipe
+from tests.supernet_tl.command_line.processes import CommandLine
 
 TINY = ("--channels", "2", "--num-cells", "3", "--image-size", "8", "--epochs", "1", "--batch-size", "8")
 EMBEDDER = ("--embedder", "tf_efficientnet_lite0", "--embed-size", "32", "--sketch-rows", "40")
@@ -273,32 +274,39 @@ def test_a_missing_zoo_a_damaged_zoo_and_an_unknown_setting_get_a_sentence(
     assert "timm knows no network 'resnet19'" in transfer(zoo_path, "--embedder", "resnet19")
 
 
-def test_validating_without_weights_is_refused(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "supernet_tl.command_line.cli", "validate", "--data.target", "pocket:digits"]
-    found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert found.returncode == 1
-    assert "a random network has nothing to show; give --ckpt_path" in found.stderr
+def test_validating_without_weights_is_refused(command_line: CommandLine, tmp_path: Path) -> None:
+    given = ("--data.target", "pocket:digits", f"--trainer.default_root_dir={tmp_path}")
+    status, output = command_line.run("validate", *given)
+    assert status == 1
+    assert "a random network has nothing to show; give --ckpt_path" in output
 
 
-def _start(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "supernet_tl.command_line.cli", *arguments]
-    with log.open("wb") as errors:
-        return subprocess.Popen(
-            command, stderr=errors, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"}
-        )
+def test_the_search_recipes_run_resume_and_evaluate(command_line: CommandLine, tmp_path: Path) -> None:
+    recipes = ("--config", "recipes/search/base.yaml", "--config", "recipes/search/tiny.yaml")
+    fast = ("--data.max_search_images", "40", f"--trainer.default_root_dir={tmp_path}")
+
+    def run(verb: str, *more: str) -> str:
+        status, output = command_line.run(verb, *recipes, *fast, *more)
+        assert status == 0, output[-3000:]
+        return output
+
+    run("fit", "--trainer.max_epochs", "1")
+    resumed = run("fit", "--ckpt_path", "last")
+    (checkpoint,) = tmp_path.rglob("*.ckpt")
+    assert f"Restored all states from the checkpoint at {checkpoint}" in resumed
+    assert "test_accuracy" in run("test", "--ckpt_path", "last")
 
 
-def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float = 120) -> None:
+def _wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert process.poll() is None, "the process ended before it could be stopped"
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
 def test_a_pretraining_stopped_in_the_middle_is_continued_and_the_zoo_stays_valid(
-    how: signal.Signals, folder: Path, tmp_path: Path
+    how: signal.Signals, folder: Path, tmp_path: Path, command_line: CommandLine
 ) -> None:
     zoo = tmp_path / "zoo"
     settings = ["--channels", "2", "--num-cells", "3", "--image-size", "8", "--epochs", "40", "--batch-size", "8"]
@@ -307,19 +315,19 @@ def test_a_pretraining_stopped_in_the_middle_is_continued_and_the_zoo_stays_vali
     def checkpoints() -> list[Path]:
         return list(zoo.glob(".runs/*/checkpoints/search.ckpt"))
 
-    process = _start(arguments, tmp_path / "first.log")
-    _wait_for(lambda: bool(checkpoints()), process)
-    process.send_signal(how)
-    assert process.wait(timeout=60) != 0
+    process = command_line.start(*arguments)
+    _wait_for(lambda: bool(checkpoints()))
+    os.kill(process, how)
+    status, log = command_line.wait()
+    assert status != 0
     assert checkpoints()
     if how == signal.SIGINT:
-        assert "Repeat the same command to continue" in (tmp_path / "first.log").read_text()
+        assert "Repeat the same command to continue" in log
     assert not zoo_store.Zoo(zoo).verify()
     assert len(zoo_store.Zoo(zoo)) == 0
 
-    process = _start(arguments, tmp_path / "second.log")
-    assert process.wait(timeout=300) == 0
-    log = (tmp_path / "second.log").read_text()
+    status, log = command_line.run(*arguments)
+    assert status == 0
     assert "continuing the unfinished pretraining" in log
     assert "epoch 1/40" not in log
     assert "epoch 40/40" in log
@@ -346,12 +354,13 @@ def test_a_full_disk_gets_a_sentence_and_leaves_the_zoo_valid(folder: Path, zoo_
     assert len(zoo_store.Zoo(zoo)) == 3
 
 
-def test_trainers_settings_that_a_search_has_its_own_for_are_refused_all_at_once(folder: Path) -> None:
+def test_trainers_settings_that_a_search_has_its_own_for_are_refused_all_at_once(
+    folder: Path, command_line: CommandLine
+) -> None:
     given = ["--trainer.accumulate_grad_batches", "4", "--trainer.gradient_clip_val", "5"]
     given += ["--trainer.use_distributed_sampler", "true"]
-    command = [sys.executable, "-m", "supernet_tl.command_line.cli", "fit", "--data.target", str(folder), *given]
-    found = subprocess.run(command, capture_output=True, text=True)
-    assert found.returncode == 1
-    assert re.search(r"accumulate_grad_batches is 4, but .* with --model\.num_micro_batches", found.stderr)
-    assert re.search(r"gradient_clip_val is 5(\.0)?, but .* Give --model\.max_gradient_norm instead", found.stderr)
-    assert re.search(r"use_distributed_sampler is True, but the data shares .* Leave it out", found.stderr)
+    status, output = command_line.run("fit", "--data.target", str(folder), *given)
+    assert status == 1
+    assert re.search(r"accumulate_grad_batches is 4, but .* with --model\.num_micro_batches", output)
+    assert re.search(r"gradient_clip_val is 5(\.0)?, but .* Give --model\.max_gradient_norm instead", output)
+    assert re.search(r"use_distributed_sampler is True, but the data shares .* Leave it out", output)

@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -29,6 +25,7 @@ from supernet_tl.run_folder import RunFolder
 from supernet_tl.training.checkpoints import read_checkpoint
 from supernet_tl.training.search_module import SearchModule
 from supernet_tl.training.stages import run_stage
+from tests.supernet_tl.command_line.processes import CommandLine
 
 ROOT = Path(__file__).parents[3]
 RECIPES = ("--config", "recipes/search/base.yaml", "--config", "recipes/search/tiny.yaml")
@@ -51,46 +48,6 @@ SEARCHES = [
     )
     if search[1] in get_args(HINTS["perturbation"]) and search[2] in (*get_args(HINTS.get("order")), "first")
 ]
-
-
-@dataclass
-class CommandLine:
-    """The command line, run in one process after another."""
-
-    server: subprocess.Popen[str]
-    log: Path
-
-    def start(self, *arguments: str) -> int:
-        """Begin a run and give its process' id."""
-        assert self.server.stdin is not None
-        self.server.stdin.write(json.dumps({"arguments": arguments, "log": str(self.log)}) + "\n")
-        self.server.stdin.flush()
-        return self._answer()
-
-    def wait(self) -> tuple[int, str]:
-        """Exit status of the run that was begun, and what it printed."""
-        return self._answer(), self.log.read_text()
-
-    def run(self, *arguments: str) -> tuple[int, str]:
-        """Begin a run and wait for its end."""
-        self.start(*arguments)
-        return self.wait()
-
-    def _answer(self) -> int:
-        assert self.server.stdout is not None
-        return int(self.server.stdout.readline())
-
-
-@pytest.fixture(scope="module")
-def command_line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
-    command = [sys.executable, "-m", "tests.supernet_tl.command_line.command_line_server"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment
-    ) as server:
-        yield CommandLine(server, tmp_path_factory.mktemp("logs") / "log")
-        assert server.stdin is not None
-        server.stdin.close()
 
 
 @pytest.fixture(scope="module")
