@@ -18,7 +18,7 @@ import darts
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
 ROOT = Path(__file__).parents[3]
-SEARCHES = ("first order, random", "unrolled", "adversarial", "all in parts")
+SEARCHES = ("first order, random", "unrolled", "adversarial", "all in parts", "warm, head alone, then pulled")
 
 Found = dict[str, Any]
 
@@ -59,7 +59,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Found:
 def test_two_processes_search_as_one_with_batches_twice_as_large(
     search: str, found: tuple[Found, Found], alone: Found
 ) -> None:
-    # Oracle: five steps in one process, float64, normalisations with fixed statistics, no augmentation.
+    # Oracle: five steps an epoch in one process, float64, normalisations with fixed statistics, no augmentation.
     for name, values in alone[search]["parameters"].items():
         for rank in range(2):
             assert found[rank][search]["parameters"][name] == pytest.approx(values, rel=0, abs=1e-6), name

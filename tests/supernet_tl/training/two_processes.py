@@ -23,12 +23,15 @@ from supernet_tl.recipe import Recipe
 from supernet_tl.training.callbacks import History
 from supernet_tl.training.quiet import quiet_lightning
 from supernet_tl.training.search_module import SearchModule
+from supernet_tl.training.warm_schedule import WarmSchedule
 
+WARM = WarmSchedule(lr_factor=0.4, source_pull=0.5, head_epochs=1, warmup_epochs=1)
 SEARCHES: dict[str, dict[str, Any]] = {
     "first order, random": {"order": "first", "perturbation": "random"},
     "unrolled": {"order": "unrolled", "perturbation": "none"},
     "adversarial": {"order": "first", "perturbation": "adversarial", "attack_steps": 2},
     "all in parts": {"order": "unrolled", "perturbation": "adversarial", "attack_steps": 2, "num_micro_batches": 2},
+    "warm, head alone, then pulled": {"perturbation": "none", "warm": WARM},
 }
 NUM_STEPS = 5
 BATCH_SIZE = 4  # of all processes together
@@ -109,7 +112,11 @@ def main(folder: Path, num_processes: int) -> None:
     with quiet_lightning():
         for name, settings in SEARCHES.items():
             module = Frozen(**tiny, **settings)
-            trainer = _fit(module, data, BATCH_SIZE // num_processes, **exact, **processes)
+            epochs = {}
+            if "warm" in settings:
+                module.start_from(Frozen(**{**tiny, "seed": 2}).supernet.state_dict())
+                epochs = {"max_epochs": 3}
+            trainer = _fit(module, data, BATCH_SIZE // num_processes, **{**exact, **epochs}, **processes)
             parameters = {name: tensor.flatten().tolist() for name, tensor in module.supernet.named_parameters()}
             metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
             found[name] = {"parameters": parameters, "metrics": metrics}
