@@ -33,6 +33,7 @@ from supernet_tl.terminal.console import counted
 from supernet_tl.training.divergence import is_finite
 from supernet_tl.training.guards import Collapse, EigenvalueRise, SkipConnectionLimit, collapse_of
 from supernet_tl.training.history import EpochRow, read_csv, write_csv
+from supernet_tl.training.inheritance import freeze_all_but
 from supernet_tl.training.projecting import project_supernet
 from supernet_tl.training.scores import named_scores
 from supernet_tl.training.search_module import SearchModule
@@ -154,6 +155,7 @@ def search_supernet(
     last = history.rows[-1]
     if last.stopped is not None:
         control.say(f"{title}: stopped after epoch {last.epoch} of {recipe.epochs}: {last.stopped}")
+    module.supernet.requires_grad_(True)  # whatever the schedule froze
     _require_finite(module.supernet, "the search", f"weight_lr={recipe.weight_lr:g}", "--weight-lr")
     write_csv(metrics, history.rows)
     mixing = history.mixing()
@@ -175,10 +177,10 @@ def _put_back(supernet: darts.Supernet, mixing: Mapping[str, Tensor], epoch: int
         alpha.copy_(logits - logits.mean(dim=-1, keepdim=True))
 
 
-def train_final(
-    run: RunFolder, data: PreparedData, recipe: Recipe, control: Control, supernet: darts.Supernet
-) -> Trained:
+def train_final(run: RunFolder, data: PreparedData, recipe: Recipe, control: Control, searched: Searched) -> Trained:
     """Discretize, build the final network and train it on the weight and architecture images together.
+
+    After a warm start it trains what the warm schedule lets move.
 
     Source: Singh & Vanschoren (arXiv:2407.20279), algorithm 2, line 14 (inherit), and appendix B.2 (retrain).
     """
@@ -191,9 +193,11 @@ def train_final(
         except NetworkFileError as error:
             control.say(f"{error} Training it again.")
             shutil.rmtree(folder)
-    supernet, genotype = _discretized(run, data, recipe, control, supernet)
+    supernet, genotype = _discretized(run, data, recipe, control, searched.supernet)
     run.write_json("genotype.json", genotype.to_dict())
     network = _untrained_network(data, recipe, supernet, genotype)
+    if searched.warm_start is not None:
+        freeze_all_but(network, recipe.warm.moving)
     final_rows: Sequence[EpochRow] = ()
     if recipe.finetune_epochs:
         near = data.near(adapters.torch_device(control.device), control.workers)
@@ -210,6 +214,7 @@ def train_final(
             quiet=control.quiet,
         ).rows
         write_csv(metrics, [*(row for row in rows if row.stage == "search"), *final_rows])
+    network.requires_grad_(True)
     _require_finite(network, "training the final network", f"finetune_lr={recipe.finetune_lr:g}", "--finetune-lr")
     classifier = Classifier(network.eval(), data.class_names, data.normalisations[0], recipe.image_size)
     save_classifier(folder, classifier, {"data": adapters.data_cards(data)})

@@ -224,7 +224,7 @@ def _adapt(
     run.write_json(SPLITS_FILE, data.splits[0].to_dict(data.image_sets[0]))
     _write_samples(run, data, source)
     searched = search_supernet(run, data, recipe, control, source=source)
-    trained = train_final(run, data, recipe, control, searched.supernet)
+    trained = train_final(run, data, recipe, control, searched)
     summary = summarise(data, recipe, selection, searched, trained, seconds, control.device, health)
     run.write_json("summary.json", summary)
     if keep:

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from supernet_tl.errors import RecipeError
 from supernet_tl.training.objective import Objective, objective_expectation
-from supernet_tl.training.warm_schedule import WARM_SCHEDULES, Parts, WarmSchedule, expectation
+from supernet_tl.training.warm_schedule import WARM_SCHEDULES, Moving, Parts, WarmSchedule, expectation
 
 Perturbation = Literal["random", "adversarial", "none"]
 Order = Literal["first", "unrolled"]
@@ -118,6 +118,9 @@ class Recipe:
         source_pull: this times the distance from the source's weights is added to the gradients of inherited weights.
         reestimate_batch_norm: estimate running statistics on the target before the first epoch of a warm start.
         warm_parts: what a warm start inherits: ``all``, ``weights`` or ``architecture``.
+        warm_moving: what a transfer trains at all, in the search and in the final network: ``all``; ``batch_norm``, the
+            classifier and the scales and shifts of batch normalisations; or the ``head``. Unless it is ``all`` the
+            architecture is the source's.
         warm_cells: weights of the stem and so many first cells are inherited; all when preset and setting are absent.
         discretization: how the architecture is chosen: ``magnitude``, by the alphas; or ``perturbation`` (DARTS-PT), by
             what the supernet loses without each op, on the architecture half.
@@ -201,6 +204,7 @@ class Recipe:
     source_pull: float | None = None
     reestimate_batch_norm: bool | None = None
     warm_parts: Parts | None = None
+    warm_moving: Moving | None = None
     warm_cells: int | None = None
     discretization: Discretization = "magnitude"
     projection_epochs: int = 1
@@ -311,6 +315,7 @@ WARM_SETTINGS: Mapping[str, str] = {
     **{name: name for name in ("warmup_epochs", "head_epochs", "held_alpha_epochs", "arch_lr_factor")},
     **{name: name for name in ("source_pull", "reestimate_batch_norm")},
     "warm_parts": "parts",
+    "warm_moving": "moving",
     "warm_cells": "cells",
 }
 """Settings that change the preset of a warm start's schedule, and the field that each changes."""
@@ -406,6 +411,7 @@ def _choices(recipe: Recipe) -> list[str]:
         "terms": get_args(Terms),
         "warm_schedule": tuple(WARM_SCHEDULES),
         "warm_parts": (None, *get_args(Parts)),
+        "warm_moving": (None, *get_args(Moving)),
     }
     return [
         f"{name} is {getattr(recipe, name)!r}; expected one of {', '.join(map(repr, allowed))}"
@@ -510,14 +516,30 @@ def _warm_start(recipe: Recipe) -> list[str]:
     if _types(recipe) or recipe.warm_schedule not in WARM_SCHEDULES:
         return []
     given = {name: getattr(recipe, name) for name in WARM_SETTINGS if getattr(recipe, name) is not None}
-    wrong = {name: expectation(WARM_SETTINGS[name], value) for name, value in given.items() if name != "warm_parts"}
+    chosen = ("warm_parts", "warm_moving")  # _choices speaks of them
+    wrong = {name: expectation(WARM_SETTINGS[name], value) for name, value in given.items() if name not in chosen}
     faults = [f"{name} is {given[name]!r}; expected {what}" for name, what in wrong.items() if what is not None]
-    if not faults and recipe.warm_parts in (None, *get_args(Parts)):
+    if not faults and all(expectation(WARM_SETTINGS[name], given[name]) is None for name in chosen if name in given):
         try:
             _ = recipe.warm
         except RecipeError as error:  # what contradicts itself
             faults.append(str(error).removesuffix("."))
+        else:
+            faults += _frozen(recipe)
     return faults
+
+
+def _frozen(recipe: Recipe) -> list[str]:
+    """What contradicts a warm start in which not all moves."""
+    if recipe.warm.moving == "all":
+        return []
+    others = {"final": ("retrain", "inherit"), "discretization": ("perturbation", "magnitude")}
+    return [
+        f"warm_moving is {recipe.warm.moving!r}, which keeps weights and architecture of the source, and {name} is "
+        f"{wrong!r}; expected {name} {right!r}"
+        for name, (wrong, right) in others.items()
+        if getattr(recipe, name) == wrong
+    ]
 
 
 def _objective(recipe: Recipe) -> list[str]:

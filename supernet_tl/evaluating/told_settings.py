@@ -82,6 +82,7 @@ FIRST_DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "reestimate_batch_norm": None,
         "warm_parts": None,
         "warm_cells": None,
+        "warm_moving": None,
         # Guards; likewise.
         "max_skips": None,
         "eigenvalue_ratio": None,

@@ -257,7 +257,7 @@ def _run(bench: _Bench) -> dict[str, Any]:
     data = bench.data(recipe)
     with run_folder(bench.folder, "run", bench.settings) as run:
         searched = search_supernet(run, data, recipe, control, source=entry)
-        trained = train_final(run, data, recipe, control, searched.supernet)
+        trained = train_final(run, data, recipe, control, searched)
         result = measure_run(data, recipe, searched, trained, control.device, bench.spec["measure"])
     start = None if name is None else {"job": name, "tags": bench.outcomes.get(name)["tags"]}
     return {"start": start, **result}

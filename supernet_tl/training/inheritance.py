@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 import darts
-from darts.supernet import HEAD_PREFIX
-from supernet_tl.training.warm_schedule import WarmSchedule
+from darts.supernet import ALPHA_NAMES, HEAD_PREFIX
+from supernet_tl.training.warm_schedule import Moving, WarmSchedule
 
 
 class Inheritance:
@@ -62,6 +63,21 @@ def keep_head_alone(supernet: darts.Supernet) -> None:
     for name, weight in supernet.named_weight_parameters():
         if not name.startswith(HEAD_PREFIX):
             weight.grad = None
+
+
+def freeze_all_but(net: nn.Module, moving: Moving) -> None:
+    """Let nothing but what moves form gradients, for good: where only the head moves, no other pass goes backward.
+
+    Args:
+        net: a supernet, whose alphas stay as they are, or a discrete network.
+        moving: as of a warm schedule.
+    """
+    norms = [module for module in net.modules() if isinstance(module, _BatchNorm)]
+    affine = {id(parameter) for norm in norms for parameter in norm.parameters()}
+    for name, weight in net.named_parameters():
+        if name not in ALPHA_NAMES:
+            moves = name.startswith(HEAD_PREFIX) or (moving == "batch_norm" and id(weight) in affine)
+            weight.requires_grad_(moving == "all" or moves)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from supernet_tl.prepared_data import in_process, refuse_unshared
 from supernet_tl.recipe import Order, Perturbation, Recipe
 from supernet_tl.training.classification_module import ClassificationModule
 from supernet_tl.training.divergence import require_finite_loss
-from supernet_tl.training.inheritance import Inheritance, keep_head_alone, scaled_rate
+from supernet_tl.training.inheritance import Inheritance, freeze_all_but, keep_head_alone, scaled_rate
 from supernet_tl.training.objective import Objective
 from supernet_tl.training.processes import mean_over_processes, ranks_that_differ, take_from_first
 from supernet_tl.training.schedules import cosine_over, take_rates
@@ -153,6 +153,7 @@ class SearchModule(ClassificationModule):
         """
         report = darts.warm_start(self.supernet, source_state, parts=self.warm.parts, cells=self.warm.cells)
         self.inheritance = Inheritance(self.warm, self.supernet, report.copied)
+        freeze_all_but(self.supernet, self.warm.moving)
         return report
 
     @property

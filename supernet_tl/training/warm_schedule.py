@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from supernet_tl.errors import RecipeError
 
 Parts = Literal["all", "weights", "architecture"]
+Moving = Literal["all", "batch_norm", "head"]
 
 _LENGTHS = ("warmup_epochs", "head_epochs", "held_alpha_epochs")
 
@@ -41,6 +42,9 @@ class WarmSchedule:
             half, by one pass without augmentation; no weight moves. Source: Li et al. 2016, arXiv:1603.04779.
         parts: what is inherited of theta = (w, A): ``all``; ``weights`` with statistics, and fresh alphas; or the
             ``architecture`` alone.
+        moving: what is trained at all, in the search and in training the final network: ``all``; ``batch_norm``, the
+            classifier and the scales and shifts of batch normalisations; or the ``head``, the classifier alone. Unless
+            it is ``all`` the alphas stay as inherited; running statistics follow the target's images in any case.
         cells: only the stem's weights and those of so many first cells are inherited, 0 for the stem alone; all when
             absent.
 
@@ -57,6 +61,7 @@ class WarmSchedule:
     source_pull: float = 0.0
     reestimate_batch_norm: bool = False
     parts: Parts = "all"
+    moving: Moving = "all"
     cells: int | None = None
 
     def __post_init__(self) -> None:
@@ -67,6 +72,11 @@ class WarmSchedule:
             faults = [
                 f"source_pull {self.source_pull} and cells {self.cells} are about inherited weights, and parts "
                 "'architecture' inherits none; expected source_pull 0 and no cells"
+            ]
+        if not faults and self.moving != "all" and (self.parts == "architecture" or self.cells is not None):
+            faults = [
+                f"moving {self.moving!r} leaves weights as they are, and parts {self.parts!r} with cells {self.cells} "
+                "leave random ones among them; expected parts 'all' or 'weights' and no cells"
             ]
         if faults:
             raise RecipeError("warm start: " + "; ".join(faults) + ".")
@@ -79,11 +89,11 @@ class WarmSchedule:
 
     def moves_head_alone(self, epoch: int) -> bool:
         """Whether in this epoch, counted from 0, only the classifier moves."""
-        return epoch < self.head_epochs
+        return self.moving == "head" or epoch < self.head_epochs
 
     def holds_alphas(self, epoch: int) -> bool:
         """Whether the alphas are held in this epoch, counted from 0."""
-        return epoch < max(self.head_epochs, self.held_alpha_epochs)
+        return self.moving != "all" or epoch < max(self.head_epochs, self.held_alpha_epochs)
 
     def rate_factor(self, epoch: int, step: float, num_steps: float) -> float:
         """By how much the weights' usual rate is multiplied in a step.
@@ -117,8 +127,9 @@ class WarmSchedule:
 
 def expectation(name: str, value: object) -> str | None:
     """What a field of the schedule must be, where a value is something else; None where it can be."""
-    if name == "parts":
-        return None if value in get_args(Parts) else f"one of {', '.join(map(repr, get_args(Parts)))}"
+    if name in ("parts", "moving"):
+        choices = get_args(Parts if name == "parts" else Moving)
+        return None if value in choices else f"one of {', '.join(map(repr, choices))}"
     if name == "reestimate_batch_norm":
         return None if isinstance(value, bool) else "true or false"
     if name == "cells" and value is None:
