@@ -38,7 +38,7 @@ def largest_alpha_eigenvalue(
     Source: RobustDARTS (Zela et al. 2020, arXiv:1909.09656), section 4: a large eigenvalue goes with architectures that
     do much worse than their supernet.
     """
-    from scipy.sparse.linalg import LinearOperator, eigsh  # slow to import, and few need it
+    from scipy.sparse.linalg import LinearOperator, eigsh  # type: ignore[import-untyped, unused-ignore]
 
     exact = copy.deepcopy(net).double()
     images, labels = batch[0].double(), batch[1]
@@ -48,7 +48,7 @@ def largest_alpha_eigenvalue(
 
     def gradient(point: Tensor) -> Tensor:
         with torch.no_grad():
-            for alpha, values in zip(alphas, point.split([alpha.numel() for alpha in alphas]), strict=True):
+            for alpha, values in zip(alphas, torch.split(point, [alpha.numel() for alpha in alphas]), strict=True):
                 alpha.copy_(values.view_as(alpha))
         with torch.random.fork_rng(
             devices={point.device} if point.is_cuda else []
