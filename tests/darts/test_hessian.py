@@ -35,7 +35,8 @@ def test_it_is_the_largest_eigenvalue_of_the_exact_hessian() -> None:
         rows = alphas.view(2, *normal.shape).softmax(dim=-1)
         return F.cross_entropy(twin(IMAGES.double(), (rows[0], rows[1])), BATCH[1])
 
-    hessian = torch.func.hessian(loss)(torch.stack([normal, reduction]).flatten())
+    point = torch.stack([normal, reduction]).flatten()
+    hessian = torch.autograd.functional.hessian(loss, point)  # type: ignore[no-untyped-call]
     expected = torch.linalg.eigvalsh(hessian)[-1].item()
     assert darts.largest_alpha_eigenvalue(net, F.cross_entropy, BATCH) == pytest.approx(expected, rel=1e-3)
 
