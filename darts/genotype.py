@@ -59,6 +59,11 @@ class Genotype:
             for index, (primitive, source) in enumerate(self.cell(reduction=reduction))
         )
 
+    @property
+    def edge_sets(self) -> tuple[frozenset[tuple[str, int, int]], frozenset[tuple[str, int, int]]]:
+        """The edges of the normal and of the reduction cell: equal where architectures are, whatever the order."""
+        return frozenset(self.edges(reduction=False)), frozenset(self.edges(reduction=True))
+
     def count(self, primitive: str) -> int:
         """How many edges of the two cells hold the primitive (for example ``skip_connect``)."""
         return sum(name == primitive for name, _ in self.normal + self.reduction)

@@ -33,12 +33,16 @@ def largest_alpha_eigenvalue(
         tolerance: relative, of the eigenvalue.
 
     Raises:
-        DartsError: a gradient is not finite.
+        DartsError: a gradient is not finite, or the iteration does not converge.
 
     Source: RobustDARTS (Zela et al. 2020, arXiv:1909.09656), section 4: a large eigenvalue goes with architectures that
     do much worse than their supernet.
     """
-    from scipy.sparse.linalg import LinearOperator, eigsh  # type: ignore[import-untyped, unused-ignore]
+    from scipy.sparse.linalg import (  # type: ignore[import-untyped, unused-ignore]
+        ArpackNoConvergence,
+        LinearOperator,
+        eigsh,
+    )
 
     exact = copy.deepcopy(net).double()
     images, labels = batch[0].double(), batch[1]
@@ -71,5 +75,13 @@ def largest_alpha_eigenvalue(
     with evaluating(exact), frozen(exact.weight_parameters()):
         start = np.random.default_rng(0).standard_normal(size)
         operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
-        (largest,) = eigsh(operator, k=1, which="LA", tol=tolerance, v0=start, return_eigenvectors=False)
+        if not np.any(product(start)):  # alphas do not matter to the loss, and the iteration could not begin
+            return 0.0
+        try:
+            (largest,) = eigsh(operator, k=1, which="LA", tol=tolerance, v0=start, return_eigenvectors=False)
+        except ArpackNoConvergence as error:
+            raise DartsError(
+                f"the largest eigenvalue of the Hessian in alpha was not found to {tolerance:g} ({error}); expected "
+                "the iteration to converge. Raise the tolerance, or do without the eigenvalue."
+            ) from error
     return float(largest)

@@ -6,6 +6,7 @@ Every stage leaves its product in the run's folder and is not repeated when the 
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,8 +24,8 @@ import zoo_store
 from supernet_tl import adapters
 from supernet_tl.adapters import check_sizes
 from supernet_tl.control import Control
-from supernet_tl.errors import DivergedError, NetworkFileError
-from supernet_tl.files import write_whole
+from supernet_tl.errors import DivergedError, NetworkFileError, RecipeError
+from supernet_tl.files import read_json, write_whole
 from supernet_tl.network_file import Classifier, load_classifier, save_classifier
 from supernet_tl.prepared_data import PreparedData, evaluation_loader
 from supernet_tl.recipe import Recipe
@@ -99,11 +100,19 @@ class Trained:
         classifier: the network with class names and normalisation.
         rows: of every epoch; none when it was not trained further.
         seed: of ops that draw noise in evaluation.
+        projection_seconds: that perturbation-based selection took; None where alphas chose.
     """
 
     classifier: Classifier
     rows: Sequence[EpochRow]
     seed: int
+    projection_seconds: float | None = None
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Of the stages after the search, by name."""
+        chosen = {} if self.projection_seconds is None else {"projection": self.projection_seconds}
+        return {**chosen, "finetune": self.rows[-1].seconds if self.rows else 0.0}
 
     def scores(self, data: PreparedData, device: str, *, test: bool = True) -> dict[str, float | None]:
         """Scores after the last epoch, by name; unless ``test`` is off, this touches the test images."""
@@ -126,17 +135,23 @@ def search_supernet(
     """The bilevel search, warm-started from a source where one is given; what it leaves is the last epoch's state."""
     if source is not None:
         check_sizes(source)
-    module = _search_module(data, recipe, warm=None if source is None else recipe.warm)
+    try:
+        module = _search_module(data, recipe, warm=None if source is None else recipe.warm)
+    except darts.LimitError as error:
+        raise RecipeError(
+            f"{error} The switches are --max-params and --max-macs; repeat with --overwrite, or in another --output."
+        ) from error
     warm = None if source is None else module.start_from(source.state)
-    marker, metrics = run.path / SUPERNET_FILE, run.path / METRICS_FILE
+    marker, metrics, guard = (run.path / name for name in (SUPERNET_FILE, METRICS_FILE, GUARD_FILE))
     if marker.exists():
         try:
             module.supernet.load_state_dict(load_file(marker))
-            collapse = Collapse(**run.read_json(GUARD_FILE)) if run.has(GUARD_FILE) else None
+            collapse = Collapse(**read_json(guard)) if guard.exists() else None
             return Searched(module, [row for row in read_csv(metrics) if row.stage == "search"], warm, collapse)
         except (SafetensorError, RuntimeError, TypeError, ValueError, OSError) as error:
-            control.say(f"{marker.name} or {metrics.name} of {run.path} is damaged ({error}); searching again")
-            for product in (marker, metrics, run.path / GUARD_FILE):
+            names = ", ".join(product.name for product in (marker, metrics, guard) if product.exists())
+            control.say(f"one of {names} in {run.path} is damaged ({error}); searching again")
+            for product in (marker, metrics, guard):
                 product.unlink(missing_ok=True)
             return search_supernet(run, data, recipe, control, source=source, title=title)
     near, rules = data.near(adapters.torch_device(control.device), control.workers), _stop_rules(recipe)
@@ -189,7 +204,8 @@ def train_final(run: RunFolder, data: PreparedData, recipe: Recipe, control: Con
     rows = read_csv(metrics)
     if (folder / "network.json").exists():
         try:
-            return Trained(load_classifier(folder), [row for row in rows if row.stage == stage], recipe.seed)
+            trained = [row for row in rows if row.stage == stage]
+            return Trained(load_classifier(folder), trained, recipe.seed, _projection_seconds(run))
         except NetworkFileError as error:
             control.say(f"{error} Training it again.")
             shutil.rmtree(folder)
@@ -218,7 +234,7 @@ def train_final(run: RunFolder, data: PreparedData, recipe: Recipe, control: Con
     _require_finite(network, "training the final network", f"finetune_lr={recipe.finetune_lr:g}", "--finetune-lr")
     classifier = Classifier(network.eval(), data.class_names, data.normalisations[0], recipe.image_size)
     save_classifier(folder, classifier, {"data": adapters.data_cards(data)})
-    return Trained(classifier, final_rows, recipe.seed)
+    return Trained(classifier, final_rows, recipe.seed, _projection_seconds(run))
 
 
 def _discretized(
@@ -230,21 +246,29 @@ def _discretized(
     marker, weights = run.path / PROJECTION_FILE, run.path / PROJECTED_FILE
     if marker.exists():
         try:
-            stored = darts.Genotype.from_dict(run.read_json(PROJECTION_FILE)["genotype"])
+            stored = darts.Genotype.from_dict(read_json(marker)["genotype"])
             stored.check_in(supernet.space)
             tuned = supernet.like(supernet.num_classes)
             tuned.load_state_dict(load_file(weights))
             return tuned, stored
         except (SafetensorError, RuntimeError, TypeError, ValueError, KeyError, OSError) as error:
             control.say(f"{marker.name} or {weights.name} of {run.path} is damaged ({error}); choosing again")
+    started = time.perf_counter()
     with counted("choosing ops by what is lost without them", quiet=control.quiet) as progress:
-        found = project_supernet(supernet, data, recipe, adapters.torch_device(control.device), progress)
+        device = adapters.torch_device(control.device)
+        found = project_supernet(supernet, data, recipe, device, progress, workers=control.workers)
+    seconds = time.perf_counter() - started
     _require_finite(found.supernet, "tuning between decisions", f"weight_lr={recipe.weight_lr:g}", "--weight-lr")
     write_whole(weights, save_tensors(adapters.plain_state(found.supernet)))
     projection = found.projection
     decisions = [decision.to_dict() for decision in projection.decisions]
-    run.write_json(PROJECTION_FILE, {"genotype": projection.genotype.to_dict(), "decisions": decisions})
-    return found.supernet, projection.genotype
+    genotype = projection.genotype
+    run.write_json(PROJECTION_FILE, {"genotype": genotype.to_dict(), "seconds": seconds, "decisions": decisions})
+    return found.supernet, genotype
+
+
+def _projection_seconds(run: RunFolder) -> float | None:
+    return float(run.read_json(PROJECTION_FILE)["seconds"]) if run.has(PROJECTION_FILE) else None
 
 
 def _require_finite(net: torch.nn.Module, what: str, setting: str, switch: str) -> None:

@@ -67,8 +67,8 @@ class Recipe:
         max_skips: a guard against collapse: the search ends when one of its cells would hold more skip connections,
             and the architecture is that of the epoch before; no guard when absent.
         eigenvalue_ratio: likewise: it ends when the largest eigenvalue of the architecture loss's Hessian in alpha,
-            measured every second epoch and averaged over five measurements, has risen to more than this times what it
-            was eight epochs before (RobustDARTS: 1.3), and the architecture is that of then.
+            measured every second epoch and averaged over five measurements, has risen to more than this times the
+            average of four measurements before (RobustDARTS: 1.3); the architecture is that of twelve epochs before.
         flip: mirror images at random; ``auto`` asks the data's card whether a mirrored image keeps its class.
         crop_padding: furthest random shift in pixels; an eighth of the image when absent.
         augment: of training images: ``shift`` and mirror them; ``colour`` also changes brightness, contrast, saturation
@@ -543,6 +543,8 @@ def _frozen(recipe: Recipe) -> list[str]:
 
 
 def _objective(recipe: Recipe) -> list[str]:
+    if _types(recipe):
+        return []
     wrong = {name: objective_expectation(name, getattr(recipe, name)) for name in OBJECTIVE_SETTINGS}
     faults = [
         f"{name} is {getattr(recipe, name)!r}; expected {what}" for name, what in wrong.items() if what is not None

@@ -35,7 +35,8 @@ def summarise(
 ) -> dict[str, Any]:
     """The run in plain JSON values; this evaluates on the test images.
 
-    Accuracies are fractions after the last epoch that their stage ran. ``time_to_accuracy`` tells of the supernet's
+    Accuracies are fractions after the last epoch that their stage ran, a supernet's after a collapse with the alphas of
+    an earlier one (``stopped_early.alphas_of``). ``time_to_accuracy`` tells of the supernet's
     validation accuracy: epochs counted from 1, seconds of the search stage, null where it was never reached.
     ``health`` is null where the images were not examined; the run's ``health.json`` tells more.
     ``source`` is null for a search from scratch, and for a transfer whose ``selection`` found scratch to be better.
@@ -80,7 +81,7 @@ def summarise(
         "seconds": {
             **seconds,
             "search": searched.rows[-1].seconds,
-            "finetune": trained.rows[-1].seconds if trained.rows else 0.0,
+            **trained.seconds,
         },
         "versions": adapters.library_versions(),
     }
@@ -124,7 +125,11 @@ def _discretization(supernet: darts.Supernet, genotype: darts.Genotype, recipe: 
     """The ``rule`` that gave the genotype, its ``limits``, and whether the alphas alone would give another."""
     alone = darts.discretize(supernet.space, supernet.normal_alpha, supernet.reduction_alpha)
     limits = {name: value for name in ("max_params", "max_macs") if (value := getattr(recipe, name)) is not None}
-    return {"rule": recipe.discretization, "limits": limits, "differs_from_magnitude": genotype != alone}
+    return {
+        "rule": recipe.discretization,
+        "limits": limits,
+        "differs_from_magnitude": genotype.edge_sets != alone.edge_sets,
+    }
 
 
 def _warm_start(report: darts.WarmStartReport, recipe: Recipe) -> dict[str, Any]:

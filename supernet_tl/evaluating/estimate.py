@@ -108,9 +108,21 @@ class _Meter:
         if job.kind == "run":
             batch = recipe.finetune_batch_size or recipe.batch_size
             steps = recipe.finetune_epochs * max(1, images // batch)
-            return [self._searching(recipe, images, recipe.epochs), (steps, self._final_step(recipe, batch))]
+            stages = [self._searching(recipe, images, recipe.epochs), (steps, self._final_step(recipe, batch))]
+            return [*stages, *self._choosing(recipe, images)]
         self.notes.append("baselines are counted with no steps of their own; the timed one takes what a transfer takes")
         return []
+
+    def _choosing(self, recipe: Recipe, images: int) -> list[tuple[int, float]]:
+        """Tuning between the decisions of perturbation-based selection, at half a search step each."""
+        if recipe.eigenvalue_ratio is not None:
+            self.notes.append("the guard's eigenvalues are not counted: some 42 gradients in double precision each")
+        if recipe.discretization == "magnitude":
+            return []
+        self.notes.append("the passes that judge ops in perturbation-based selection are not counted, its tuning is")
+        rounds = darts.num_decisions(darts.SPACES[recipe.space]) - 1
+        steps, seconds = self._searching(recipe, images, rounds * recipe.projection_epochs)
+        return [(steps, seconds / 2)]
 
     def _searching(self, recipe: Recipe, images: int, epochs: int) -> tuple[int, float]:
         return epochs * max(1, images // _HALVES // recipe.batch_size), self._search_step(recipe)

@@ -145,10 +145,13 @@ class EvaluationFolder:
             )
 
     def _read(self, name: str) -> dict[str, Any] | None:
+        files = self._files
         try:
-            values: dict[str, Any] = json.loads(self._files.read(name))
+            content = files.read(name)
         except FileNotFoundError:
             return None
+        try:
+            values: dict[str, Any] = json.loads(content)
         except ValueError as error:
             raise EvaluationError(
                 f"{self.under(name)} is damaged ({error}); choose another --output, or put that file right."

@@ -54,7 +54,7 @@ def measure_run(
         "stopped_early": searched.stopped_early(recipe),
         "seconds": {
             "search": searched.rows[-1].seconds,
-            "finetune": trained.rows[-1].seconds if trained.rows else 0.0,
+            **trained.seconds,
         },
         "images": data.splits[0].sizes(),
         "num_classes": data.num_classes,

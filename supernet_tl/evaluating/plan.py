@@ -10,7 +10,7 @@ from typing import Any
 from supernet_tl.evaluating.job import Job
 from supernet_tl.evaluating.recipe import BASELINE_DEFAULTS, PARTS_OF_ARMS, EvaluationRecipe, called
 from supernet_tl.evaluating.told_settings import FIRST_DEFAULTS, OF_WARM_STARTS, spelled_out, told
-from supernet_tl.recipe import SELECTION_SETTINGS, TRANSFER_ONLY, Recipe
+from supernet_tl.recipe import FINAL_SETTINGS, SELECTION_SETTINGS, TRANSFER_ONLY, Recipe
 
 _OF_SKETCH = (
     *("image_size", "in_channels", "test_frac", "validation_frac", "max_search_images", "shots", "seed"),
@@ -19,7 +19,7 @@ _OF_SKETCH = (
 """Settings that a choice without probing depends on, beside those of selection."""
 
 _FINAL = ("finetune_epochs", "final", "finetune_lr", "finetune_batch_size", "drop_path_prob", "auxiliary_weight")
-"""Settings that a probe does not look at."""
+"""Settings of the final network."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class _Maker:
         probing = by == "probe"
         recipe = self.recipe.target_recipe(target, seed, warm=probing)
         recipe = recipe.replace(num_ranked=max(recipe.num_ranked, len(singles)))  # tables read every distance
-        leave_out = _FINAL if probing else tuple(set(FIRST_DEFAULTS) - SELECTION_SETTINGS - set(_OF_SKETCH))
+        leave_out = _not_of_probes(recipe) if probing else set(FIRST_DEFAULTS) - SELECTION_SETTINGS - set(_OF_SKETCH)
         spec = {
             "target": target,
             "fingerprints": self._fingerprints([target]),
@@ -214,3 +214,9 @@ class _Maker:
 
 def _selected(selection: Job) -> dict[str, Any]:
     return {"from": "selected", "job": selection.name}
+
+
+def _not_of_probes(recipe: Recipe) -> set[str]:
+    """Settings that a probe does not look at; whose sizes its limits and penalties are about it does."""
+    kept = set() if recipe.objective.is_off else {"final"}
+    return {*_FINAL, *FINAL_SETTINGS} - kept

@@ -213,7 +213,8 @@ def _pretrain(bench: _Bench) -> dict[str, Any]:
         mixture=len(sources) > 1,
         output=bench.folder,
         control=bench.control,
-        **bench.recipe.to_dict(),
+        **bench.recipe.pretraining_settings(),
+        embedder=bench.recipe.embedder,
     )
     assert isinstance(entry, zoo_store.ZooEntry)  # a list is made of several sources that are not mixed
     card = entry.card
@@ -274,6 +275,7 @@ def _baseline(bench: _Bench) -> dict[str, Any]:
         if spec["arm"] == "timm_parameters"
         else {
             "seconds": own["seconds"]["search"]
+            + own["seconds"].get("projection", 0.0)
             + own["seconds"]["finetune"]
             + chosen["selection_seconds"]
             + chosen["probe_seconds"]

@@ -45,7 +45,7 @@ _SWITCHES = (
 )
 """Settings that the command line offers as switches of a search."""
 
-_STAGE_NAMES = {"finetune": "fine-tuning"}
+_STAGE_NAMES = {"finetune": "fine-tuning", "projection": "choosing ops"}
 
 
 @dataclass(frozen=True)

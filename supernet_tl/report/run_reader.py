@@ -70,6 +70,7 @@ def read_run(path: Path) -> RunRecord:
         mixing=_mixing(path / "mixing_weights.safetensors", space),
         samples=_samples(path / "samples.safetensors"),
         health=_health(path / "health.json"),
+        alphas_of=_alphas_of(summary),
         health_pictures=_health_pictures(path / "health.safetensors"),
     )
 
@@ -133,6 +134,13 @@ def _warm_start(report: Fields | None) -> WarmStart | None:
     if report is None:
         return None
     return WarmStart(report.integer("copied"), report.texts("reinitialised"), report.texts("unused"))
+
+
+def _alphas_of(summary: Fields) -> int | None:
+    if not summary.values.get("stopped_early"):  # which runs of earlier versions lack
+        return None
+    stopped = summary.object("stopped_early")
+    return stopped.integer("alphas_of") if "alphas_of" in stopped.values else None
 
 
 def _recipe(summary: Fields) -> Mapping[str, Any]:

@@ -212,6 +212,7 @@ class RunRecord:
             empty when the folder does not keep them.
         samples: images of ``target`` and ``source``, uint8 (n, 3, height, width); empty when the folder keeps none.
         health: what was found when the target was examined; None when it was not.
+        alphas_of: the epoch whose alphas the supernet has, where a guard put earlier ones back; None elsewhere.
         health_pictures: images that findings name, uint8 (3, height, width), by their index in the target.
     """
 
@@ -243,6 +244,7 @@ class RunRecord:
     mixing: Mapping[str, NDArray[np.float32]] = field(repr=False)
     samples: Mapping[str, NDArray[np.uint8]] = field(repr=False)
     health: DataHealth | None = field(default=None, repr=False)
+    alphas_of: int | None = None
     health_pictures: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
 
     @property

@@ -60,8 +60,8 @@ class Guard(StopRule):
 class SkipConnectionLimit(Guard):
     """Ends the search when one of its two discrete cells holds more skip connections than it may.
 
-    The architecture is that of the last epoch before; of the state that the search began with where the first epoch is
-    one too many already.
+    The cells are those that the search would end with now, within its limits on size. The architecture is that of the
+    last epoch before; where the search begins with too many, nothing is done until there have been few enough once.
 
     Args:
         max_skips: skip connections that either cell may hold.
@@ -77,20 +77,26 @@ class SkipConnectionLimit(Guard):
         self.counts: list[int] = []
 
     def collapse(self) -> Collapse | None:
-        """More skip connections than may be, in the last epoch."""
-        if not self.counts or self.counts[-1] <= self.max_skips:
+        """More skip connections than may be, in the last epoch, after as few as may be in one before."""
+        within = [epoch for epoch, count in enumerate(self.counts) if count <= self.max_skips]
+        if not within or self.counts[-1] <= self.max_skips:
             return None
-        return Collapse(
-            f"a cell holds {self.counts[-1]} skip connections, more than {self.max_skips}",
-            len(self.counts) - 1,
-        )
+        return Collapse(f"a cell holds {self.counts[-1]} skip connections, more than {self.max_skips}", within[-1])
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count what the search begins with."""
+        if not self.counts:
+            self._count(pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count, and judge; every process judges alike, because their alphas are equal."""
-        genotype = cast(SearchModule, pl_module).genotype()
+        self._count(pl_module)
+        trainer.should_stop = trainer.should_stop or self.reason() is not None
+
+    def _count(self, module: LightningModule) -> None:
+        genotype = cast(SearchModule, module).genotype()
         cells = (genotype.normal, genotype.reduction)
         self.counts.append(max(sum(primitive == "skip_connect" for primitive, _ in cell) for cell in cells))
-        trainer.should_stop = trainer.should_stop or self.reason() is not None
 
     def state_dict(self) -> dict[str, Any]:
         """The counts as a checkpoint keeps them."""

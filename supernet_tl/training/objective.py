@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
+from torch import Tensor
+
 import darts
 from supernet_tl.errors import RecipeError
 
@@ -91,6 +93,19 @@ class SizeObjective:
         )
         if self.limits:
             darts.check_limits(self.limits)
+
+    def check_images(self, images: Tensor) -> None:
+        """Refuse images of another size than the one that multiply-adds are counted for.
+
+        Raises:
+            RecipeError: their size is another, and multiply-adds matter.
+        """
+        size, counted = tuple(images.shape[-2:]), self.wanted.image_size
+        if size != (counted, counted) and any(table.unit == "macs" for table in self.tables):
+            raise RecipeError(
+                f"the images are {size[0]}x{size[1]}, and the objective counts multiply-adds for {counted}x{counted}; "
+                f"expected the same size. Give --model.objective.image_size {size[0]}."
+            )
 
     @cached_property
     def limits(self) -> list[darts.Limit]:

@@ -21,7 +21,7 @@ from supernet_tl.recipe import Recipe
 from supernet_tl.training.seeds import epoch_seed, own_random_numbers
 
 TUNING_RATE = 0.1
-"""The weights' rate while they are tuned, times the search's first one."""
+"""The weights' rate while they are tuned, as a share of ``weight_lr``."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,19 @@ class Projected:
 
 
 def project_supernet(
-    supernet: darts.Supernet, data: PreparedData, recipe: Recipe, device: torch.device, progress: Progress | None = None
+    supernet: darts.Supernet,
+    data: PreparedData,
+    recipe: Recipe,
+    device: torch.device,
+    progress: Progress | None = None,
+    *,
+    workers: int | None = None,
 ) -> Projected:
     """Choose by perturbation on the architecture half; tune on the weight half between the rounds.
 
-    Tuning is plain SGD at a constant tenth of ``weight_lr``, with the search's momentum, decay, clipping and
-    augmentation, ``projection_epochs`` after each round.
+    Tuning is plain SGD at a constant tenth of ``weight_lr``, with the recipe's momentum, decay, clipping and
+    augmentation, ``projection_epochs`` after each round. What a warm schedule makes of rate and decay does not concern
+    it.
 
     Args:
         supernet: searched; left unchanged.
@@ -51,6 +58,7 @@ def project_supernet(
         recipe: of the search.
         device: that trains and judges.
         progress: is told how many rounds are done.
+        workers: processes that make batches, instead of as many as pay.
 
     Raises:
         DivergedError: a loss on the architecture half is not finite, after tuning at too high a rate.
@@ -59,7 +67,7 @@ def project_supernet(
     """
     net = supernet.like(supernet.num_classes).to(device)
     net.load_state_dict(supernet.state_dict())
-    near = data.near(device)
+    near = data.near(device, workers)
     total = darts.num_decisions(net.space)
     tuner = _Tuner(net, near, recipe, device)
 

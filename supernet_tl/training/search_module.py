@@ -250,6 +250,8 @@ class SearchModule(ClassificationModule):
         """One step of bilevel search: alpha, then the weights."""
         weight_optimizer, arch_optimizer = cast(tuple[LightningOptimizer, LightningOptimizer], self.optimizers())
         arch_batch, weight_batch = self.augmented(batch["architecture"]), self.augmented(batch["weight"])
+        if batch_idx == 0:
+            self.objective.check_images(arch_batch[0])
         with scaled_rate(weight_optimizer.optimizer, self._rate_factor(batch_idx)):
             if self.schedule.holds_alphas(self.current_epoch):
                 self._look_at_alphas(arch_batch, batch_idx)

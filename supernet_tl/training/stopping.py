@@ -44,9 +44,7 @@ def has_settled(rows: Sequence[ArchitectureRow], num_epochs: int, entropy_tolera
     if len(rows) <= num_epochs:
         return False
     recent = rows[-num_epochs - 1 :]
-    architectures = {
-        tuple(frozenset(row.genotype.edges(reduction=reduction)) for reduction in (False, True)) for row in recent
-    }
+    architectures = {row.genotype.edge_sets for row in recent}
     entropies = [row.entropy for row in recent]
     return len(architectures) == 1 and max(entropies) - min(entropies) < entropy_tolerance
 

@@ -60,6 +60,12 @@ def test_parts_of_a_batch_give_the_same_as_the_batch() -> None:
     assert parts == pytest.approx(whole, rel=1e-3)
 
 
+def test_where_alphas_do_not_matter_it_is_zero() -> None:
+    net = supernet(SMALL)
+    torch.nn.init.zeros_(net.classifier.weight)
+    assert darts.largest_alpha_eigenvalue(net, F.cross_entropy, BATCH) == 0
+
+
 def test_a_gradient_that_is_not_finite_is_told() -> None:
     net = supernet(SMALL)
     with torch.no_grad():

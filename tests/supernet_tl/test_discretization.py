@@ -31,6 +31,7 @@ def test_a_transfer_may_choose_its_architecture_by_perturbation(
     assert darts.Genotype.from_dict(stored["genotype"]) == result.genotype
     assert len(stored["decisions"]) == 2 * darts.num_decisions(darts.S1)
     assert result.summary["discretization"]["rule"] == "perturbation"
+    assert result.summary["seconds"]["projection"] == stored["seconds"] > 0
     # the network inherits the weights that tuning left, the summary's supernet is the one before
     tuned, searched = load_file(output / "projected.safetensors"), load_file(output / "supernet.safetensors")
     name = "stem.0.weight"

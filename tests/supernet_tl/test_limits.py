@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import darts
 import supernet_tl
@@ -60,7 +61,7 @@ def test_a_limit_that_no_network_keeps_is_refused_before_the_search(
     zoo_path: Path, stripes: Callable[..., ImageSet], quiet: Control, tmp_path: Path
 ) -> None:
     least = cost_range("parameters")[0]
-    with pytest.raises(darts.LimitError, match=f"Raise the limit to {least:,} or more"):
+    with pytest.raises(RecipeError, match=rf"Raise the limit to {least:,} or more.* --max-params .* --overwrite"):
         supernet_tl.transfer(
             stripes("t", seed=1),
             zoo_path,
@@ -76,8 +77,10 @@ def test_a_limit_that_no_network_keeps_is_refused_before_the_search(
 def test_a_pretraining_makes_no_final_network_and_takes_no_limit(
     stripes: Callable[..., ImageSet], quiet: Control
 ) -> None:
-    with pytest.raises(RecipeError, match="max_params is about the final network, and a pretraining makes none"):
-        supernet_tl.pretrain(stripes("s", seed=1), None, max_params=1000, control=quiet)
+    for setting in ({"max_params": 1000}, {"discretization": "perturbation"}):
+        given: dict[str, Any] = setting
+        with pytest.raises(RecipeError, match=f"{next(iter(given))} is about the final network, and a pretraining"):
+            supernet_tl.pretrain(stripes("s", seed=1), None, control=quiet, **given)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +115,27 @@ def test_a_limit_penalises_what_exceeds_it_and_a_weight_alone_the_whole_size() -
     assert penalty(max_params=most) == [0]
     assert penalty(params_weight=2.0) == [pytest.approx(2.0 * expected / most)]
     assert len(penalty(params_weight=2.0, macs_weight=1.0)) == 2
+
+
+def test_a_penalty_draws_a_search_to_small_networks(stripes: Callable[..., ImageSet], quiet: Control) -> None:
+    settings: dict[str, Any] = {
+        **{"space": "s2", "channels": 2, "num_cells": 3, "image_size": 8, "batch_size": 8},
+        **{"epochs": 4, "finetune_epochs": 0, "arch_lr": 0.1},
+    }
+    plain, drawn = (
+        supernet_tl.search(stripes("t", seed=1), control=quiet, **settings, params_weight=weight)
+        for weight in (None, 1000.0)
+    )
+    table = darts.cost_table("parameters", darts.S2, 3, 2, 3, (3, 8, 8))
+    assert drawn.genotype.count("skip_connect") == 16  # on every edge, which costs least there
+    assert table.of(drawn.genotype) < table.of(plain.genotype)
+
+
+def test_images_of_another_size_than_is_counted_for_are_refused() -> None:
+    images = torch.zeros(2, 3, 16, 16)
+    with pytest.raises(RecipeError, match=r"the images are 16x16, and .* counts multiply-adds for 8x8.*image_size 16"):
+        Objective(max_macs=10**9, image_size=8).of(small_net()).check_images(images)
+    Objective(max_params=10**9, image_size=8).of(small_net()).check_images(images)
 
 
 def test_the_objective_tells_the_size_that_the_alphas_are_about_to_choose() -> None:

@@ -9,6 +9,7 @@ import pytest
 from supernet_tl.evaluating.job import Job
 from supernet_tl.evaluating.plan import Plan, make_plan
 from supernet_tl.evaluating.recipe import Arm, EvaluationRecipe
+from supernet_tl.evaluating.told_settings import recipe_of
 
 _DATASETS = ("pocket:digits", "pocket:faces", "openml:BRD/Micro", "made/textures")
 _ARMS: tuple[Arm, ...] = ("scratch_twice", "sources", "mixture", "timm_parameters", "timm_time")
@@ -113,6 +114,20 @@ def _kept(before: Plan, after: Plan) -> list[Job]:
 def test_settings_of_a_final_network_change_no_pretraining_and_no_selection() -> None:
     plan, after = make_plan(_recipe()), make_plan(_recipe(target={"finetune_epochs": 7}))
     assert {kind for kind, *_ in _changed(plan, after)} == {"run", "baseline"}
+
+
+def test_a_probe_searches_for_the_size_of_the_runs_and_looks_at_no_other_choice_of_the_architecture() -> None:
+    sized = _recipe(target={"final": "retrain", "max_params": 3_500_000})
+    wanted = {
+        recipe_of(job.spec["settings"]).objective
+        for job in make_plan(sized, _PRINTS).jobs.values()
+        if job.kind == "run" or (job.kind == "select" and job.spec["select"] == "probe")
+    }
+    assert len(wanted) == 1
+    assert wanted.pop().channels == 36
+    chosen_otherwise = _recipe(target={"discretization": "perturbation", "projection_epochs": 3})
+    changed = _changed(make_plan(_recipe(), _PRINTS), make_plan(chosen_otherwise, _PRINTS))
+    assert {kind for kind, *_ in changed} == {"run", "baseline"}
 
 
 def test_settings_of_selection_change_no_run_from_scratch_or_from_a_single_source() -> None:

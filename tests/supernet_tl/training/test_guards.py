@@ -11,12 +11,15 @@ from safetensors.torch import load_file
 
 import darts
 import supernet_tl
+from supernet_tl.adapt import _search_module
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet
 from supernet_tl.errors import RecipeError
+from supernet_tl.prepared_data import evaluation_loader, prepare
 from supernet_tl.recipe import Recipe
 from supernet_tl.training.guards import EigenvalueRise, SkipConnectionLimit, collapse_of, local_averages
 from supernet_tl.training.history import read_csv
+from supernet_tl.training.stages import run_stage
 from supernet_tl.training.stopping import AccuracyPlateau
 
 COLLAPSING: dict[str, Any] = {  # plain DARTS whose alphas move fast
@@ -71,7 +74,7 @@ def test_a_guarded_search_that_is_repeated_goes_on_from_what_it_left(
     def stop(*args: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    images, settings = stripes("t", seed=1, per_class=48), {**COLLAPSING, "max_skips": 0, "epochs": 2}
+    images, settings = stripes("t", seed=1, per_class=48), {**COLLAPSING, "max_skips": 5, "epochs": 3}
     whole = supernet_tl.search(images, control=quiet, **settings)
     with monkeypatch.context() as patch:
         patch.setattr("supernet_tl.adapt.save_classifier", stop)
@@ -132,12 +135,46 @@ def test_no_search_ends_before_the_first_epoch_that_may_be_the_last() -> None:
 def test_of_several_guards_the_earliest_architecture_is_taken() -> None:
     eigenvalue = guard_after([1.0, 9.0], every=1, window=1, delay=1, first_epoch=0)
     skips = SkipConnectionLimit(2)
-    skips.load_state_dict({"counts": [1, 2, 3]})
+    skips.load_state_dict({"counts": [4, 1, 2, 3]})
     assert collapse_of([AccuracyPlateau(3), eigenvalue, skips]) == eigenvalue.collapse()
     assert collapse_of([AccuracyPlateau(3)]) is None
     assert skips.collapse() is not None
-    assert skips.state_dict() == {"counts": [1, 2, 3]}
+    assert skips.state_dict() == {"counts": [4, 1, 2, 3]}
     assert eigenvalue.state_dict() == {"eigenvalues": [1.0, 9.0], "epochs": 2}
+
+
+def test_a_search_that_begins_with_too_many_skip_connections_is_let_be_until_there_were_few_enough() -> None:
+    guard = SkipConnectionLimit(3)
+    for counts, epoch in (([5], None), ([5, 6, 4], None), ([5, 3, 2, 4], 2), ([5, 3, 6], 1), ([5, 3, 6, 2], None)):
+        guard.load_state_dict({"counts": counts})
+        found = guard.collapse()
+        assert (None if found is None else found.epoch) == epoch, counts
+
+
+def test_a_rising_eigenvalue_ends_a_search_that_is_running(
+    stripes: Callable[..., ImageSet], quiet: Control, tmp_path: Path
+) -> None:
+    """Any ratio is exceeded by a rise of nothing: the first comparison ends the search."""
+    guard = EigenvalueRise(1e-9, every=1, window=1, delay=1, first_epoch=0)
+    recipe = Recipe.from_options({**COLLAPSING, "seed": 3})
+    data = prepare(stripes("t", seed=1), recipe)
+    module = _search_module(data, recipe)
+    history = run_stage(
+        module,
+        data.search_loader(recipe),
+        evaluation_loader(data.validation),
+        stage="search",
+        num_epochs=5,
+        folder=tmp_path,
+        device="cpu",
+        stop_rules=[guard],
+        quiet=True,
+    )
+    assert len(history.rows) == 2
+    assert [row.hessian_eigenvalue for row in history.rows] == guard.eigenvalues
+    assert collapse_of([guard]) == guard.collapse()
+    assert guard.collapse() is not None
+    assert "has risen to" in str(history.rows[-1].stopped)
 
 
 def test_guards_that_cannot_be_are_refused() -> None:
