@@ -7,6 +7,7 @@ import torch
 
 import darts
 from darts.errors import GenotypeError, LimitError, ShapeError
+from tests.darts.objectives.alphas import random_alphas
 
 SIZES: dict[str, Any] = {"channels": 4, "num_cells": 5}
 SHAPE = (3, 16, 24)
@@ -15,12 +16,6 @@ SHAPE = (3, 16, 24)
 def table_of(unit: darts.Unit, space: darts.SearchSpace, stem: darts.Stem = "cifar") -> darts.CostTable:
     shape = SHAPE if stem == "cifar" else (1, 64, 48)
     return darts.cost_table(unit, space, 7, **SIZES, image_shape=shape, stem=stem)
-
-
-def random_alphas(space: darts.SearchSpace, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    normal, reduction = (torch.randn((space.num_edges, space.num_primitives), generator=generator) for _ in range(2))
-    return normal, reduction
 
 
 def one_hot(alphas: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

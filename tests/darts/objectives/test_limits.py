@@ -8,18 +8,13 @@ import torch
 
 import darts
 from darts.errors import LimitError
+from tests.darts.objectives.alphas import random_alphas
 
 SMALL = darts.SearchSpace.uniform("small", ("none", "skip_connect", "sep_conv_3x3"), num_nodes=2)
 
 
 def table_of(unit: darts.Unit, space: darts.SearchSpace = SMALL) -> darts.CostTable:
     return darts.cost_table(unit, space, 4, 4, 3, (3, 16, 16))
-
-
-def random_alphas(space: darts.SearchSpace, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    normal, reduction = (torch.randn((space.num_edges, space.num_primitives), generator=generator) for _ in range(2))
-    return normal, reduction
 
 
 def all_cells(space: darts.SearchSpace, *, reduction: bool) -> Iterator[darts.genotype.CellGenotype]:

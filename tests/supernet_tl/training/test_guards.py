@@ -15,12 +15,12 @@ from supernet_tl.adapt import _search_module
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet
 from supernet_tl.errors import RecipeError
-from supernet_tl.prepared_data import evaluation_loader, prepare
+from supernet_tl.prepared_data import prepare
 from supernet_tl.recipe import Recipe
 from supernet_tl.training.guards import EigenvalueRise, SkipConnectionLimit, collapse_of, local_averages
 from supernet_tl.training.history import read_csv
-from supernet_tl.training.stages import run_stage
 from supernet_tl.training.stopping import AccuracyPlateau
+from tests.supernet_tl.training.searches import run_search
 
 COLLAPSING: dict[str, Any] = {  # plain DARTS whose alphas move fast
     **{"space": "s2", "channels": 2, "num_cells": 3, "image_size": 8, "batch_size": 8},
@@ -159,17 +159,7 @@ def test_a_rising_eigenvalue_ends_a_search_that_is_running(
     recipe = Recipe.from_options({**COLLAPSING, "seed": 3})
     data = prepare(stripes("t", seed=1), recipe)
     module = _search_module(data, recipe)
-    history = run_stage(
-        module,
-        data.search_loader(recipe),
-        evaluation_loader(data.validation),
-        stage="search",
-        num_epochs=5,
-        folder=tmp_path,
-        device="cpu",
-        stop_rules=[guard],
-        quiet=True,
-    )
+    history = run_search(module, data, recipe, tmp_path, rules=[guard])
     assert len(history.rows) == 2
     assert [row.hessian_eigenvalue for row in history.rows] == guard.eigenvalues
     assert collapse_of([guard]) == guard.collapse()

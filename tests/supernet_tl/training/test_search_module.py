@@ -12,29 +12,19 @@ import darts
 from supernet_tl.adapt import _search_module
 from supernet_tl.data import Augmentation, ImageSet
 from supernet_tl.errors import RecipeError
-from supernet_tl.prepared_data import PreparedData, evaluation_loader, prepare
+from supernet_tl.prepared_data import PreparedData, prepare
 from supernet_tl.recipe import Recipe
 from supernet_tl.training.callbacks import History
 from supernet_tl.training.search_module import SearchModule
 from supernet_tl.training.seeds import epoch_seed
-from supernet_tl.training.stages import run_stage
+from tests.supernet_tl.training.searches import run_search
 
 
 def _run(
     data: PreparedData, recipe: Recipe, folder: Path, num_epochs: int | None = None
 ) -> tuple[SearchModule, History]:
     module = _search_module(data, recipe)
-    history = run_stage(
-        module,
-        data.search_loader(recipe),
-        evaluation_loader(data.validation),
-        stage="search",
-        num_epochs=num_epochs or recipe.epochs,
-        folder=folder,
-        device="cpu",
-        quiet=True,
-    )
-    return module, history
+    return module, run_search(module, data, recipe, folder, num_epochs=num_epochs)
 
 
 ADVERSARIAL = {
@@ -116,16 +106,7 @@ def test_a_stopped_search_goes_on_as_if_never_stopped(
     module = _search_module(data, recipe)
     module.__class__ = StopAfterOneEpoch
     with pytest.raises(ConnectionError):
-        run_stage(
-            module,
-            data.search_loader(recipe),
-            evaluation_loader(data.validation),
-            stage="search",
-            num_epochs=3,
-            folder=tmp_path / "parts",
-            device="cpu",
-            quiet=True,
-        )
+        run_search(module, data, recipe, tmp_path / "parts", num_epochs=3)
     assert checkpoint.exists()
     resumed, resumed_history = _run(data, recipe, tmp_path / "parts")
     for name, tensor in whole.supernet.state_dict().items():
@@ -189,16 +170,7 @@ def test_a_search_that_is_resumed_with_more_epochs_follows_the_cosine_over_all_o
     rates: list[float] = []
     for num_epochs in (2, 5):
         module = SearchModule(3, channels=2, num_cells=3)
-        history = run_stage(
-            module,
-            data.search_loader(Recipe(**tiny)),
-            evaluation_loader(data.validation),
-            stage="search",
-            num_epochs=num_epochs,
-            folder=tmp_path,
-            device="cpu",
-            quiet=True,
-        )
+        history = run_search(module, data, Recipe(**tiny), tmp_path, num_epochs=num_epochs)
         rates = [row.learning_rate or 0.0 for row in history.rows]
     # Oracle: the cosine from 0.025 to 0.001 over the run's length at the time, evaluated at the epoch.
     lengths = [2, 2, 5, 5, 5]

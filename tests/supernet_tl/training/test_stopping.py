@@ -23,9 +23,9 @@ from supernet_tl.recipe import Recipe
 from supernet_tl.training.callbacks import History
 from supernet_tl.training.history import EpochRow, read_csv
 from supernet_tl.training.search_module import SearchModule
-from supernet_tl.training.stages import run_stage
 from supernet_tl.training.stopping import AccuracyPlateau, ArchitectureRow, ArchitectureStability, StopRule, has_settled
 from supernet_tl.training.train_module import TrainModule
+from tests.supernet_tl.training.searches import run_search
 
 TINY: dict[str, Any] = {"channels": 2, "num_cells": 3, "image_size": 8, "epochs": 2, "batch_size": 8}
 EPOCHS = 8
@@ -87,18 +87,7 @@ def _recipe(**changes: Any) -> Recipe:
 
 def _run(data: PreparedData, folder: Path, rules: Sequence[StopRule] = (), module: SearchModule | None = None) -> Run:
     module = module or _search_module(data, _recipe())
-    history = run_stage(
-        module,
-        data.search_loader(_recipe()),
-        evaluation_loader(data.validation),
-        stage="search",
-        num_epochs=EPOCHS,
-        folder=folder,
-        device="cpu",
-        stop_rules=rules,
-        quiet=True,
-    )
-    return module, history
+    return module, run_search(module, data, _recipe(), folder, rules=rules)
 
 
 @pytest.fixture(scope="module")
@@ -196,16 +185,8 @@ def test_who_resumes_with_more_patience_trains_on(data: PreparedData, unstopped:
 
 def test_a_rule_that_holds_after_the_last_epoch_stops_nothing_early(data: PreparedData, tmp_path: Path) -> None:
     recipe = _recipe(epochs=2, arch_lr=0.0)  # alphas that never move have settled after any number of epochs
-    history = run_stage(
-        _search_module(data, recipe),
-        data.search_loader(recipe),
-        evaluation_loader(data.validation),
-        stage="search",
-        num_epochs=2,
-        folder=tmp_path,
-        device="cpu",
-        stop_rules=[ArchitectureStability(num_epochs=2)],
-        quiet=True,
+    history = run_search(
+        _search_module(data, recipe), data, recipe, tmp_path, rules=[ArchitectureStability(num_epochs=2)]
     )
     assert [row.stopped for row in history.rows] == [None, None]
 

@@ -16,13 +16,12 @@ import darts
 from supernet_tl.adapt import _search_module
 from supernet_tl.data import ImageSet
 from supernet_tl.errors import CheckpointError, RecipeError
-from supernet_tl.prepared_data import PreparedData, evaluation_loader, prepare
+from supernet_tl.prepared_data import PreparedData, prepare
 from supernet_tl.recipe import Recipe
-from supernet_tl.training.callbacks import History
 from supernet_tl.training.inheritance import Inheritance
 from supernet_tl.training.search_module import SearchModule
-from supernet_tl.training.stages import run_stage
 from supernet_tl.training.warm_schedule import WARM_SCHEDULES, WarmSchedule
+from tests.supernet_tl.training.searches import run_search
 
 State = dict[str, Tensor]
 ALPHAS = ("normal_alpha", "reduction_alpha")
@@ -84,19 +83,6 @@ def _module(data: PreparedData, recipe: Recipe) -> Recording:
     return module
 
 
-def _run(module: SearchModule, data: PreparedData, recipe: Recipe, folder: Path) -> History:
-    return run_stage(
-        module,
-        data.search_loader(recipe),
-        evaluation_loader(data.validation),
-        stage="search",
-        num_epochs=recipe.epochs,
-        folder=folder,
-        device="cpu",
-        quiet=True,
-    )
-
-
 def _moved(before: State, after: State) -> set[str]:
     return {name for name in before if not torch.equal(before[name], after[name])}
 
@@ -109,9 +95,9 @@ def test_the_paper_preset_changes_not_a_bit_of_a_warm_start(
     data = prepare(stripes("target"), recipe)
     plain = _search_module(data, recipe)
     darts.warm_start(plain.supernet, _source())
-    expected = _run(plain, data, recipe, tmp_path / "plain")
+    expected = run_search(plain, data, recipe, tmp_path / "plain")
     module = _module(data, recipe)
-    found = _run(module, data, recipe, tmp_path / "paper")
+    found = run_search(module, data, recipe, tmp_path / "paper")
     assert not _moved(plain.supernet.state_dict(), module.supernet.state_dict())
     assert [dataclasses.replace(row, seconds=0.0) for row in found.rows] == [
         dataclasses.replace(row, seconds=0.0) for row in expected.rows
@@ -126,7 +112,7 @@ def test_head_then_warm_up_then_all_and_alphas_when_they_may(
     recipe = Recipe(**{**tiny, "epochs": 6, "batch_size": 4}, **settings, flip="no")
     data = prepare(stripes("target"), recipe)
     module = _module(data, recipe)
-    history = _run(module, data, recipe, tmp_path)
+    history = run_search(module, data, recipe, tmp_path)
     parameters = {name for name, _ in module.supernet.named_parameters()}
     moved = [
         _moved(before, after) & parameters for before, after in zip(module.states, module.states[1:], strict=False)
@@ -155,7 +141,7 @@ def test_a_stopped_warm_start_goes_on_as_if_never_stopped(
     recipe = Recipe(**{**tiny, "epochs": 3}, **EVERYTHING, **changes)
     data = prepare(stripes("target"), recipe)
     whole = _module(data, recipe)
-    _run(whole, data, recipe, tmp_path / "whole")
+    run_search(whole, data, recipe, tmp_path / "whole")
 
     class Stopping(Recording):
         def on_train_epoch_start(self) -> None:
@@ -166,9 +152,9 @@ def test_a_stopped_warm_start_goes_on_as_if_never_stopped(
     stopped = _module(data, recipe)
     stopped.__class__ = Stopping
     with pytest.raises(ConnectionError):
-        _run(stopped, data, recipe, tmp_path / "parts")
+        run_search(stopped, data, recipe, tmp_path / "parts")
     resumed = _module(data, recipe)
-    _run(resumed, data, recipe, tmp_path / "parts")
+    run_search(resumed, data, recipe, tmp_path / "parts")
     assert len(resumed.states) == 1 + 3 - stop
     assert not _moved(whole.supernet.state_dict(), resumed.supernet.state_dict())
 
@@ -180,7 +166,7 @@ def test_statistics_are_the_targets_before_the_first_step_and_no_weight_has_move
     data = prepare(stripes("target"), recipe)
     module = _module(data, recipe)
     twin = copy.deepcopy(module.supernet)
-    _run(module, data, recipe, tmp_path)
+    run_search(module, data, recipe, tmp_path)
     # Oracle: the function of darts, held against exact means, on the weight half's batches as they are.
     darts.reestimate_batch_norm(twin, (images for images, _ in data.search_loader(recipe).flattened[0]))
     begun = module.states[0]
@@ -220,7 +206,7 @@ def test_a_search_is_pulled_back_to_its_source(
         recipe = Recipe(**tiny, source_pull=pull)
         data = prepare(stripes("target"), recipe)
         module = _module(data, recipe)
-        _run(module, data, recipe, tmp_path / str(pull))
+        run_search(module, data, recipe, tmp_path / str(pull))
         body = [name for name, _ in module.supernet.named_weight_parameters() if not name.startswith("classifier.")]
         apart.append(sum(float((module.states[-1][name] - _source()[name]).square().sum()) for name in body))
     assert apart[1] < 0.9 * apart[0]
@@ -243,7 +229,7 @@ def test_a_schedule_without_a_source_is_refused_before_a_step(
     data = prepare(stripes("target"), recipe)
     module = _search_module(data, recipe, warm=WARM_SCHEDULES["gentle"])
     with pytest.raises(RecipeError, match=r"starts from no source; expected both or neither. Give --model.init_from"):
-        _run(module, data, recipe, tmp_path)
+        run_search(module, data, recipe, tmp_path)
 
 
 def test_a_checkpoint_of_another_schedule_is_refused(stripes: Callable[..., ImageSet], tiny: dict[str, Any]) -> None:
@@ -281,7 +267,7 @@ def test_a_rise_over_epochs_of_unknown_length_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("num_epochs", "length"), [(1, 0), (2, 0), (3, 1), (8, 2), (15, 5), (50, 5)])
-def test_no_phase_is_longer_than_a_third_of_the_run(num_epochs: int, length: int) -> None:
+def test_no_phase_is_longer_than_a_third_of_therun_search(num_epochs: int, length: int) -> None:
     schedule = WarmSchedule(warmup_epochs=5, head_epochs=5, held_alpha_epochs=5, lr_factor=0.5).within(num_epochs)
     assert (schedule.warmup_epochs, schedule.head_epochs, schedule.held_alpha_epochs) == (length,) * 3
     assert schedule.lr_factor == 0.5
