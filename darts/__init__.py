@@ -29,7 +29,7 @@ from darts.primitives import PRIMITIVES
 from darts.projection import Decision, Judgement, Projection, num_decisions, select_by_perturbation
 from darts.space import SearchSpace, cell_edges
 from darts.spaces import DARTS, S1, S2, S3, S4, S5, SPACES
-from darts.step import Order, SearchStep, search_step
+from darts.step import Order, SearchStep, search_step, weight_step
 from darts.supernet import MixingWeights, Supernet
 from darts.warm_start import Parts, WarmStartReport, warm_start
 
@@ -104,4 +104,5 @@ __all__ = [
     "size_multiple",
     "unrolled_gradient",
     "warm_start",
+    "weight_step",
 ]

@@ -225,7 +225,7 @@ def _affine_names(final: DiscreteNetwork) -> set[str]:
 
 def _inherited_state(net: Supernet, final: DiscreteNetwork) -> dict[str, Tensor]:
     source = net.state_dict()
-    edge_index = {edge: index for index, edge in enumerate(net.space.edges)}
+    row_of = net.space.row_of
     state = {name: tensor for name, tensor in source.items() if name.startswith(("stem.", "classifier."))}
     for cell_index, (cell, super_cell) in enumerate(zip(final.cells, net.cells, strict=True)):
         prefixes = {
@@ -233,9 +233,9 @@ def _inherited_state(net: Supernet, final: DiscreteNetwork) -> dict[str, Tensor]
         }
         offered = net.space.primitives(reduction=bool(super_cell.reduction))
         for op_index, (primitive, edge_source, target) in enumerate(cast(DiscreteCell, cell).edges):
-            edge = edge_index[edge_source, target]
-            column = offered[edge].index(primitive)
-            prefixes[f"cells.{cell_index}.edges.{edge}.ops.{column}."] = f"cells.{cell_index}.ops.{op_index}."
+            row = row_of[edge_source, target]
+            column = offered[row].index(primitive)
+            prefixes[f"cells.{cell_index}.edges.{row}.ops.{column}."] = f"cells.{cell_index}.ops.{op_index}."
         for old, new in prefixes.items():
             state.update({new + name[len(old) :]: tensor for name, tensor in source.items() if name.startswith(old)})
     return state

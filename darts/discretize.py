@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from darts.arch_shapes import check_alphas
 from darts.errors import ShapeError
 from darts.genotype import EDGES_PER_NODE, CellGenotype, Genotype
-from darts.space import NUM_INPUTS, EdgePrimitives, SearchSpace
+from darts.space import EdgePrimitives, SearchSpace
 
 
 def discretize(space: SearchSpace, normal_alpha: Tensor, reduction_alpha: Tensor) -> Genotype:
@@ -37,17 +39,28 @@ def discretize(space: SearchSpace, normal_alpha: Tensor, reduction_alpha: Tensor
     )
 
 
+def strongest_rows(space: SearchSpace, strengths: Sequence[float]) -> list[int]:
+    """Rows of alpha of the edges that a discrete cell keeps: for each node in order two, the stronger first.
+
+    Args:
+        space: whose edges they are.
+        strengths: of each edge; of equal ones the lower source counts as the stronger.
+    """
+    return [
+        row
+        for node in space.nodes
+        for row in sorted(space.rows_into(node), key=lambda row: -strengths[row])[:EDGES_PER_NODE]
+    ]
+
+
 def _discretize_cell(space: SearchSpace, primitives: EdgePrimitives, alpha: Tensor) -> CellGenotype:
     weights = alpha.detach().softmax(dim=-1).cpu()
-    incoming: dict[int, list[tuple[float, int, str]]] = {}
-    for (source, target), names, row in zip(space.edges, primitives, weights.tolist(), strict=True):
-        weight, name = max(
+    best = [
+        max(
             ((weight, name) for weight, name in zip(row, names, strict=True) if name != "none"),
             key=lambda candidate: candidate[0],
         )
-        incoming.setdefault(target, []).append((weight, source, name))
-    return tuple(
-        (name, source)
-        for target in range(NUM_INPUTS, NUM_INPUTS + space.num_nodes)
-        for _, source, name in sorted(incoming[target], key=lambda edge: -edge[0])[:EDGES_PER_NODE]
-    )
+        for names, row in zip(primitives, weights.tolist(), strict=True)
+    ]
+    kept = strongest_rows(space, [weight for weight, _ in best])
+    return tuple((best[row][1], space.edges[row][0]) for row in kept)

@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from darts.errors import DartsError
 from darts.gradients import Batch, Criterion, loss_gradient
@@ -47,17 +48,13 @@ def largest_alpha_eigenvalue(
     exact = copy.deepcopy(net).double()
     images, labels = batch[0].double(), batch[1]
     alphas = exact.arch_parameters()
-    centre = torch.cat([alpha.detach().flatten() for alpha in alphas])
+    centre = parameters_to_vector(alphas).detach()
     size = len(centre)
 
     def gradient(point: Tensor) -> Tensor:
-        with torch.no_grad():
-            for alpha, values in zip(alphas, torch.split(point, [alpha.numel() for alpha in alphas]), strict=True):
-                alpha.copy_(values.view_as(alpha))
-        with torch.random.fork_rng(
-            devices={point.device} if point.is_cuda else []
-        ):  # ops that draw noise draw the same
-            torch.manual_seed(0)
+        vector_to_parameters(point, alphas)
+        with torch.random.fork_rng(devices={point.device} if point.is_cuda else []):
+            torch.manual_seed(0)  # ops that draw noise draw the same
             found = loss_gradient(exact, criterion, (images, labels), alphas, num_micro_batches=num_micro_batches)
         return torch.cat([part.flatten() for part in found.gradients])
 

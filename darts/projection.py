@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from darts.errors import DartsError
 from darts.genotype import EDGES_PER_NODE, CellGenotype, Genotype
-from darts.space import NUM_INPUTS, SearchSpace
+from darts.space import SearchSpace
 from darts.supernet import MixingWeights, Supernet
 
 
@@ -86,7 +85,7 @@ class Projection:
 
 def num_decisions(space: SearchSpace) -> int:
     """Rounds of :func:`select_by_perturbation`: one for each edge, then one for each node with edges to lose."""
-    return space.num_edges + sum(target > EDGES_PER_NODE for target in _targets(space))
+    return space.num_edges + len(_choosing_nodes(space))
 
 
 def select_by_perturbation(
@@ -112,12 +111,11 @@ def select_by_perturbation(
     Source: Wang et al. 2021, arXiv:2108.04392, algorithm 1 (edges decided in random order; the supernet's accuracy
     decides, and here its loss between equal accuracies).
     """
-    weights = {reduction: matrix.detach().clone() for reduction, matrix in enumerate(net.mixing_weights())}
-    state = _State(net.space, weights, judge)
+    state = _State(net.space, net.mixing_weights(), judge)
     decisions: list[Decision] = []
     rounds = num_decisions(net.space)
     orders = [_shuffled(list(range(net.space.num_edges)), generator) for _ in range(2)]
-    topologies = [_shuffled([t for t in _targets(net.space) if t > EDGES_PER_NODE], generator) for _ in range(2)]
+    topologies = [_shuffled(_choosing_nodes(net.space), generator) for _ in range(2)]
     for number in range(rounds):
         for reduction in (False, True):
             if number < net.space.num_edges:
@@ -133,14 +131,14 @@ def select_by_perturbation(
 class _State:
     """The mixing weights as they become one-hot."""
 
-    def __init__(self, space: SearchSpace, weights: dict[int, Tensor], judge: Judge) -> None:
+    def __init__(self, space: SearchSpace, mixing: MixingWeights, judge: Judge) -> None:
         self.space = space
-        self.weights = weights
+        self.weights = MixingWeights(*(matrix.detach().clone() for matrix in mixing))  # by whether cells reduce
         self.judge = judge
         self.kept: dict[tuple[bool, int], tuple[int, ...]] = {}
 
     def mixing(self) -> MixingWeights:
-        return MixingWeights(self.weights[False].clone(), self.weights[True].clone())
+        return MixingWeights(*(matrix.clone() for matrix in self.weights))
 
     def decide_op(self, reduction: bool, edge: int) -> Decision:
         names = self.space.primitives(reduction=reduction)[edge]
@@ -154,12 +152,12 @@ class _State:
         return Decision(reduction, target, kept, without, source)
 
     def decide_sources(self, reduction: bool, target: int) -> Decision:
-        rows = self._rows_into(target)
-        without = {source: self._without(reduction, row, slice(None)) for source, row in rows}
-        kept = tuple(sorted(without, key=lambda source: without[source].rank)[:EDGES_PER_NODE])
-        for source, row in rows:
-            if source not in kept:
-                self.weights[reduction][row] = 0.0
+        rows = {self.space.edges[row][0]: row for row in self.space.rows_into(target)}
+        without = {source: self._without(reduction, row, slice(None)) for source, row in rows.items()}
+        weakest_last = sorted(without, key=lambda source: without[source].rank)
+        kept = tuple(weakest_last[:EDGES_PER_NODE])
+        for source in weakest_last[EDGES_PER_NODE:]:
+            self.weights[reduction][rows[source]] = 0.0
         self.kept[reduction, target] = kept
         return Decision(reduction, target, kept, {str(source): found for source, found in without.items()})
 
@@ -167,16 +165,14 @@ class _State:
         return Genotype(self._cell(False), self._cell(True))
 
     def _cell(self, reduction: bool) -> CellGenotype:
-        names = self.space.primitives(reduction=reduction)
-        row = {edge: index for index, edge in enumerate(self.space.edges)}
+        names, row_of = self.space.primitives(reduction=reduction), self.space.row_of
+        columns = self.weights[reduction].argmax(dim=1).tolist()
         return tuple(
-            (names[row[source, target]][int(self.weights[reduction][row[source, target]].argmax())], source)
-            for target in _targets(self.space)
+            (names[row][columns[row]], source)
+            for target in self.space.nodes
             for source in self.kept.get((reduction, target), tuple(range(EDGES_PER_NODE)))
+            for row in (row_of[source, target],)
         )
-
-    def _rows_into(self, target: int) -> list[tuple[int, int]]:
-        return [(source, row) for row, (source, node) in enumerate(self.space.edges) if node == target]
 
     def _without(self, reduction: bool, row: int, columns: int | slice) -> Judgement:
         held = self.weights[reduction][row].clone()
@@ -191,8 +187,9 @@ class _State:
         return found
 
 
-def _targets(space: SearchSpace) -> range:
-    return range(NUM_INPUTS, NUM_INPUTS + space.num_nodes)
+def _choosing_nodes(space: SearchSpace) -> list[int]:
+    """Nodes with more edges than they may keep."""
+    return [node for node in space.nodes if len(space.rows_into(node)) > EDGES_PER_NODE]
 
 
 def _shuffled(items: list[int], generator: torch.Generator | None) -> list[int]:

@@ -92,6 +92,20 @@ class SearchSpace:
         return cell_edges(self.num_nodes)
 
     @property
+    def nodes(self) -> range:
+        """The states that edges enter, in order."""
+        return range(NUM_INPUTS, NUM_INPUTS + self.num_nodes)
+
+    @property
+    def row_of(self) -> dict[tuple[int, int], int]:
+        """Row of alpha of each edge ``(source, target)``."""
+        return {edge: row for row, edge in enumerate(self.edges)}
+
+    def rows_into(self, node: int) -> list[int]:
+        """Rows of alpha of the edges that enter a node, the lowest source first."""
+        return [row for row, (_, target) in enumerate(self.edges) if target == node]
+
+    @property
     def num_edges(self) -> int:
         """Rows of alpha."""
         return len(cell_edges(self.num_nodes))

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from darts.bilevel import add_penalties, assign_alpha_gradient, first_order_gradient, unrolled_gradient
 from darts.errors import DartsError
-from darts.gradients import Average, Batch, Criterion, loss_gradient
+from darts.gradients import Average, Batch, Criterion, LossGradient, loss_gradient
 from darts.objectives.expected_cost import Penalty
 from darts.supernet import MixingWeights, Supernet
 
@@ -97,11 +97,50 @@ def search_step(
     mixing = net.mixing_weights().detach()
     if perturb is not None:
         mixing = perturb(mixing)
+    found, norm = weight_step(
+        net,
+        criterion,
+        weight_batch,
+        weight_optimizer,
+        mixing,
+        max_gradient_norm=max_gradient_norm,
+        num_micro_batches=num_micro_batches,
+        average=average,
+    )
+    return SearchStep(gradient.loss, found.loss, norm)
+
+
+def weight_step(
+    net: Supernet,
+    criterion: Criterion,
+    batch: Batch,
+    optimizer: Optimizer,
+    mixing: MixingWeights,
+    *,
+    max_gradient_norm: float = 5.0,
+    num_micro_batches: int = 1,
+    average: Average | None = None,
+) -> tuple[LossGradient, Tensor]:
+    """One step of the weights alone, with given mixing weights.
+
+    Args:
+        net: supernet in training mode.
+        criterion: loss.
+        batch: images and labels.
+        optimizer: over ``net.weight_parameters()``.
+        mixing: weights of the ops, taken as constants.
+        max_gradient_norm: as of :func:`search_step`, like those that follow.
+        num_micro_batches: likewise.
+        average: likewise.
+
+    Returns:
+        The loss with its gradient, and the gradient's norm before clipping, a detached scalar.
+    """
     weights = [weight for weight in net.weight_parameters() if weight.requires_grad]
     found = loss_gradient(
         lambda images: net(images, mixing=mixing),
         criterion,
-        weight_batch,
+        batch,
         weights,
         num_micro_batches=num_micro_batches,
         average=average,
@@ -109,6 +148,6 @@ def search_step(
     for weight, slope in zip(weights, found.gradients, strict=True):
         weight.grad = slope
     norm = torch.nn.utils.clip_grad_norm_(weights, max_gradient_norm)
-    weight_optimizer.step()
+    optimizer.step()
     torch.clear_autocast_cache()  # casts of the weights as they were, where autocast is entered around several steps
-    return SearchStep(gradient.loss, found.loss, norm.detach())
+    return found, norm.detach()

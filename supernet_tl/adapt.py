@@ -5,6 +5,7 @@ Every stage leaves its product in the run's folder and is not repeated when the 
 
 from __future__ import annotations
 
+import copy
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -79,17 +80,22 @@ class Searched:
         After a collapse also ``alphas_of``, the epoch whose alphas the supernet has, be the search ended early or not.
         """
         last = self.rows[-1]
-        if self.collapse is not None:
-            ended = {"epoch": last.epoch, "of": recipe.epochs, "reason": last.stopped or self.collapse.reason}
-            return {**ended, "alphas_of": self.collapse.epoch}
-        return None if last.stopped is None else {"epoch": last.epoch, "of": recipe.epochs, "reason": last.stopped}
+        if last.stopped is None and self.collapse is None:
+            return None
+        if self.collapse is None:
+            return {"epoch": last.epoch, "of": recipe.epochs, "reason": last.stopped}
+        reason = last.stopped or self.collapse.reason  # which may have been found after the very last epoch
+        return {"epoch": last.epoch, "of": recipe.epochs, "reason": reason, "alphas_of": self.collapse.epoch}
 
     def scores(self, data: PreparedData, device: str, *, test: bool = True) -> dict[str, float | None]:
         """Scores after the last epoch, by name; unless ``test`` is off, this touches the test images."""
         on_test = {"test": scores_on(self.module, evaluation_loader(data.test), device)} if test else {}
-        if self.collapse is None:
-            return named_scores(validation=self.rows[-1].validation_scores, **on_test)
-        return named_scores(validation=scores_on(self.module, evaluation_loader(data.validation), device), **on_test)
+        validation = (
+            self.rows[-1].validation_scores
+            if self.collapse is None  # otherwise the alphas are not those that were judged then
+            else scores_on(self.module, evaluation_loader(data.validation), device)
+        )
+        return named_scores(validation=validation, **on_test)
 
 
 @dataclass(frozen=True)
@@ -154,7 +160,8 @@ def search_supernet(
             for product in (marker, metrics, guard):
                 product.unlink(missing_ok=True)
             return search_supernet(run, data, recipe, control, source=source, title=title)
-    near, rules = data.near(adapters.torch_device(control.device), control.workers), _stop_rules(recipe)
+    near = data.near(adapters.torch_device(control.device), control.workers)
+    rules = _stop_rules(recipe)
     history = run_stage(
         module,
         near.search_loader(recipe),
@@ -248,7 +255,7 @@ def _discretized(
         try:
             stored = darts.Genotype.from_dict(read_json(marker)["genotype"])
             stored.check_in(supernet.space)
-            tuned = supernet.like(supernet.num_classes)
+            tuned = copy.deepcopy(supernet)
             tuned.load_state_dict(load_file(weights))
             return tuned, stored
         except (SafetensorError, RuntimeError, TypeError, ValueError, KeyError, OSError) as error:

@@ -559,16 +559,8 @@ def _objective(recipe: Recipe) -> list[str]:
 
 _AT_LEAST = {
     0: (
-        *(
-            "finetune_epochs",
-            "projection_epochs",
-            "seed",
-            "weight_decay",
-            "arch_weight_decay",
-            "arch_lr",
-            "weight_lr_min",
-        ),
-        *("auxiliary_weight", "sketch_rank", "num_thumbnails"),
+        *("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr", "weight_lr_min"),
+        *("auxiliary_weight", "sketch_rank", "num_thumbnails", "projection_epochs"),
     ),
     1: (
         *("epochs", "batch_size", "num_micro_batches", "attack_steps", "embed_size", "num_draws"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal, get_args
 
@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from darts.complexity import count_macs, count_parameters
 from darts.discrete_net import DiscreteNetwork
+from darts.discretize import discretize
 from darts.errors import LimitError
-from darts.genotype import EDGES_PER_NODE, Genotype
+from darts.genotype import Genotype
 from darts.macro import STEM_STRIDES, Stem, plan_cells
 from darts.primitives import make_op
 from darts.space import NUM_INPUTS, SearchSpace
@@ -49,12 +50,12 @@ class CostTable:
         """
         genotype.check_in(self.space)
         total = self.fixed
-        row = {edge: index for index, edge in enumerate(self.space.edges)}
+        row_of = self.space.row_of
         for reduction, matrix in ((False, self.normal), (True, self.reduction)):
             offered = self.space.primitives(reduction=reduction)
             for primitive, source, target in genotype.edges(reduction=reduction):
-                edge = row[source, target]
-                total += int(matrix[edge, offered[edge].index(primitive)])
+                row = row_of[source, target]
+                total += int(matrix[row, offered[row].index(primitive)])
         return total
 
 
@@ -96,11 +97,11 @@ def cost_table(
             for column, name in enumerate(names):
                 totals[plan.reduction][row, column] += _op_cost(unit, name, 2 if strided else 1, shape)
         size = halved
-    some = _some_genotype(space)
+    ops = CostTable(space, unit, 0, totals[False], totals[True])
+    some = discretize(space, *(torch.zeros(costs.shape) for costs in totals.values()))  # whichever: the rest is fixed
     with torch.device("meta"):
         net = DiscreteNetwork(some, num_classes, channels, num_cells, in_channels=image_shape[0], stem=stem)
-    ops = CostTable(space, unit, 0, totals[False], totals[True])
-    return CostTable(space, unit, _COUNTS[unit](net, image_shape) - ops.of(some), ops.normal, ops.reduction)
+    return replace(ops, fixed=_COUNTS[unit](net, image_shape) - ops.of(some))
 
 
 @cache
@@ -117,17 +118,3 @@ def _parameters(net: nn.Module, image_shape: tuple[int, int, int]) -> int:
 
 
 _COUNTS: dict[str, Callable[[nn.Module, tuple[int, int, int]], int]] = {"parameters": _parameters, "macs": count_macs}
-
-
-def _some_genotype(space: SearchSpace) -> Genotype:
-    cells = []
-    for reduction in (False, True):
-        offered = dict(zip(space.edges, space.primitives(reduction=reduction), strict=True))
-        cells.append(
-            tuple(
-                (next(name for name in offered[source, target] if name != "none"), source)
-                for target in range(NUM_INPUTS, NUM_INPUTS + space.num_nodes)
-                for source in range(EDGES_PER_NODE)
-            )
-        )
-    return Genotype(*cells)

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from darts.arch_shapes import check_mixing
+from darts.discretize import strongest_rows
 from darts.errors import LimitError
-from darts.genotype import EDGES_PER_NODE
 from darts.objectives.cost_table import CostTable
 from darts.objectives.limits import Limit, cost_range
-from darts.space import NUM_INPUTS, SearchSpace
+from darts.space import SearchSpace
 from darts.supernet import MixingWeights
 
 Penalty = Callable[[MixingWeights], Tensor]
@@ -45,7 +45,7 @@ def expected_cost(table: CostTable, mixing: MixingWeights) -> Tensor:
         # an edge that is all 'none' still holds a primitive if it is kept: the one that discretize takes, its first
         first = torch.zeros_like(weights).scatter_(1, real.argmax(dim=-1, keepdim=True), 1.0)
         chances = torch.where(mass > 0, weights * real / mass.where(mass > 0, 1.0), first)
-        kept = _kept_edges(table.space, (weights * real).amax(dim=-1).detach())
+        kept = strongest_rows(table.space, (weights * real).amax(dim=-1).tolist())
         total = total + (chances * costs.to(weights)).sum(dim=-1)[kept].sum()
     return total
 
@@ -90,12 +90,3 @@ def _real_primitives(space: SearchSpace, weights: Tensor, *, reduction: bool) ->
     """1 where an edge's primitive is a real one, 0 for ``none``: (num_edges, num_primitives)."""
     rows = [[float(name != "none") for name in names] for names in space.primitives(reduction=reduction)]
     return weights.new_tensor(rows)
-
-
-def _kept_edges(space: SearchSpace, strengths: Tensor) -> list[int]:
-    listed = strengths.tolist()
-    kept = []
-    for target in range(NUM_INPUTS, NUM_INPUTS + space.num_nodes):
-        incoming = [index for index, (_, node) in enumerate(space.edges) if node == target]
-        kept += sorted(incoming, key=lambda index: -listed[index])[:EDGES_PER_NODE]
-    return kept

@@ -16,7 +16,7 @@ from darts.discretize import discretize
 from darts.errors import LimitError
 from darts.genotype import EDGES_PER_NODE, CellGenotype, Genotype
 from darts.objectives.cost_table import CostTable
-from darts.space import NUM_INPUTS, SearchSpace
+from darts.space import SearchSpace
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,16 @@ class Limit:
 def cost_range(table: CostTable) -> tuple[int, int]:
     """What the cheapest and the dearest architecture of the space cost."""
     least = most = table.fixed
-    for reduction, costs in ((False, table.normal), (True, table.reduction)):
+    for reduction, matrix in ((False, table.normal), (True, table.reduction)):
         names = table.space.primitives(reduction=reduction)
         real = [
             [cost for cost, name in zip(row, offered, strict=True) if name != "none"]
-            for row, offered in zip(costs.tolist(), names, strict=True)
+            for row, offered in zip(matrix.tolist(), names, strict=True)
         ]
-        for target in range(NUM_INPUTS, NUM_INPUTS + table.space.num_nodes):
-            incoming = [row for row, (_, node) in zip(real, table.space.edges, strict=True) if node == target]
-            least += sum(sorted(min(row) for row in incoming)[:EDGES_PER_NODE])
-            most += sum(sorted((max(row) for row in incoming), reverse=True)[:EDGES_PER_NODE])
+        for node in table.space.nodes:
+            incoming = [real[row] for row in table.space.rows_into(node)]
+            least += sum(sorted(min(costs) for costs in incoming)[:EDGES_PER_NODE])
+            most += sum(sorted((max(costs) for costs in incoming), reverse=True)[:EDGES_PER_NODE])
     return least, most
 
 
@@ -180,16 +180,15 @@ def _options_of_nodes(limits: Sequence[Limit], weights: Sequence[Tensor]) -> Ite
     for reduction in (False, True):
         offered = space.primitives(reduction=reduction)
         tables = [(limit.table.reduction if reduction else limit.table.normal).tolist() for limit in limits]
-        rows = weights[reduction].tolist()
-        for target in range(NUM_INPUTS, NUM_INPUTS + space.num_nodes):
+        heavy = weights[reduction].tolist()
+        for node in space.nodes:
             incoming = [
                 [
-                    ((rows[edge][column], name, source), [table[edge][column] for table in tables])
-                    for column, name in enumerate(offered[edge])
+                    ((heavy[row][column], name, space.edges[row][0]), [table[row][column] for table in tables])
+                    for column, name in enumerate(offered[row])
                     if name != "none"
                 ]
-                for edge, (source, node) in enumerate(space.edges)
-                if node == target
+                for row in space.rows_into(node)
             ]
             yield [_node(first, second) for pair in combinations(incoming, 2) for first, second in product(*pair)]
 

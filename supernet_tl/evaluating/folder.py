@@ -131,8 +131,9 @@ class EvaluationFolder:
             return
         with tempfile.TemporaryDirectory(prefix="supernet-tl-") as temporary:
             yield Path(temporary)
+            files = self._files
             for path in sorted(Path(temporary).iterdir()):
-                self._files.write(path.name, path.read_bytes())
+                files.write(path.name, path.read_bytes())
 
     def _refuse_other_things(self) -> None:
         if not self.is_local:

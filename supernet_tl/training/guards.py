@@ -11,14 +11,13 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback
 from torch.nn import functional as F
 
 import darts
 from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import in_process
 from supernet_tl.training.search_module import SearchModule
-from supernet_tl.training.stopping import StopRule
+from supernet_tl.training.stopping import ArchitectureRule, StopRule, rules_of
 
 EIGENVALUE = "hessian_eigenvalue"
 """Name under which the largest eigenvalue is logged."""
@@ -36,7 +35,7 @@ class Collapse(NamedTuple):
     epoch: int
 
 
-class Guard(StopRule):
+class Guard(ArchitectureRule):
     """A rule that ends a search when its architecture degenerates."""
 
     def collapse(self) -> Collapse | None:
@@ -47,14 +46,6 @@ class Guard(StopRule):
         """Why the search ends, as a clause; None where it goes on."""
         found = self.collapse()
         return None if found is None else found.reason
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse a module without an architecture to watch."""
-        if not isinstance(pl_module, SearchModule):
-            raise RecipeError(
-                f"{type(self).__name__} was given to a run of {type(pl_module).__name__}, which has no alphas; "
-                "expected a SearchModule. Leave the callback out."
-            )
 
 
 class SkipConnectionLimit(Guard):
@@ -89,9 +80,9 @@ class SkipConnectionLimit(Guard):
             self._count(pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Count, and judge; every process judges alike, because their alphas are equal."""
+        """Count, and judge."""
         self._count(pl_module)
-        trainer.should_stop = trainer.should_stop or self.reason() is not None
+        self.judge(trainer)
 
     def _count(self, module: LightningModule) -> None:
         genotype = cast(SearchModule, module).genotype()
@@ -170,7 +161,7 @@ class EigenvalueRise(Guard):
             eigenvalue = float(mean)
         self.eigenvalues.append(eigenvalue)
         pl_module.log(EIGENVALUE, eigenvalue, sync_dist=True)
-        trainer.should_stop = trainer.should_stop or self.reason() is not None
+        self.judge(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         """The measurements as a checkpoint keeps them."""
@@ -195,8 +186,7 @@ def collapse_of(rules: Sequence[StopRule]) -> Collapse | None:
 
 def eigenvalue_of_epoch(trainer: Trainer) -> float | None:
     """What a guard measured after the running epoch; None where none did."""
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
-    for guard in callbacks:
+    for guard in rules_of(trainer):
         if isinstance(guard, EigenvalueRise) and (trainer.current_epoch + 1) % guard.every == 0:
             return guard.eigenvalues[-1]
     return None

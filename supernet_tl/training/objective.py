@@ -71,9 +71,10 @@ class Objective:
 
 def objective_expectation(name: str, value: object) -> str | None:
     """What a field of an objective must be, where a value is something else; None where it can be."""
-    number = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
-    if name in ("params_weight", "macs_weight"):
-        return None if value is None or (number and float(str(value)) >= 0) else "a finite number, 0 or more, or None"
     if value is None and name != "image_size":
         return None
-    return None if number and isinstance(value, int) and value > 0 else "a positive whole number"
+    if name in ("params_weight", "macs_weight"):
+        good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+        return None if good else "a finite number, 0 or more, or None"
+    good = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return None if good else "a positive whole number"

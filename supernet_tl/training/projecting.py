@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
 import torch
-from torch import Tensor
+from lightning.fabric.utilities import move_data_to_device
 from torch.nn import functional as F
 
 import darts
-from supernet_tl.data import Batch, EpochSampler, Progress
-from supernet_tl.data.batches.image_batch import ImageBatch, augmented
+from supernet_tl.data import EpochSampler, Progress
+from supernet_tl.data.batches.image_batch import augmented
 from supernet_tl.data.batches.loaders import FullBatches
 from supernet_tl.errors import DivergedError
 from supernet_tl.prepared_data import Loader, PreparedData, evaluation_loader
@@ -65,8 +65,7 @@ def project_supernet(
 
     Source: Wang et al. 2021, arXiv:2108.04392, algorithm 1.
     """
-    net = supernet.like(supernet.num_classes).to(device)
-    net.load_state_dict(supernet.state_dict())
+    net = copy.deepcopy(supernet).to(device)
     near = data.near(device, workers)
     total = darts.num_decisions(net.space)
     tuner = _Tuner(net, near, recipe, device)
@@ -94,8 +93,9 @@ def _judgement(
     torch.manual_seed(seed)  # ops that draw noise draw the same for every candidate
     net.eval()
     correct, loss, count = 0.0, 0.0, 0
-    for images, labels in _on(device, batches):
-        logits = net(images, mixing=mixing)
+    for batch in batches:
+        images, labels = move_data_to_device(batch, device)
+        logits = net(images.contiguous(memory_format=torch.channels_last), mixing=mixing)
         loss += F.cross_entropy(logits, labels, reduction="sum").item()
         correct += (logits.argmax(dim=1) == labels).sum().item()
         count += len(labels)
@@ -115,9 +115,11 @@ class _Tuner:
         self.batches = data.half_loader("weight", recipe)
         self.order = cast(EpochSampler, cast(FullBatches, self.batches.batch_sampler).sampler)
         self.augmentation = data.augmentation(recipe)
-        self.rate = TUNING_RATE * recipe.weight_lr
         self.optimizer = torch.optim.SGD(
-            net.weight_parameters(), lr=self.rate, momentum=recipe.weight_momentum, weight_decay=recipe.weight_decay
+            net.weight_parameters(),
+            lr=TUNING_RATE * recipe.weight_lr,
+            momentum=recipe.weight_momentum,
+            weight_decay=recipe.weight_decay,
         )
 
     def run(self, mixing: darts.MixingWeights, round_number: int) -> None:
@@ -128,33 +130,14 @@ class _Tuner:
             self.order.set_epoch(number)
             self.net.train()
             for batch in self.batches:
-                moved = _moved(batch, self.device)
+                moved = move_data_to_device(batch, self.device)
                 images, labels = augmented(moved, self.augmentation, generator)
-                self._step(images.contiguous(memory_format=torch.channels_last), labels, mixing)
-
-    def _step(self, images: Tensor, labels: Tensor, mixing: darts.MixingWeights) -> None:
-        weights = self.net.weight_parameters()
-        found = darts.loss_gradient(
-            lambda part: self.net(part, mixing=mixing),
-            F.cross_entropy,
-            (images, labels),
-            weights,
-            num_micro_batches=self.recipe.num_micro_batches,
-        )
-        for weight, slope in zip(weights, found.gradients, strict=True):
-            weight.grad = slope
-        torch.nn.utils.clip_grad_norm_(weights, self.recipe.max_gradient_norm)
-        self.optimizer.step()
-
-
-def _moved(batch: Batch, device: torch.device) -> Batch:
-    if isinstance(batch, ImageBatch):
-        return batch.to(device)
-    images, labels = batch
-    return images.to(device), labels.to(device)
-
-
-def _on(device: torch.device, batches: Loader) -> Iterator[tuple[Tensor, Tensor]]:
-    for batch in batches:
-        images, labels = _moved(batch, device)
-        yield images.contiguous(memory_format=torch.channels_last), labels
+                darts.weight_step(
+                    self.net,
+                    F.cross_entropy,
+                    (images.contiguous(memory_format=torch.channels_last), labels),
+                    self.optimizer,
+                    mixing,
+                    max_gradient_norm=self.recipe.max_gradient_norm,
+                    num_micro_batches=self.recipe.num_micro_batches,
+                )

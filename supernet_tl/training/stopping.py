@@ -68,6 +68,25 @@ class StopRule(Callback):
             of = "" if trainer.max_epochs == -1 else f" of {trainer.max_epochs}"
             rank_zero_info(f"Training stopped after epoch {trainer.current_epoch}{of}: {reason}.")
 
+    def judge(self, trainer: Trainer) -> None:
+        """End the training with the running epoch where there is a reason to."""
+        trainer.should_stop = trainer.should_stop or self.reason() is not None
+
+
+class ArchitectureRule(StopRule):
+    """A rule about the alphas; every process judges alike, because their alphas are equal."""
+
+    instead = "Leave the callback out."
+    """What to do where there are no alphas."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a module without an architecture to watch."""
+        if not isinstance(pl_module, SearchModule):
+            raise RecipeError(
+                f"{type(self).__name__} was given to a run of {type(pl_module).__name__}, which has no alphas; "
+                f"expected a SearchModule. {self.instead}"
+            )
+
 
 class AccuracyPlateau(StopRule, EarlyStopping):
     """Ends the training when validation accuracy has not got better for some epochs: Lightning's early stopping.
@@ -96,13 +115,15 @@ class AccuracyPlateau(StopRule, EarlyStopping):
         super().load_state_dict({**state_dict, "patience": self.patience})
 
 
-class ArchitectureStability(StopRule):
+class ArchitectureStability(ArchitectureRule):
     """Ends the search when its architecture has settled: see :func:`has_settled`.
 
     Args:
         num_epochs: epochs in a row that must leave the genotype as it is.
         entropy_tolerance: by less than this, in nats, the mixing weights' mean entropy must move over these epochs.
     """
+
+    instead = "Use AccuracyPlateau instead."
 
     def __init__(self, num_epochs: int, entropy_tolerance: float = 0.01) -> None:
         _require_positive("num_epochs", num_epochs)
@@ -120,23 +141,15 @@ class ArchitectureStability(StopRule):
             f"the mixing weights' mean entropy moved by less than {self.entropy_tolerance:g} nats"
         )
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse a module without an architecture to watch."""
-        if not isinstance(pl_module, SearchModule):
-            raise RecipeError(
-                f"ArchitectureStability was given to a run of {type(pl_module).__name__}, which has no alphas; "
-                "expected a SearchModule. Use AccuracyPlateau instead."
-            )
-
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note what the search begins with."""
         if not self.rows:
             self._note(pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note what the epoch has made of it, and judge; every process judges alike, because their alphas are equal."""
+        """Note what the epoch has made of it, and judge."""
         self._note(pl_module)
-        trainer.should_stop = trainer.should_stop or self.reason() is not None
+        self.judge(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         """The rows as a checkpoint keeps them."""
@@ -158,9 +171,13 @@ def reason_to_stop(trainer: Trainer) -> str | None:
     """Why the running epoch is the last although more were to come, as a clause; None where it is not."""
     if not trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs:
         return None
+    return "; ".join(reason for rule in rules_of(trainer) if (reason := rule.reason()) is not None) or None
+
+
+def rules_of(trainer: Trainer) -> list[StopRule]:
+    """The rules among the trainer's callbacks."""
     callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
-    rules = [callback for callback in callbacks if isinstance(callback, StopRule)]
-    return "; ".join(reason for rule in rules if (reason := rule.reason()) is not None) or None
+    return [callback for callback in callbacks if isinstance(callback, StopRule)]
 
 
 def _require_positive(name: str, value: float) -> None:
