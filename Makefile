@@ -31,7 +31,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@echo "Installing the packages (PyTorch is about 5 GB with its CUDA libraries; a minute or two)..."
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[demo,dev]' \
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[demo,dev]' \
 		|| $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[demo,dev]'
 	@touch $(READY)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import runpy
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +30,25 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Found]:
     """What each of two processes found."""
     folder = tmp_path_factory.mktemp("two")
     ours = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(folder), "2"],
-        env={**os.environ, **ours},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    told = folder / "told.txt"
+    with told.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-X", "faulthandler", str(SCRIPT), str(folder), "2"],
+            env={**os.environ, **ours},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
-        output, _ = process.communicate(timeout=900)
+        process.wait(timeout=600)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        raise
-    assert process.returncode == 0, output
+        os.killpg(process.pid, signal.SIGABRT)  # each process tells where it is
+        process.wait()
+        time.sleep(2)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # the second waits for a first that has failed
+    assert process.returncode == 0, told.read_text()
     first, second = (json.loads((folder / f"{rank}.json").read_text()) for rank in range(2))
     return first, second
 
