@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,11 @@ def test_a_search_recipe_that_is_laid_over_the_base_runs(
     monkeypatch.chdir(ROOT)
     configs = [f"--config={ROOT / 'recipes/search' / name}" for name in ("base.yaml", "tiny.yaml", path.name)]
     fast = ["--trainer.fast_dev_run=true", "--trainer.devices=1", "--data.max_search_images=40"]
+    before = dict(os.environ)
     try:
         lightning_cli.main(["fit", *configs, *fast, f"--trainer.default_root_dir={tmp_path}"])
     finally:
         if torch.distributed.is_initialized():  # by ddp.yaml
             torch.distributed.destroy_process_group()
+        for name in os.environ.keys() - before.keys():  # of this process's place among others, which are gone
+            del os.environ[name]

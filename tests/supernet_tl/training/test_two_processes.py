@@ -21,6 +21,8 @@ import darts
 SCRIPT = Path(__file__).with_name("two_processes.py")
 ROOT = Path(__file__).parents[3]
 SEARCHES = ("first order, random", "unrolled", "adversarial", "all in parts", "warm, head alone, then pulled")
+PLACE_AMONG_PROCESSES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "RANK", "WORLD_SIZE")
+"""Names in the environment by which Lightning takes a process for one that others have started."""
 
 Found = dict[str, Any]
 
@@ -31,10 +33,11 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Found]:
     folder = tmp_path_factory.mktemp("two")
     ours = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     told = folder / "told.txt"
+    outer = {name: value for name, value in os.environ.items() if name not in PLACE_AMONG_PROCESSES}
     with told.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-X", "faulthandler", str(SCRIPT), str(folder), "2"],
-            env={**os.environ, **ours},
+            env={**outer, **ours},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
