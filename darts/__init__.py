@@ -4,7 +4,7 @@ from darts.batch_norm import reestimate_batch_norm
 from darts.bilevel import AlphaGradient, add_penalties, assign_alpha_gradient, first_order_gradient, unrolled_gradient
 from darts.complexity import count_macs, count_parameters
 from darts.discrete_net import DiscreteNetwork
-from darts.discretize import discretize
+from darts.discretize import discretize, strongest
 from darts.entropy import mean_entropy
 from darts.errors import (
     BatchError,
@@ -17,13 +17,14 @@ from darts.errors import (
     StateError,
     WarmStartError,
 )
+from darts.family import FAMILIES, Family
 from darts.genotype import Genotype
 from darts.gradients import Average, Batch, Criterion, LossGradient, loss_gradient, mean_loss, micro_batches
 from darts.hessian import largest_alpha_eigenvalue
 from darts.macro import STEM_STRIDES, Stem, size_multiple
 from darts.objectives.cost_table import CostTable, Unit, cost_table
 from darts.objectives.expected_cost import Penalty, cost_penalty, expected_cost, limit_penalty
-from darts.objectives.limits import Limit, check_limits, cost_range, discretize_within
+from darts.objectives.limits import Limit, check_limits, cost_range, strongest_within
 from darts.perturb import clamp_and_normalise, perturb_adversarial, perturb_random, perturbation_radius
 from darts.primitives import PRIMITIVES
 from darts.projection import Decision, Judgement, Projection, num_decisions, select_by_perturbation
@@ -35,6 +36,7 @@ from darts.warm_start import Parts, WarmStartReport, warm_start
 
 __all__ = [
     "DARTS",
+    "FAMILIES",
     "PRIMITIVES",
     "S1",
     "S2",
@@ -52,6 +54,7 @@ __all__ = [
     "DartsError",
     "Decision",
     "DiscreteNetwork",
+    "Family",
     "Genotype",
     "GenotypeError",
     "Judgement",
@@ -85,7 +88,6 @@ __all__ = [
     "count_macs",
     "count_parameters",
     "discretize",
-    "discretize_within",
     "expected_cost",
     "first_order_gradient",
     "largest_alpha_eigenvalue",
@@ -102,6 +104,8 @@ __all__ = [
     "search_step",
     "select_by_perturbation",
     "size_multiple",
+    "strongest",
+    "strongest_within",
     "unrolled_gradient",
     "warm_start",
     "weight_step",

@@ -15,11 +15,11 @@ from torch.func import functional_call
 from torch.nn.utils import get_total_norm
 from torch.optim import SGD, Optimizer
 
-from darts.errors import OptimizerError
+from darts.errors import DartsError, OptimizerError
 from darts.gradients import Average, Batch, Criterion, Forward, LossGradient, loss_gradient
 from darts.modes import frozen
 from darts.objectives.expected_cost import Penalty
-from darts.supernet import Supernet
+from darts.supernet import MixingWeights, Supernet
 
 DIFFERENCE_NORM = 1e-2
 """How far the finite difference of the unrolled gradient moves the weights to either side, as a norm."""
@@ -31,14 +31,22 @@ class AlphaGradient(NamedTuple):
     Attributes:
         loss: the loss on this process's architecture batch, a detached scalar.
         logits: of this process's architecture batch, detached, shape (batch, num_classes).
-        normal: gradient of ``normal_alpha``, the mean over all processes.
-        reduction: gradient of ``reduction_alpha``, likewise.
+        gradients: one for each of the supernet's ``arch_parameters()``; means over all processes.
     """
 
     loss: Tensor
     logits: Tensor
-    normal: Tensor
-    reduction: Tensor
+    gradients: tuple[Tensor, ...]
+
+    @property
+    def normal(self) -> Tensor:
+        """Gradient of ``normal_alpha``."""
+        return self.gradients[0]
+
+    @property
+    def reduction(self) -> Tensor:
+        """Gradient of ``reduction_alpha``."""
+        return self.gradients[1]
 
 
 def first_order_gradient(
@@ -47,29 +55,36 @@ def first_order_gradient(
     images: Tensor,
     labels: Tensor,
     *,
+    mixing: MixingWeights | None = None,
     num_micro_batches: int = 1,
     average: Average | None = None,
 ) -> AlphaGradient:
-    """Gradient of the loss in alpha with the weights held fixed; no weight gradient is formed.
+    """Gradient of the loss in the architecture parameters with the weights held fixed; no weight gradient is formed.
 
     Args:
         net: in training mode; batch statistics are used and the running ones updated.
         criterion: loss.
         images: architecture batch, shape (batch, channels, h, w).
         labels: shape (batch,).
+        mixing: weights of the ops, differentiable in the alphas; ``net.drawn_mixing_weights()`` when absent. All parts
+            of the batch and all processes see the same.
         num_micro_batches: parts that the batch is taken in, to save memory.
         average: over processes; one process when absent.
     """
+    mixing = net.drawn_mixing_weights() if mixing is None else mixing
+    points = MixingWeights(*(weights.detach().requires_grad_() for weights in mixing))
+    alphas, betas = net.arch_parameters()[:2], net.arch_parameters()[2:]
     with frozen(net.weight_parameters()):
         found = loss_gradient(
-            net,
+            lambda seen: net(seen, mixing=points),
             criterion,
             (images, labels),
-            net.arch_parameters(),
+            [*points, *betas],
             num_micro_batches=num_micro_batches,
             average=average,
         )
-    return AlphaGradient(found.loss, found.logits, *found.gradients)
+    slopes = torch.autograd.grad(mixing, alphas, grad_outputs=found.gradients[: len(points)])
+    return AlphaGradient(found.loss, found.logits, (*slopes, *found.gradients[len(points) :]))
 
 
 def unrolled_gradient(
@@ -101,10 +116,16 @@ def unrolled_gradient(
         average: over processes; one process when absent.
 
     Raises:
+        DartsError: the supernet's mixing weights are random, which the differences would have to draw alike.
         OptimizerError: not SGD, or SGD with Nesterov momentum, dampening or ``maximize``, or with none of the weights.
 
     Source: DARTS, equations 7 and 8.
     """
+    if net.family.dirichlet:
+        raise DartsError(
+            f"the supernet is of family {net.family.name!r}, whose mixing weights are random, and the unrolled "
+            'gradient is of given ones; expected order="first".'
+        )
     held = _held_weights(net, weight_optimizer)
     alphas = net.arch_parameters()
 
@@ -133,11 +154,11 @@ def unrolled_gradient(
     with torch.random.fork_rng(devices={alpha.device for alpha in alphas if alpha.is_cuda}):
         above = alpha_gradients(+1)
     below = alpha_gradients(-1)
-    normal, reduction = (
+    found = tuple(
         first - (up - down) * (norm / (2 * DIFFERENCE_NORM))
         for first, up, down in zip(direct, above, below, strict=True)
     )
-    return AlphaGradient(ahead.loss, ahead.logits, normal, reduction)
+    return AlphaGradient(ahead.loss, ahead.logits, found)
 
 
 def add_penalties(net: Supernet, gradient: AlphaGradient, penalties: Sequence[Penalty]) -> AlphaGradient:
@@ -146,20 +167,21 @@ def add_penalties(net: Supernet, gradient: AlphaGradient, penalties: Sequence[Pe
     Args:
         net: whose alphas the gradient is of.
         gradient: without the penalties.
-        penalties: scalar functions of the mixing weights; the same in every process.
+        penalties: scalar functions of ``net.strengths()``; the same in every process.
     """
     if not penalties:
         return gradient
-    mixing = net.mixing_weights()
-    total = torch.stack([penalty(mixing) for penalty in penalties]).sum()
-    normal, reduction = torch.autograd.grad(total, net.arch_parameters(), materialize_grads=True)
-    return gradient._replace(normal=gradient.normal + normal, reduction=gradient.reduction + reduction)
+    strengths = net.strengths()
+    total = torch.stack([penalty(strengths) for penalty in penalties]).sum()
+    slopes = torch.autograd.grad(total, net.arch_parameters(), materialize_grads=True)
+    both = zip(gradient.gradients, slopes, strict=True)
+    return gradient._replace(gradients=tuple(found + slope for found, slope in both))
 
 
 def assign_alpha_gradient(net: Supernet, gradient: AlphaGradient) -> None:
     """Put the gradient where the architecture optimizer looks for it."""
-    net.normal_alpha.grad = gradient.normal
-    net.reduction_alpha.grad = gradient.reduction
+    for parameter, slope in zip(net.arch_parameters(), gradient.gradients, strict=True):
+        parameter.grad = slope
 
 
 class _HeldWeight(NamedTuple):

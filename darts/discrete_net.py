@@ -195,8 +195,15 @@ class DiscreteNetwork(nn.Module):
             genotype: discretized in the supernet's space.
 
         Raises:
+            DartsError: the ops of the supernet see a part of the channels, and the network's see them all.
             GenotypeError: the genotype does not belong to the supernet's space.
         """
+        if net.family.divisor > 1:
+            raise DartsError(
+                f"the ops of a supernet of family {net.family.name!r} see one in {net.family.divisor} channels, and "
+                "those of a discrete network see all: their weights do not fit. Train DiscreteNetwork(genotype, ...) "
+                "from random weights."
+            )
         genotype.check_in(net.space)
         final = cls(
             genotype,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from darts.arch_shapes import check_alphas
+from darts.arch_shapes import check_alphas, check_mixing
 from darts.errors import ShapeError
 from darts.genotype import EDGES_PER_NODE, CellGenotype, Genotype
 from darts.space import EdgePrimitives, SearchSpace
+from darts.supernet import MixingWeights
 
 
 def discretize(space: SearchSpace, normal_alpha: Tensor, reduction_alpha: Tensor) -> Genotype:
@@ -30,13 +31,39 @@ def discretize(space: SearchSpace, normal_alpha: Tensor, reduction_alpha: Tensor
     Source: DARTS (Liu et al. 2019, arXiv:1806.09055), section 2.4.
     """
     check_alphas(space, normal_alpha, reduction_alpha)
-    for name, alpha in (("normal_alpha", normal_alpha), ("reduction_alpha", reduction_alpha)):
-        if not torch.isfinite(alpha).all():
-            raise ShapeError(f"{name} has entries that are not finite; the search diverged, lower its learning rates.")
+    require_finite({"normal_alpha": normal_alpha, "reduction_alpha": reduction_alpha})
+    return strongest(space, MixingWeights(normal_alpha.softmax(dim=-1), reduction_alpha.softmax(dim=-1)))
+
+
+def strongest(space: SearchSpace, strengths: MixingWeights) -> Genotype:
+    """The architecture of the strongest ops and edges; rules as of :func:`discretize`.
+
+    Args:
+        space: the search space.
+        strengths: of every op of every edge, as ``strengths()`` of a supernet gives them.
+
+    Raises:
+        ShapeError: strengths of another shape, or not finite.
+
+    Source: DARTS, section 2.4; with weights of edges PC-DARTS (Xu et al. 2020, arXiv:1907.05737), section 3.3.
+    """
+    check_mixing(space, strengths)
+    require_finite({"the strengths of the normal cell": strengths.normal, "of the reduction cell": strengths.reduction})
     return Genotype(
-        normal=_discretize_cell(space, space.normal, normal_alpha),
-        reduction=_discretize_cell(space, space.reduction, reduction_alpha),
+        normal=_strongest_cell(space, space.normal, strengths.normal),
+        reduction=_strongest_cell(space, space.reduction, strengths.reduction),
     )
+
+
+def require_finite(matrices: Mapping[str, Tensor]) -> None:
+    """Refuse what a diverged search leaves.
+
+    Raises:
+        ShapeError: naming the matrix that is not finite.
+    """
+    for name, matrix in matrices.items():
+        if not torch.isfinite(matrix).all():
+            raise ShapeError(f"{name} has entries that are not finite; the search diverged, lower its learning rates.")
 
 
 def strongest_rows(space: SearchSpace, strengths: Sequence[float]) -> list[int]:
@@ -53,8 +80,8 @@ def strongest_rows(space: SearchSpace, strengths: Sequence[float]) -> list[int]:
     ]
 
 
-def _discretize_cell(space: SearchSpace, primitives: EdgePrimitives, alpha: Tensor) -> CellGenotype:
-    weights = alpha.detach().softmax(dim=-1).cpu()
+def _strongest_cell(space: SearchSpace, primitives: EdgePrimitives, strengths: Tensor) -> CellGenotype:
+    weights = strengths.detach().cpu()
     best = [
         max(
             ((weight, name) for weight, name in zip(row, names, strict=True) if name != "none"),

@@ -48,6 +48,7 @@ def search_step(
     arch_optimizer: Optimizer,
     *,
     perturb: Perturbation | None = None,
+    generator: torch.Generator | None = None,
     max_gradient_norm: float = 5.0,
     order: Order = "first",
     penalties: Sequence[Penalty] = (),
@@ -65,9 +66,11 @@ def search_step(
         arch_optimizer: over ``net.arch_parameters()``.
         perturb: applied to the mixing weights of the weight step only, for example
             ``lambda mixing: perturb_random(mixing, radius, generator)``; the same in every process.
+        generator: on the CPU, of mixing weights that are random (family ``drnas``), drawn anew for either half; the
+            same in every process; the global one when absent.
         max_gradient_norm: the weight gradient is clipped to this norm; alphas are never clipped.
         order: of the gradient of alpha.
-        penalties: on the mixing weights, added to the architecture loss, for example
+        penalties: on ``net.strengths()``, added to the architecture loss, for example
             ``darts.cost_penalty(darts.cost_table(...), weight)``.
         num_micro_batches: parts that each batch is taken in, to save memory; either optimizer steps once all the same.
         average: over processes, each of which has batches of its own, of one size; one process when absent.
@@ -77,7 +80,12 @@ def search_step(
     """
     if order == "first":
         gradient = first_order_gradient(
-            net, criterion, *arch_batch, num_micro_batches=num_micro_batches, average=average
+            net,
+            criterion,
+            *arch_batch,
+            mixing=net.drawn_mixing_weights(generator),
+            num_micro_batches=num_micro_batches,
+            average=average,
         )
     elif order == "unrolled":
         gradient = unrolled_gradient(
@@ -94,7 +102,7 @@ def search_step(
     assign_alpha_gradient(net, add_penalties(net, gradient, penalties))
     arch_optimizer.step()
 
-    mixing = net.mixing_weights().detach()
+    mixing = net.drawn_mixing_weights(generator).detach()
     if perturb is not None:
         mixing = perturb(mixing)
     found, norm = weight_step(

@@ -12,7 +12,7 @@ from torch import Tensor
 from darts.errors import WarmStartError
 from darts.macro import stem_of
 from darts.state import StateDifference
-from darts.supernet import ALPHA_NAMES, HEAD_PREFIX, Supernet
+from darts.supernet import ARCH_NAMES, HEAD_PREFIX, Supernet
 
 Parts = Literal["all", "weights", "architecture"]
 """What is inherited of theta = (w, A): both, the weights with their running statistics, or the alphas."""
@@ -53,8 +53,9 @@ def warm_start(
     the whole source has to fit: alphas alone do not tell which ops they mix.
 
     Args:
-        net: the target supernet, of the source's space, channels, cells, stem and in_channels; any number
-            of classes.
+        net: the target supernet, of the source's space, family, channels, cells, stem and in_channels; any number
+            of classes. Families ``darts`` and ``drnas`` have tensors of the same shapes: only their cards tell them
+            apart.
         source_state: ``state_dict()`` of the source supernet.
         keep_head: copy the classifier too, with the weights (the same classes in the same order).
         parts: ``all``; ``weights``, which leaves the alphas fresh; or ``architecture``, which leaves weights and
@@ -85,11 +86,12 @@ def warm_start(
         source_stem = stem_of(source_state)
         other_stem = source_stem is not None and source_stem != net.stem_name
         raise WarmStartError(
-            f"the source state does not fit a supernet of space {net.space.name!r} with channels={net.channels}, "
-            f"num_cells={net.num_cells}, stem={net.stem_name!r} and in_channels={net.in_channels}: "
+            f"the source state does not fit a supernet of space {net.space.name!r} and family {net.family.name!r} with "
+            f"channels={net.channels}, num_cells={net.num_cells}, stem={net.stem_name!r} and "
+            f"in_channels={net.in_channels}: "
             + (f"its stem is {source_stem!r}, " if other_stem else "")
-            + f"{difference}. Build the supernet with the source's space, channels, num_cells, stem and in_channels, "
-            "or choose another source."
+            + f"{difference}. Build the supernet with the source's space, family, channels, num_cells, stem and "
+            "in_channels, or choose another source."
         )
     copied = tuple(name for name in fitting if _is_inherited(name, parts, cells))
     with torch.no_grad():
@@ -100,7 +102,7 @@ def warm_start(
 
 
 def _is_inherited(name: str, parts: Parts, cells: int | None) -> bool:
-    if name in ALPHA_NAMES:
+    if name in ARCH_NAMES:
         return parts != "weights"
     if parts == "architecture":
         return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -180,11 +180,10 @@ def search_supernet(
     module.supernet.requires_grad_(True)  # whatever the schedule froze
     _require_finite(module.supernet, "the search", f"weight_lr={recipe.weight_lr:g}", "--weight-lr")
     write_csv(metrics, history.rows)
-    mixing = history.mixing()
-    write_whole(run.path / MIXING_FILE, save_tensors(mixing))
+    write_whole(run.path / MIXING_FILE, save_tensors(history.mixing()))
     collapse = collapse_of(rules)
     if collapse is not None:
-        _put_back(module.supernet, mixing, collapse.epoch)
+        _put_back(module.supernet, history.arch_parameters[collapse.epoch])
         run.write_json(GUARD_FILE, collapse._asdict())
         control.say(f"{title}: {collapse.reason}; the architecture is that of epoch {collapse.epoch}")
     write_whole(marker, save_tensors(adapters.plain_state(module.supernet)))
@@ -192,11 +191,10 @@ def search_supernet(
 
 
 @torch.no_grad()
-def _put_back(supernet: darts.Supernet, mixing: Mapping[str, Tensor], epoch: int) -> None:
-    """Give the alphas those values back by which the ops were mixed after an epoch, but for a constant a row."""
-    for alpha, kind in zip(supernet.arch_parameters(), ("normal", "reduction"), strict=True):
-        logits = mixing[kind][epoch].clamp_min(torch.finfo(mixing[kind].dtype).tiny).log()
-        alpha.copy_(logits - logits.mean(dim=-1, keepdim=True))
+def _put_back(supernet: darts.Supernet, values: Sequence[Tensor]) -> None:
+    """Give the architecture parameters earlier values back."""
+    for parameter, value in zip(supernet.arch_parameters(), values, strict=True):
+        parameter.copy_(value)
 
 
 def train_final(run: RunFolder, data: PreparedData, recipe: Recipe, control: Control, searched: Searched) -> Trained:
@@ -295,6 +293,7 @@ def _search_module(data: PreparedData, recipe: Recipe, *, warm: WarmSchedule | N
         num_cells=recipe.num_cells,
         in_channels=data.in_channels,
         stem=recipe.stem,
+        family=recipe.family,
         weight_optimizer=_sgd(recipe, recipe.weight_lr),
         arch_optimizer=partial(
             torch.optim.Adam, lr=recipe.arch_lr, betas=(0.5, 0.999), weight_decay=recipe.arch_weight_decay
@@ -308,6 +307,7 @@ def _search_module(data: PreparedData, recipe: Recipe, *, warm: WarmSchedule | N
         num_micro_batches=recipe.num_micro_batches,
         max_gradient_norm=recipe.max_gradient_norm,
         augmentation=data.augmentation(recipe),
+        first_alpha_epoch=recipe.first_alpha_epoch,
         warm=warm,
         objective=recipe.objective,
         seed=recipe.seed,

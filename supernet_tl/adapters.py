@@ -22,7 +22,7 @@ import zoo_store
 from ot_select.embedding.embedder import Embedder, parse_embedder
 from ot_select.sketches.sketch import MIN_CLASS_ROWS
 from supernet_tl.data import ImageSet, Progress, Splits, read_pixels
-from supernet_tl.entry_facts import in_channels_of, stem_of
+from supernet_tl.entry_facts import family_of, in_channels_of, stem_of
 from supernet_tl.errors import RecipeError, SelectionError
 from supernet_tl.prepared_data import PreparedData
 from supernet_tl.recipe import Precision, Recipe
@@ -125,7 +125,7 @@ def entry_of(
 ) -> zoo_store.ZooEntry:
     """A pretrained supernet with its provenance."""
     embedder = ot_select.EmbedderIdentity.from_string(sketch.embedder)
-    genotype = darts.discretize(supernet.space, supernet.normal_alpha, supernet.reduction_alpha)
+    genotype = darts.strongest(supernet.space, supernet.strengths())
     card = {
         "kind": "mixture" if len(data.image_sets) > 1 else "single",
         "name": dataset_name(data),
@@ -137,6 +137,7 @@ def entry_of(
         "image_size": recipe.image_size,
         "in_channels": supernet.in_channels,
         "stem": supernet.stem_name,
+        "family": supernet.family.name,
         "recipe": recipe.pretraining_settings(),
         "seed": recipe.seed,
         "metrics": dict(metrics),
@@ -219,6 +220,7 @@ def _checked_sizes(entry: zoo_store.ZooEntry) -> dict[str, Any]:
         "num_cells": int(card["num_cells"]),
         "in_channels": in_channels_of(card),
         "stem": stem_of(card),
+        "family": darts.FAMILIES[family_of(card)],
     }
     if sizes["num_cells"] > len(state):
         raise ValueError(f"its card tells of {sizes['num_cells']} cells, and it has {len(state)} tensors in all")
@@ -248,17 +250,29 @@ def load_supernet(zoo: zoo_store.Zoo | str | os.PathLike[str], entry_id: str) ->
     return supernet_of(store.get(find_entry(store, entry_id)))
 
 
-def state_from(reference: str) -> Mapping[str, Tensor]:
+def state_from(reference: str, family: str) -> Mapping[str, Tensor]:
     """The supernet's tensors of ``ZOO#ENTRY``.
 
+    Args:
+        reference: the entry.
+        family: what it must be of: tensors of two families may have the same shapes.
+
     Raises:
-        SelectionError: the reference is not of that form.
+        SelectionError: the reference is not of that form, or its entry is of another family.
     """
     address, separator, entry_id = reference.rpartition("#")
     if not separator or not address or not entry_id:
         raise SelectionError(f"{reference!r} names no zoo entry; expected ZOO#ENTRY, for example zoo/#1a2b3c4d.")
     store = open_zoo(address)
-    return store.get(find_entry(store, entry_id)).state
+    entry = store.get(find_entry(store, entry_id))
+    with _explained(entry):
+        found = family_of(entry.card)
+    if found != family:
+        raise SelectionError(
+            f"the entry {entry.card.get('name')!r} is of family {found!r}, and the search of {family!r}; expected one "
+            f"family, whose alphas mean the same. Give --model.family {found}, or another entry."
+        )
+    return entry.state
 
 
 def plain_state(net: torch.nn.Module) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ class EntryFacts:
         image_size: pixels a side.
         in_channels: of the images.
         stem: of the supernet.
+        family: of the supernet, a name of :data:`darts.FAMILIES`.
     """
 
     space: str
@@ -28,6 +29,7 @@ class EntryFacts:
     image_size: int
     in_channels: int
     stem: darts.Stem
+    family: str
 
     @classmethod
     def of(cls, card: Mapping[str, Any]) -> EntryFacts:
@@ -48,6 +50,7 @@ class EntryFacts:
             card["image_size"],
             in_channels_of(card),
             stem_of(card),
+            family_of(card),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,3 +77,15 @@ def stem_of(card: Mapping[str, Any]) -> darts.Stem:
     """The supernet's stem; cards that do not tell are of the cifar stem."""
     stem: darts.Stem | None = card.get("stem")
     return "cifar" if stem is None else stem
+
+
+def family_of(card: Mapping[str, Any]) -> str:
+    """The supernet's family; cards that do not tell are of the family ``darts``.
+
+    Raises:
+        ValueError: a family that this version does not know, as a clause.
+    """
+    family: str | None = card.get("family")
+    if family is not None and family not in darts.FAMILIES:
+        raise ValueError(f"its family {family!r} is none of {', '.join(darts.FAMILIES)}")
+    return "darts" if family is None else family

@@ -127,8 +127,8 @@ def transfer(
         with_scratch: also search from scratch with the same settings, in ``output/scratch``, for the report.
         control: device, overwriting, bad images.
         **options: further fields of :class:`supernet_tl.Recipe`. ``space``, ``channels``, ``num_cells``,
-            ``image_size``, ``in_channels`` and ``stem`` are those of the chosen entry; where given, only entries that
-            have them are considered.
+            ``image_size``, ``in_channels``, ``stem`` and ``family`` are those of the chosen entry; where given, only
+            entries that have them are considered.
 
     Raises:
         SelectionError: no entry can be used.
@@ -140,7 +140,7 @@ def transfer(
     store = open_zoo(zoo)
     given = dict(options, epochs=epochs, finetune_epochs=finetune_epochs, final=final, embedder=embedder, seed=seed)
     recipe, required = _transfer_recipe(store, given)
-    recipe, stored = pinned(recipe)
+    recipe, stored = pinned(recipe.with_final())
     images = control.open(target)
     settings = {"recipe": _settings(recipe), "required": required, "select": select, "target": images.fingerprint()}
     with run_folder(_path(output), "transfer", settings, overwrite=control.overwrite) as run:
@@ -162,7 +162,7 @@ def transfer(
         seconds = {"selection": time.perf_counter() - started - prober.wall_seconds}
         if chosen.probes:
             seconds["probe"] = prober.search_seconds
-        recipe = recipe.replace(**chosen.settings)
+        recipe = recipe.replace(**chosen.settings).with_final()
         if source is None and with_scratch:
             control.say("this run is from scratch itself, so it is not made a second time to compare with")
             with_scratch = False
@@ -196,7 +196,7 @@ def search(
     control = control or Control()
     refuse_finished(_path(output), overwrite=control.overwrite)
     recipe = Recipe.from_options(dict(options, epochs=epochs, finetune_epochs=finetune_epochs, final=final, seed=seed))
-    recipe, stored = pinned(recipe)
+    recipe, stored = pinned(recipe.with_final())
     images = control.open(target, image_size=recipe.size_of_all_images)
     settings = {"recipe": _settings(recipe), "target": images.fingerprint()}
     with run_folder(_path(output), "search", settings, overwrite=control.overwrite) as run:

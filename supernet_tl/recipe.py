@@ -38,6 +38,9 @@ class Recipe:
         num_cells: of the supernet.
         image_size: pixels a side that networks see; a multiple of 4, and of 16 with the imagenet stem.
         in_channels: of the images that networks see: 3, or 1 to turn them grey.
+        family: how the supernet mixes its ops: ``darts``, by the softmax of its alphas; ``pc-darts``, whose ops see one
+            in 4 channels and whose edges have weights of their own (``pc-darts-2``, ``pc-darts-8``: one in 2, in 8);
+            ``drnas``, whose mixing weights are drawn from Dirichlet distributions.
         stem: of all networks: ``cifar`` for small images; ``imagenet`` quarters the image before the first cell.
         epochs: of the bilevel search.
         finetune_epochs: of training the final network.
@@ -51,6 +54,8 @@ class Recipe:
         weight_decay: of SGD, on weights only.
         arch_lr: Adam's constant learning rate for the alphas.
         arch_weight_decay: L2 penalty on the alphas inside Adam.
+        first_alpha_epoch: so many first epochs of a search from scratch leave the alphas as they are drawn; for warm
+            starts there is ``held_alpha_epochs``.
         order: of the alphas' gradient: ``first`` holds the weights fixed, ``unrolled`` looks ahead by the step they
             would take (DARTS second order, about three times the time of a step).
         perturbation: SmoothDARTS: in the weight step the mixing weights are moved at ``random``, or ``adversarial``,
@@ -143,6 +148,7 @@ class Recipe:
     """
 
     space: str = "s1"
+    family: str = "darts"
     channels: int = 16
     num_cells: int = 8
     image_size: int = 32
@@ -159,6 +165,7 @@ class Recipe:
     weight_decay: float = 3e-4
     arch_lr: float = 3e-4
     arch_weight_decay: float = 1e-3
+    first_alpha_epoch: int = 0
     order: Order = "first"
     perturbation: Perturbation = "random"
     max_radius: float = 0.3
@@ -265,6 +272,22 @@ class Recipe:
     def replace(self, **changes: Any) -> Recipe:
         """The same recipe with some settings changed."""
         return dataclasses.replace(self, **changes)
+
+    def with_final(self) -> Recipe:
+        """This recipe, where a final network can be made by it; a pretraining makes none.
+
+        Raises:
+            RecipeError: the supernet's weights fit no final network, and it would inherit them.
+        """
+        from darts import FAMILIES
+
+        family = FAMILIES[self.family]
+        if family.divisor > 1 and self.final == "inherit":
+            raise RecipeError(
+                f"final is 'inherit', and the ops of family {family.name!r} see one in {family.divisor} channels: "
+                "their weights fit no final network; expected final 'retrain'."
+            )
+        return self
 
     def pretraining_settings(self) -> dict[str, Any]:
         """The settings that a pretrained supernet depends on, without those of the final network and of selection."""
@@ -392,10 +415,11 @@ def _is_of(types: tuple[type, ...], optional: bool, boolean: bool, value: Any) -
 
 
 def _choices(recipe: Recipe) -> list[str]:
-    from darts import SPACES
+    from darts import FAMILIES, SPACES
 
     choices = {
         "space": tuple(SPACES),
+        "family": tuple(FAMILIES),
         "order": get_args(Order),
         "perturbation": get_args(Perturbation),
         "final": get_args(Final),
@@ -490,6 +514,11 @@ def _ranges(recipe: Recipe) -> list[str]:
         faults.append(
             f"distance {recipe.distance!r} and preset {recipe.preset!r} both say what is measured; expected one of them"
         )
+    if recipe.first_alpha_epoch >= recipe.epochs:
+        faults.append(
+            f"first_alpha_epoch is {recipe.first_alpha_epoch}, and the search has {recipe.epochs} epochs; expected "
+            "fewer, or the alphas never move"
+        )
     for name in ("channels", "retrain_channels"):
         if getattr(recipe, name) < 2 or getattr(recipe, name) % 2:
             faults.append(f"{name} is {getattr(recipe, name)}; expected a positive even number")
@@ -510,6 +539,30 @@ def _image_sizes(recipe: Recipe) -> list[str]:
         f"image_size is {size}; expected a multiple of {multiple}, at least {2 * multiple}, because the {recipe.stem} "
         f"stem and two reductions divide it by {multiple}, such as {' or '.join(map(str, nearest))}"
     ]
+
+
+def _family(recipe: Recipe) -> list[str]:
+    """What the family of the supernet does not allow."""
+    from darts import FAMILIES
+
+    if _types(recipe) or recipe.family not in FAMILIES:
+        return []
+    family = FAMILIES[recipe.family]
+    faults = []
+    if family.dirichlet:
+        others = {"order": ("first", "of given mixing weights"), "perturbation": ("none", "of the mixing weights too")}
+        faults += [
+            f"family is {family.name!r}, which draws its mixing weights, and {name} {getattr(recipe, name)!r} is "
+            f"{why}; expected {name} {right!r}"
+            for name, (right, why) in others.items()
+            if getattr(recipe, name) != right
+        ]
+    if family.divisor > 1 and recipe.channels % family.channel_multiple:
+        faults.append(
+            f"channels is {recipe.channels}, and ops of family {family.name!r} see one in {family.divisor} of them; "
+            f"expected a multiple of {family.channel_multiple}"
+        )
+    return faults
 
 
 def _warm_start(recipe: Recipe) -> list[str]:
@@ -560,7 +613,7 @@ def _objective(recipe: Recipe) -> list[str]:
 _AT_LEAST = {
     0: (
         *("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr", "weight_lr_min"),
-        *("auxiliary_weight", "sketch_rank", "num_thumbnails", "projection_epochs"),
+        *("auxiliary_weight", "sketch_rank", "num_thumbnails", "projection_epochs", "first_alpha_epoch"),
     ),
     1: (
         *("epochs", "batch_size", "num_micro_batches", "attack_steps", "embed_size", "num_draws"),
@@ -579,4 +632,4 @@ _AT_LEAST_IF_GIVEN = {
     "max_skips": 0,
 }
 _FRACTIONS = ("weight_momentum", "max_radius", "drop_path_prob", "test_frac", "validation_frac")
-_RULES = (_types, _choices, _ranges, _image_sizes, _warm_start, _objective)
+_RULES = (_types, _choices, _ranges, _image_sizes, _family, _warm_start, _objective)

@@ -123,7 +123,7 @@ def _times(searched: Searched) -> list[dict[str, Any]]:
 
 def _discretization(supernet: darts.Supernet, genotype: darts.Genotype, recipe: Recipe) -> dict[str, Any]:
     """The ``rule`` that gave the genotype, its ``limits``, and whether the alphas alone would give another."""
-    alone = darts.discretize(supernet.space, supernet.normal_alpha, supernet.reduction_alpha)
+    alone = darts.strongest(supernet.space, supernet.strengths())
     limits = {name: value for name in ("max_params", "max_macs") if (value := getattr(recipe, name)) is not None}
     return {
         "rule": recipe.discretization,

@@ -29,7 +29,7 @@ def expected_cost(table: CostTable, mixing: MixingWeights) -> Tensor:
 
     Args:
         table: the costs.
-        mixing: points on the simplex.
+        mixing: as ``strengths()`` of a supernet gives them, or points on the simplex.
 
     Raises:
         ShapeError: mixing weights of another space.

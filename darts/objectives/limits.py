@@ -12,11 +12,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from darts.discretize import discretize
+from darts.discretize import strongest
 from darts.errors import LimitError
 from darts.genotype import EDGES_PER_NODE, CellGenotype, Genotype
 from darts.objectives.cost_table import CostTable
 from darts.space import SearchSpace
+from darts.supernet import MixingWeights
 
 
 @dataclass(frozen=True)
@@ -75,27 +76,26 @@ def check_limits(limits: Sequence[Limit]) -> None:
         )
 
 
-def discretize_within(limits: Sequence[Limit], normal_alpha: Tensor, reduction_alpha: Tensor) -> Genotype:
+def strongest_within(limits: Sequence[Limit], strengths: MixingWeights) -> Genotype:
     """The architecture of greatest weight within limits.
 
-    Its weight is the sum over its edges of the mixing weight of what they hold. Without limits that is
-    :func:`darts.discretize`, and so it is where that architecture is within them; otherwise it is found exactly.
+    Its weight is the sum over its edges of the strength of what they hold. Without limits that is
+    :func:`darts.strongest`, and so it is where that architecture is within them; otherwise it is found exactly.
 
     Args:
         limits: one or two, each of another unit, in one space.
-        normal_alpha: logits, shape (num_edges, num_primitives).
-        reduction_alpha: as ``normal_alpha``.
+        strengths: as ``strengths()`` of a supernet gives them.
 
     Raises:
         LimitError: no limit, limits of one unit or of different spaces, or no architecture within them.
-        ShapeError: alphas of another shape, or not finite.
+        ShapeError: strengths of another shape, or not finite.
     """
     space = _space_of(limits)
-    plain = discretize(space, normal_alpha, reduction_alpha)
+    plain = strongest(space, strengths)
     if all(limit.table.of(plain) <= limit.most for limit in limits):
         return plain
     check_limits(limits)
-    weights = [alpha.detach().double().softmax(dim=-1).cpu() for alpha in (normal_alpha, reduction_alpha)]
+    weights = [matrix.detach().cpu() for matrix in strengths]
     nodes = _best_choices(limits, weights)[0].nodes()
     return Genotype(_cell(nodes[: space.num_nodes]), _cell(nodes[space.num_nodes :]))
 

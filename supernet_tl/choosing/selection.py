@@ -13,7 +13,7 @@ from supernet_tl.entry_facts import EntryFacts
 from supernet_tl.errors import SelectionError
 from supernet_tl.zoos import readable_cards
 
-ADOPTED = ("space", "channels", "num_cells", "image_size", "in_channels", "stem")
+ADOPTED = ("space", "channels", "num_cells", "image_size", "in_channels", "stem", "family")
 """Settings that a transfer takes from the chosen entry unless they are given."""
 
 

@@ -49,7 +49,9 @@ _EMBEDDING = {
 }
 _THE_ZOOS_OWN = {
     **dict.fromkeys(_EMBEDDING, "the zoo's own"),
-    **dict.fromkeys(("space", "channels", "num_cells", "image_size", "in_channels", "stem"), "the chosen entry's"),
+    **dict.fromkeys(
+        ("space", "channels", "num_cells", "image_size", "in_channels", "stem", "family"), "the chosen entry's"
+    ),
 }
 
 

@@ -205,6 +205,7 @@ class _Meter:
             recipe.num_cells,
             recipe.in_channels,
             stem=recipe.stem,
+            family=darts.FAMILIES[recipe.family],
         ).to(self.device)
         weights = torch.optim.SGD(net.weight_parameters(), lr=recipe.weight_lr, momentum=recipe.weight_momentum)
         alphas = torch.optim.Adam(net.arch_parameters(), lr=recipe.arch_lr)

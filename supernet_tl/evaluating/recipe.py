@@ -32,7 +32,7 @@ PARTS_OF_ARMS: Mapping[str, Parts] = MappingProxyType({"weights_only": "weights"
 
 SHARED_ONLY = frozenset(
     {
-        *("space", "channels", "num_cells", "image_size", "in_channels", "stem"),
+        *("space", "channels", "num_cells", "image_size", "in_channels", "stem", "family"),
         *("embedder", "embed_size", "embed_precision", "sketch", "sketch_rank", "sketch_rows"),
     }
 )
@@ -164,7 +164,7 @@ class EvaluationRecipe:
         given = {**self.shared, **self.target, **self.per_target.get(target, {})}
         if warm:
             given |= {**self.transfer, **(self.schedules[schedule] if schedule is not None else {})}
-        return Recipe.from_options({**given, "seed": seed})
+        return Recipe.from_options({**given, "seed": seed}).with_final()
 
     def differences(self, other: EvaluationRecipe) -> dict[str, tuple[Any, Any]]:
         """The fields in which two recipes make other numbers, each with both values; a longer list makes none."""

@@ -83,6 +83,9 @@ FIRST_DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "warm_parts": None,
         "warm_cells": None,
         "warm_moving": None,
+        # Families of supernets; likewise.
+        "family": "darts",
+        "first_alpha_epoch": 0,
         # Guards; likewise.
         "max_skips": None,
         "eigenvalue_ratio": None,

@@ -31,7 +31,7 @@ _METRICS = (
 
 
 class History(Callback):
-    """Keeps a row per epoch, and in a search the mixing weights before the first epoch and after each.
+    """Keeps a row per epoch, and in a search the architecture parameters before the first epoch and after each.
 
     The record is part of the checkpoint, so a resumed run goes on with it. Among the trainer's callbacks it comes after
     the rules that may end the stage early.
@@ -47,10 +47,11 @@ class History(Callback):
         self.rows: list[EpochRow] = []
         self.normal_mixing: list[Tensor] = []
         self.reduction_mixing: list[Tensor] = []
+        self.arch_parameters: list[list[Tensor]] = []
         self._started = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note the mixing weights that the search begins with."""
+        """Note the architecture parameters that the search begins with."""
         if not self.rows:
             self._note_mixing(pl_module)
 
@@ -88,6 +89,7 @@ class History(Callback):
             "rows": [dataclasses.asdict(row) for row in self.rows],
             "normal_mixing": self.normal_mixing,
             "reduction_mixing": self.reduction_mixing,
+            "arch_parameters": self.arch_parameters,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -95,12 +97,17 @@ class History(Callback):
         self.rows = [EpochRow(**row) for row in state_dict["rows"]]
         self.normal_mixing = list(state_dict["normal_mixing"])
         self.reduction_mixing = list(state_dict["reduction_mixing"])
+        both = zip(self.normal_mixing, self.reduction_mixing, strict=True)
+        alphas = [[mixing.log() for mixing in pair] for pair in both]  # up to a constant in each row
+        self.arch_parameters = list(state_dict.get("arch_parameters", alphas))  # earlier versions did not keep them
 
     def _note_mixing(self, module: LightningModule) -> None:
         if isinstance(module, SearchModule):
             mixing = module.supernet.mixing_weights()
             self.normal_mixing.append(mixing.normal.detach().cpu().clone())
             self.reduction_mixing.append(mixing.reduction.detach().cpu().clone())
+            parameters = module.supernet.arch_parameters()
+            self.arch_parameters.append([parameter.detach().cpu().clone() for parameter in parameters])
 
 
 class EpochCheckpoint(Checkpoint):

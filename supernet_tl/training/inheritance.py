@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 import darts
-from darts.supernet import ALPHA_NAMES, HEAD_PREFIX
+from darts.supernet import ARCH_NAMES, HEAD_PREFIX
 from supernet_tl.training.warm_schedule import Moving, WarmSchedule
 
 
@@ -30,6 +30,7 @@ class Inheritance:
 
     def __init__(self, schedule: WarmSchedule, supernet: darts.Supernet, inherited: Collection[str] = ()) -> None:
         self.schedule = schedule
+        self.is_warm = bool(inherited)
         self._source: dict[str, Tensor] = {
             name: weight.detach().clone()
             for name, weight in supernet.named_weight_parameters()
@@ -75,7 +76,7 @@ def freeze_all_but(net: nn.Module, moving: Moving) -> None:
     norms = [module for module in net.modules() if isinstance(module, _BatchNorm)]
     affine = {id(parameter) for norm in norms for parameter in norm.parameters()}
     for name, weight in net.named_parameters():
-        if name not in ALPHA_NAMES:
+        if name not in ARCH_NAMES:
             moves = name.startswith(HEAD_PREFIX) or (moving == "batch_norm" and id(weight) in affine)
             weight.requires_grad_(moving == "all" or moves)
 

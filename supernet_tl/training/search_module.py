@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 import darts
+from darts.modes import frozen
 from supernet_tl.data import Augmentation, Batch, Shard
 from supernet_tl.errors import ProcessesDifferError, RecipeError
 from supernet_tl.prepared_data import in_process, refuse_unshared
@@ -51,6 +52,7 @@ class SearchModule(ClassificationModule):
         num_cells: of the supernet.
         in_channels: of the images.
         stem: of the supernet.
+        family: of the supernet: how its ops are mixed; a name of :data:`darts.FAMILIES`.
         weight_optimizer: over the weights only.
         arch_optimizer: over the alphas only.
         weight_scheduler: stepped once an epoch; cosine from the optimizer's rate down to 0.001 over ``max_epochs`` when
@@ -66,6 +68,7 @@ class SearchModule(ClassificationModule):
         augmentation: applied to both batches of a step; none when absent.
         init_from: ``ZOO#ENTRY``: warm-start from this zoo entry (``--ckpt_path`` resumes a run instead; give both to go
             on with a run whose ``warm`` is not the default).
+        first_alpha_epoch: so many first epochs of a search from scratch leave the alphas as they are.
         warm: what is inherited, and how it is treated; as in a search from scratch when absent.
         objective: limits and penalties on the final network's size; none when absent.
         seed: of initial weights, augmentation and perturbation.
@@ -83,6 +86,7 @@ class SearchModule(ClassificationModule):
         num_cells: int = 8,
         in_channels: int = 3,
         stem: darts.Stem = "cifar",
+        family: str = "darts",
         weight_optimizer: OptimizerCallable = DEFAULT_WEIGHT_OPTIMIZER,
         arch_optimizer: OptimizerCallable = DEFAULT_ARCH_OPTIMIZER,
         weight_scheduler: LRSchedulerCallable | None = None,
@@ -94,6 +98,7 @@ class SearchModule(ClassificationModule):
         num_micro_batches: int = 1,
         max_gradient_norm: float = 5.0,
         augmentation: Augmentation | None = None,
+        first_alpha_epoch: int = 0,
         init_from: str | None = None,
         warm: WarmSchedule | None = None,
         objective: Objective | None = None,
@@ -101,6 +106,7 @@ class SearchModule(ClassificationModule):
     ) -> None:
         Recipe(  # refuses what cannot be
             space=space,
+            family=family,
             channels=channels,
             num_cells=num_cells,
             order=order,
@@ -115,7 +121,15 @@ class SearchModule(ClassificationModule):
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            supernet = darts.Supernet(darts.SPACES[space], num_classes, channels, num_cells, in_channels, stem=stem)
+            supernet = darts.Supernet(
+                darts.SPACES[space],
+                num_classes,
+                channels,
+                num_cells,
+                in_channels,
+                stem=stem,
+                family=darts.FAMILIES[family],
+            )
         super().__init__(supernet, num_classes, augmentation, seed)
         self.automatic_optimization = False
         self.weight_optimizer = weight_optimizer
@@ -128,6 +142,7 @@ class SearchModule(ClassificationModule):
         self.random_start = random_start
         self.num_micro_batches = num_micro_batches
         self.max_gradient_norm = max_gradient_norm
+        self.first_alpha_epoch = first_alpha_epoch
         self.noise = torch.Generator()
         # Read by DDP, whose reduction would wait for gradients of the alphas that no backward pass of a step forms.
         self._ddp_params_and_buffers_to_ignore = [
@@ -141,7 +156,7 @@ class SearchModule(ClassificationModule):
         if init_from is not None:
             from supernet_tl.adapters import state_from
 
-            self.start_from(state_from(init_from))
+            self.start_from(state_from(init_from, family))
 
     def start_from(self, source_state: Mapping[str, Tensor]) -> darts.WarmStartReport:
         """Warm-start from a source supernet's state; from then on the search follows ``warm``.
@@ -179,6 +194,8 @@ class SearchModule(ClassificationModule):
             **super().origin(),
             "space": net.space.name,
             "stem": net.stem_name,
+            "family": None if net.family == darts.FAMILIES["darts"] else net.family.name,
+            "first_alpha_epoch": self.first_alpha_epoch or None,
             **{name: getattr(net, name) for name in sizes},
             "objective": None if self.objective.wanted.is_off else self.objective.wanted.to_dict(),
             "warm": None if self.inheritance.schedule == WarmSchedule() else self.inheritance.schedule.to_dict(),
@@ -188,6 +205,13 @@ class SearchModule(ClassificationModule):
     def radius(self) -> float:
         """Radius of the perturbation in the current epoch."""
         return darts.perturbation_radius(self.current_epoch, self.num_epochs, self.max_radius)
+
+    @property
+    def holds_alphas(self) -> bool:
+        """Whether the alphas stay as they are in the current epoch."""
+        if self.inheritance.is_warm:
+            return self.schedule.holds_alphas(self.current_epoch)
+        return self.current_epoch < self.first_alpha_epoch
 
     @property
     def average(self) -> darts.Average | None:
@@ -253,7 +277,7 @@ class SearchModule(ClassificationModule):
         if batch_idx == 0:
             self.objective.check_images(arch_batch[0])
         with scaled_rate(weight_optimizer.optimizer, self._rate_factor(batch_idx)):
-            if self.schedule.holds_alphas(self.current_epoch):
+            if self.holds_alphas:
                 self._look_at_alphas(arch_batch, batch_idx)
             else:
                 gradient = self._alpha_gradient(weight_batch, arch_batch, weight_optimizer.optimizer)
@@ -275,7 +299,7 @@ class SearchModule(ClassificationModule):
         self.log_mean("arch_loss", loss, len(batch[1]))
 
     def _step_weights(self, batch: darts.Batch, optimizer: LightningOptimizer, batch_idx: int) -> None:
-        mixing = self._perturbed(self.supernet.mixing_weights().detach(), batch)
+        mixing = self._perturbed(self.supernet.drawn_mixing_weights(self.noise).detach(), batch)
         optimizer.zero_grad(set_to_none=True)
         loss, logits = self._weight_backward(batch, mixing)
         require_finite_loss(self, "weight", loss, batch_idx)
@@ -294,7 +318,8 @@ class SearchModule(ClassificationModule):
     ) -> darts.AlphaGradient:
         shared: dict[str, Any] = {"num_micro_batches": self.num_micro_batches, "average": self.average}
         if self.order == "first":
-            return darts.first_order_gradient(self.supernet, F.cross_entropy, *arch_batch, **shared)
+            mixing = self.supernet.drawn_mixing_weights(self.noise)
+            return darts.first_order_gradient(self.supernet, F.cross_entropy, *arch_batch, mixing=mixing, **shared)
         return darts.unrolled_gradient(
             self.supernet, F.cross_entropy, weight_batch, arch_batch, weight_optimizer, **shared
         )
@@ -320,13 +345,14 @@ class SearchModule(ClassificationModule):
         """Form the weights' gradients; give the loss and the logits."""
         losses, logits = [], []
         parts = list(darts.micro_batches(batch, self.num_micro_batches))
-        for number, ((images, labels), share) in enumerate(parts, start=1):
-            outputs = self.supernet(images, mixing=mixing)
-            loss = share * F.cross_entropy(outputs, labels)
-            with nullcontext() if number == len(parts) else self._within_process():
-                self.manual_backward(loss)
-            losses.append(loss.detach())
-            logits.append(outputs.detach())
+        with frozen(self.supernet.arch_parameters()):
+            for number, ((images, labels), share) in enumerate(parts, start=1):
+                outputs = self.supernet(images, mixing=mixing)
+                loss = share * F.cross_entropy(outputs, labels)
+                with nullcontext() if number == len(parts) else self._within_process():
+                    self.manual_backward(loss)
+                losses.append(loss.detach())
+                logits.append(outputs.detach())
         return torch.stack(losses).sum(), torch.cat(logits)
 
     def _within_process(self) -> AbstractContextManager[None]:

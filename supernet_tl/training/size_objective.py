@@ -84,11 +84,11 @@ class SizeObjective:
 
     def expected(self, net: darts.Supernet) -> dict[str, float]:
         """What the network is expected to cost that the alphas are about to choose, by unit."""
-        mixing = net.mixing_weights().detach()
-        return {unit: float(darts.expected_cost(table, mixing)) for unit, table in self.tables.items()}
+        strengths = net.strengths().detach()
+        return {unit: float(darts.expected_cost(table, strengths)) for unit, table in self.tables.items()}
 
     def discretize(self, net: darts.Supernet) -> darts.Genotype:
         """The architecture of the supernet's alphas: the best one within the limits."""
         if self.limits:
-            return darts.discretize_within(self.limits, net.normal_alpha, net.reduction_alpha)
-        return darts.discretize(net.space, net.normal_alpha, net.reduction_alpha)
+            return darts.strongest_within(self.limits, net.strengths())
+        return darts.strongest(net.space, net.strengths())

@@ -43,11 +43,11 @@ def _sgd(net: darts.Supernet) -> torch.optim.SGD:
 
 
 def _first_order(net: darts.Supernet, weight_batch: Batch, arch_batch: Batch, options: Any) -> tuple[Tensor, ...]:
-    return darts.first_order_gradient(net, F.cross_entropy, *arch_batch, **options)[2:]
+    return darts.first_order_gradient(net, F.cross_entropy, *arch_batch, **options).gradients
 
 
 def _unrolled(net: darts.Supernet, weight_batch: Batch, arch_batch: Batch, options: Any) -> tuple[Tensor, ...]:
-    return darts.unrolled_gradient(net, F.cross_entropy, weight_batch, arch_batch, _sgd(net), **options)[2:]
+    return darts.unrolled_gradient(net, F.cross_entropy, weight_batch, arch_batch, _sgd(net), **options).gradients
 
 
 def _attack(net: darts.Supernet, weight_batch: Batch, arch_batch: Batch, options: Any) -> tuple[Tensor, ...]:

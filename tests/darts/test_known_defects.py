@@ -139,7 +139,7 @@ def test_maps_that_a_reduction_cannot_halve_are_refused_with_sizes_that_work() -
 
 
 class _Recorded(SearchModule):
-    """Keeps the images of each pass through the stem, and whether each whole pass was given mixing weights."""
+    """Keeps the images of each pass through the stem, and whether each whole pass's mixing weights were perturbed."""
 
     def on_train_start(self) -> None:
         super().on_train_start()
@@ -147,7 +147,9 @@ class _Recorded(SearchModule):
         self.perturbed: list[bool] = []
 
         def note(net: object, images: tuple[Tensor, ...], given: dict[str, Any]) -> None:
-            self.perturbed.append(given.get("mixing") is not None)
+            mixing = given.get("mixing")
+            own = self.supernet.mixing_weights()
+            self.perturbed.append(mixing is not None and not torch.equal(mixing.normal, own.normal))
 
         self.supernet.stem.register_forward_pre_hook(lambda stem, images: self.seen.append(images[0].detach().clone()))
         self.supernet.register_forward_pre_hook(note, with_kwargs=True)

@@ -52,7 +52,7 @@ def test_tensors_that_the_target_does_not_have_are_reported_as_unused() -> None:
     [
         (
             _net(5, 0, darts.S2),
-            "does not fit a supernet of space 's1' with channels=4, num_cells=3, .* tensors missing",
+            "does not fit a supernet of space 's1' and family 'darts' with channels=4, num_cells=3, .* tensors missing",
         ),
         (_net(5, 0, num_cells=4), "of cells, ops or a stem that it does not have .cells.3"),
         (

@@ -138,6 +138,7 @@ KNOWN_KEYS: dict[str, tuple[str, Callable[[Json], bool]]] = {
     "image_size": ("a whole number of pixels above 0, or [height, width]", _is_size),
     "in_channels": ("1 or 3", lambda value: is_count(value) and value in (1, 3)),
     "stem": ("'cifar' or 'imagenet'", lambda value: value in ("cifar", "imagenet")),
+    "family": ("a name, such as 'darts' or 'pc-darts'", is_text),
     "recipe": ("an object with the settings of the run, or a recipe's name", _is_text_or_object),
     "seed": ("a whole number", is_whole),
     "metrics": ("an object of named numbers", _is_object),

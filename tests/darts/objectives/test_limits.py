@@ -17,6 +17,11 @@ def table_of(unit: darts.Unit, space: darts.SearchSpace = SMALL) -> darts.CostTa
     return darts.cost_table(unit, space, 4, 4, 3, (3, 16, 16))
 
 
+def _strongest_within(limits: list[darts.Limit], *alphas: torch.Tensor) -> darts.Genotype:
+    normal, reduction = (alpha.double().softmax(dim=-1) for alpha in alphas)
+    return darts.strongest_within(limits, darts.MixingWeights(normal, reduction))
+
+
 def all_cells(space: darts.SearchSpace, *, reduction: bool) -> Iterator[darts.genotype.CellGenotype]:
     """Every cell of a space, in no particular order within a node."""
     offered = dict(zip(space.edges, space.primitives(reduction=reduction), strict=True))
@@ -69,7 +74,7 @@ def test_no_other_architecture_within_the_limits_weighs_more(units: tuple[darts.
             for genotype, cost in zip(genotypes, costs, strict=True)
             if all(one <= limit.most for one, limit in zip(cost, limits, strict=True))
         ]
-        found = darts.discretize_within(limits, *alphas)
+        found = _strongest_within(limits, *alphas)
         found.check_in(SMALL)
         assert all(limit.table.of(found) <= limit.most for limit in limits)
         assert weight_of(found, SMALL, alphas) == pytest.approx(max(within))
@@ -88,7 +93,7 @@ def test_an_architecture_that_is_within_the_limits_stays_as_it_is(space: darts.S
     for seed in range(3):
         alphas = random_alphas(space, seed)
         plain = darts.discretize(space, *alphas)
-        assert darts.discretize_within([darts.Limit(table, table.of(plain))], *alphas) == plain
+        assert _strongest_within([darts.Limit(table, table.of(plain))], *alphas) == plain
 
 
 @pytest.mark.parametrize("space", darts.SPACES.values(), ids=list(darts.SPACES))
@@ -97,13 +102,13 @@ def test_the_least_limit_is_kept(space: darts.SearchSpace) -> None:
     alphas = random_alphas(space, 0)
     for table in tables:
         least, _ = darts.cost_range(table)
-        assert table.of(darts.discretize_within([darts.Limit(table, least)], *alphas)) == least
+        assert table.of(_strongest_within([darts.Limit(table, least)], *alphas)) == least
 
 
 def test_the_built_network_is_within_the_limits() -> None:
     limits = [darts.Limit(table_of(unit, darts.DARTS), 0) for unit in ("parameters", "macs")]
     limits = [darts.Limit(limit.table, sum(darts.cost_range(limit.table)) // 3) for limit in limits]
-    genotype = darts.discretize_within(limits, *random_alphas(darts.DARTS, 2))
+    genotype = _strongest_within(limits, *random_alphas(darts.DARTS, 2))
     net = darts.DiscreteNetwork(genotype, 4, 4, 3)
     assert darts.count_parameters(net) <= limits[0].most
     assert darts.count_macs(net, (3, 16, 16)) <= limits[1].most
@@ -117,7 +122,7 @@ def test_a_limit_that_no_architecture_keeps_is_refused_with_the_least_that_one_d
     ):
         darts.check_limits([darts.Limit(table, least - 1)])
     with pytest.raises(LimitError, match=f"Raise the limit to {least:,} or more"):
-        darts.discretize_within([darts.Limit(table, least - 1)], *random_alphas(SMALL, 0))
+        _strongest_within([darts.Limit(table, least - 1)], *random_alphas(SMALL, 0))
 
 
 def test_limits_that_contradict_each_other_are_refused() -> None:
@@ -134,7 +139,7 @@ def test_limits_that_do_not_belong_together_are_refused() -> None:
     params = table_of("parameters")
     for limits in ([], [darts.Limit(params, 10**6)] * 2, [darts.Limit(params, 10**6), _limit_of(darts.S2)]):
         with pytest.raises(LimitError, match="expected one or two, each of another unit, in one search space"):
-            darts.discretize_within(limits, *random_alphas(SMALL, 0))
+            _strongest_within(limits, *random_alphas(SMALL, 0))
 
 
 def _limit_of(space: darts.SearchSpace) -> darts.Limit:

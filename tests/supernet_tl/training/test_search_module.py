@@ -36,7 +36,15 @@ ADVERSARIAL = {
 }
 
 
-@pytest.mark.parametrize("settings", [{}, ADVERSARIAL], ids=["random", "adversarial, unrolled, in parts"])
+DRAWN = {"family": "drnas", "perturbation": "none", "num_micro_batches": 2}
+PARTIAL = {"family": "pc-darts", "channels": 8}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, ADVERSARIAL, DRAWN, PARTIAL],
+    ids=["random", "adversarial, unrolled, in parts", "drnas, in parts", "pc-darts"],
+)
 def test_the_module_takes_the_steps_of_the_plain_loop(
     settings: dict[str, Any], stripes: Callable[..., ImageSet], tiny: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -44,13 +52,15 @@ def test_the_module_takes_the_steps_of_the_plain_loop(
     def perturbation(
         net: darts.Supernet, batch: darts.Batch, radius: float, noise: torch.Generator
     ) -> Callable[[darts.MixingWeights], darts.MixingWeights]:
-        if settings:
+        if settings.get("perturbation") == "none":
+            return lambda mixing: mixing
+        if settings.get("perturbation") == "adversarial":
             return lambda mixing: darts.perturb_adversarial(
                 net, mixing, *batch, radius, 2, random_start=False, num_micro_batches=3
             )
         return lambda mixing: darts.perturb_random(mixing, radius, noise)
 
-    recipe = Recipe(**tiny, **settings, flip="yes", crop_padding=1)
+    recipe = Recipe(**{**tiny, **settings}, flip="yes", crop_padding=1)
     data = prepare(stripes("target"), recipe)
     module, _ = _run(data, recipe, tmp_path)
 
@@ -80,6 +90,7 @@ def test_the_module_takes_the_steps_of_the_plain_loop(
                 weight_optimizer,
                 arch_optimizer,
                 perturb=perturbation(twin, weight_batch, radius, noise),
+                generator=noise,
                 order=recipe.order,
                 num_micro_batches=recipe.num_micro_batches,
             )
@@ -88,7 +99,9 @@ def test_the_module_takes_the_steps_of_the_plain_loop(
         torch.testing.assert_close(tensor, twin.state_dict()[name], rtol=1e-4, atol=1e-6, msg=name)
 
 
-@pytest.mark.parametrize("settings", [{}, {**ADVERSARIAL, "random_start": True}], ids=["random", "adversarial"])
+@pytest.mark.parametrize(
+    "settings", [{}, {**ADVERSARIAL, "random_start": True}, DRAWN], ids=["random", "adversarial", "drnas"]
+)
 def test_a_stopped_search_goes_on_as_if_never_stopped(
     settings: dict[str, Any], stripes: Callable[..., ImageSet], tiny: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -115,7 +128,8 @@ def test_a_stopped_search_goes_on_as_if_never_stopped(
         row.validation_accuracy for row in history.rows
     ]
     assert [row.epoch for row in resumed_history.rows] == [1, 2, 3]
-    assert [row.radius for row in resumed_history.rows] == pytest.approx([0.03, 0.12, 0.21])
+    radii = [None] * 3 if recipe.perturbation == "none" else pytest.approx([0.03, 0.12, 0.21])
+    assert [row.radius for row in resumed_history.rows] == radii
     assert len(resumed_history.normal_mixing) == 4
 
 
