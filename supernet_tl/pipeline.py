@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from supernet_tl.prepared_data import PreparedData, pinned
 from supernet_tl.recipe import Recipe
 from supernet_tl.run_folder import RunFolder, is_finished, refuse_finished, run_folder
 from supernet_tl.summary import metrics_of, summarise
+from supernet_tl.sweeping import Sweep, sweep_sizes
 from supernet_tl.terminal.console import counted
 from supernet_tl.zoos import open_zoo, zoo_default
 
@@ -103,6 +104,7 @@ def transfer(
     seed: int = 0,
     *,
     with_scratch: bool = False,
+    sweep: Sweep | int | None = None,
     control: Control | None = None,
     **options: Any,
 ) -> TransferResult:
@@ -125,6 +127,8 @@ def transfer(
         embedder: the one that the zoo was sketched with when absent.
         seed: of everything random.
         with_scratch: also search from scratch with the same settings, in ``output/scratch``, for the report.
+        sweep: also train so many smaller networks of the same search, each the best one within a limit, in
+            ``output/sweep``; the summary and the report show accuracy against size.
         control: device, overwriting, bad images.
         **options: further fields of :class:`supernet_tl.Recipe`. ``space``, ``channels``, ``num_cells``,
             ``image_size``, ``in_channels``, ``stem`` and ``family`` are those of the chosen entry; where given, only
@@ -140,9 +144,14 @@ def transfer(
     store = open_zoo(zoo)
     given = dict(options, epochs=epochs, finetune_epochs=finetune_epochs, final=final, embedder=embedder, seed=seed)
     recipe, required = _transfer_recipe(store, given)
+    sweep = Sweep(sweep) if isinstance(sweep, int) else sweep
+    if sweep is not None:
+        sweep.check(recipe)
     recipe, stored = pinned(recipe.with_final())
     images = control.open(target)
     settings = {"recipe": _settings(recipe), "required": required, "select": select, "target": images.fingerprint()}
+    if sweep is not None:
+        settings["sweep"] = asdict(sweep)
     with run_folder(_path(output), "transfer", settings, overwrite=control.overwrite) as run:
         _say_continued(run, control)
         splits = _splits(run, images, recipe, stored, control)
@@ -178,6 +187,7 @@ def transfer(
             health,
             keep=output is not None,
             with_scratch=with_scratch,
+            sweep=sweep,
         )
 
 
@@ -219,6 +229,7 @@ def _adapt(
     *,
     keep: bool,
     with_scratch: bool = False,
+    sweep: Sweep | None = None,
 ) -> TransferResult:
     """Search on the target, train the final network, evaluate, and leave the evidence."""
     run.write_json(SPLITS_FILE, data.splits[0].to_dict(data.image_sets[0]))
@@ -226,6 +237,9 @@ def _adapt(
     searched = search_supernet(run, data, recipe, control, source=source)
     trained = train_final(run, data, recipe, control, searched)
     summary = summarise(data, recipe, selection, searched, trained, seconds, control.device, health)
+    if sweep is not None:
+        own = {**summary["network"], "genotype": summary["genotype"], "seconds": trained.seconds}
+        summary["sweep"] = sweep_sizes(run, data, recipe, control, searched, own, sweep)
     run.write_json("summary.json", summary)
     if keep:
         from supernet_tl.report import build_report

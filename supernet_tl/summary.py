@@ -39,6 +39,7 @@ def summarise(
     an earlier one (``stopped_early.alphas_of``). ``time_to_accuracy`` tells of the supernet's
     validation accuracy: epochs counted from 1, seconds of the search stage, null where it was never reached.
     ``health`` is null where the images were not examined; the run's ``health.json`` tells more.
+    ``sweep`` is null unless further networks of other sizes were asked for.
     ``source`` is null for a search from scratch, and for a transfer whose ``selection`` found scratch to be better.
     """
     images, network, supernet = data.image_sets[0], trained.classifier.network, searched.supernet
@@ -68,14 +69,8 @@ def summarise(
             "num_parameters": sum(parameter.numel() for parameter in supernet.weight_parameters()),
             "macs": darts.count_macs(supernet, image_shape),
         },
-        "network": {
-            **trained.scores(data, device),
-            "final": recipe.final,
-            "channels": network.channels,
-            "num_cells": network.num_cells,
-            "num_parameters": darts.count_parameters(network),
-            "macs": darts.count_macs(network, image_shape),
-        },
+        "network": network_numbers(trained, data, recipe, device),
+        "sweep": None,
         "time_to_accuracy": _times(searched),
         "time_to_best": None if best is None else asdict(time_to_accuracy(searched.rows, best)),
         "seconds": {
@@ -84,6 +79,19 @@ def summarise(
             **trained.seconds,
         },
         "versions": adapters.library_versions(),
+    }
+
+
+def network_numbers(trained: Trained, data: PreparedData, recipe: Recipe, device: str) -> dict[str, Any]:
+    """Scores and sizes of a final network in plain JSON values; this evaluates on the test images."""
+    network = trained.classifier.network
+    return {
+        **trained.scores(data, device),
+        "final": recipe.final,
+        "channels": network.channels,
+        "num_cells": network.num_cells,
+        "num_parameters": darts.count_parameters(network),
+        "macs": darts.count_macs(network, (data.in_channels, recipe.image_size, recipe.image_size)),
     }
 
 

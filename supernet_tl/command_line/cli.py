@@ -258,6 +258,20 @@ def _transfer_parser() -> Parser:
     parser.add_argument(
         "--with-scratch", action="store_true", help="also search from scratch, in DIR/scratch, to compare with"
     )
+    parser.add_argument(
+        "--sweep",
+        type=int,
+        metavar="N",
+        help="also train N smaller networks of the same search, each the best one within a limit, in DIR/sweep, and "
+        "draw accuracy against size",
+    )
+    parser.add_argument(
+        "--sweep-unit",
+        type=str,
+        default="params",
+        metavar="UNIT",
+        help="of the limits of --sweep: params or macs (default: params)",
+    )
     return _with_recipe(parser, _THE_ZOOS_OWN)
 
 

@@ -183,6 +183,7 @@ def _select(config: Namespace) -> None:
 
 def _transfer(config: Namespace) -> None:
     from supernet_tl.pipeline import transfer
+    from supernet_tl.sweeping import Sweep
 
     result = transfer(
         config.target,
@@ -190,6 +191,7 @@ def _transfer(config: Namespace) -> None:
         select=config.select,
         output=config.output,
         with_scratch=bool(config.with_scratch),
+        sweep=None if config.sweep is None else Sweep(config.sweep, config.sweep_unit),
         control=_control(config),
         **_settings(config),
     )
@@ -273,6 +275,8 @@ def _show_result(summary: dict[str, Any], output: Path, *, as_json: bool) -> Non
             f"{values['num_parameters']:,}",
         )
     OUT.print(table)
+    if summary["sweep"] is not None:
+        _show_sweep(summary["sweep"])
     if (limited := summary["discretization"])["limits"] and limited["differs_from_magnitude"]:
         limits = " and ".join(f"--{name.replace('_', '-')} {value:,}" for name, value in limited["limits"].items())
         OUT.print(f"the architecture is the best within {limits}; the alphas alone would have given a larger one")
@@ -283,6 +287,23 @@ def _show_result(summary: dict[str, Any], output: Path, *, as_json: bool) -> Non
             soft_wrap=True,
         )
     OUT.print(f"network: {output / 'network'}\nreport:  {output / 'report.html'}", soft_wrap=True)
+
+
+def _show_sweep(sweep: dict[str, Any]) -> None:
+    """The networks of a sweep, the smallest first; a star before those that no other beats."""
+    table = table_of(
+        "", f"limit, {sweep['unit']}", "parameters", "multiply-adds", "validation", "test", title="by size"
+    )
+    for network in sweep["networks"]:
+        accuracies = (network["validation_accuracy"], network["test_accuracy"])
+        table.add_row(
+            "*" if network["unbeaten"] else "",
+            "none" if network["limit"] is None else f"{network['limit']:,}",
+            f"{network['num_parameters']:,}",
+            f"{network['macs']:,}",
+            *("—" if accuracy is None else f"{accuracy:.4f}" for accuracy in accuracies),
+        )
+    OUT.print(table)
 
 
 def _falls_behind(summary: dict[str, Any]) -> bool:

@@ -28,6 +28,7 @@ from supernet_tl.report.ranking_chart import ranking_chart
 from supernet_tl.report.rendering import write_page
 from supernet_tl.report.run_reader import read_run
 from supernet_tl.report.run_record import Dataset, RunRecord
+from supernet_tl.report.size_section import size_section
 
 FILE_NAME = "report.html"
 HEADLINE_ACCURACY = 0.85
@@ -107,6 +108,7 @@ def build_report(run: Path, compare: Mapping[str, Path] | None = None) -> Path:
             for name, reduction in (("Normal cell", False), ("Reduction cell", True))
         ],
         mixing=mixing_views(record.space, record.genotype, record.mixing) if record.mixing else None,
+        sizes=None if record.sweep is None else size_section(record.sweep),
         table=table(listed),
         times=time_table(listed, record.thresholds),
         differing=differing_settings(listed),

@@ -22,6 +22,8 @@ from supernet_tl.report.run_record import (
     RankedSource,
     RankingRecord,
     RunRecord,
+    SizedNetwork,
+    SizeSweep,
     Source,
     WarmStart,
 )
@@ -71,6 +73,7 @@ def read_run(path: Path) -> RunRecord:
         samples=_samples(path / "samples.safetensors"),
         health=_health(path / "health.json"),
         alphas_of=_alphas_of(summary),
+        sweep=_sweep(summary),
         health_pictures=_health_pictures(path / "health.safetensors"),
     )
 
@@ -141,6 +144,22 @@ def _alphas_of(summary: Fields) -> int | None:
         return None
     stopped = summary.object("stopped_early")
     return stopped.integer("alphas_of") if "alphas_of" in stopped.values else None
+
+
+def _sweep(summary: Fields) -> SizeSweep | None:
+    if not summary.values.get("sweep"):  # which runs of earlier versions lack
+        return None
+    sweep = summary.object("sweep")
+    networks = tuple(
+        SizedNetwork(
+            network.integer_or_none("limit"),
+            _network_numbers(network),
+            network.flag("unbeaten"),
+            network.text("folder"),
+        )
+        for network in sweep.objects("networks")
+    )
+    return SizeSweep(sweep.text("unit"), networks)
 
 
 def _recipe(summary: Fields) -> Mapping[str, Any]:

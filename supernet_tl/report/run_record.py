@@ -111,6 +111,36 @@ class NetworkNumbers:
 
 
 @dataclass(frozen=True)
+class SizedNetwork:
+    """One final network of a sweep over sizes.
+
+    Attributes:
+        limit: in the sweep's unit; None for the run's own network.
+        numbers: what was measured of it.
+        unbeaten: whether no other network is at most as large and better on validation.
+        folder: of the network, within the run's.
+    """
+
+    limit: int | None
+    numbers: NetworkNumbers
+    unbeaten: bool
+    folder: str
+
+
+@dataclass(frozen=True)
+class SizeSweep:
+    """Final networks of several sizes from one search.
+
+    Attributes:
+        unit: of the limits: ``params`` or ``macs``.
+        networks: the smallest first.
+    """
+
+    unit: str
+    networks: tuple[SizedNetwork, ...]
+
+
+@dataclass(frozen=True)
 class RankedSource:
     """One row of a ranking.
 
@@ -213,6 +243,7 @@ class RunRecord:
         samples: images of ``target`` and ``source``, uint8 (n, 3, height, width); empty when the folder keeps none.
         health: what was found when the target was examined; None when it was not.
         alphas_of: the epoch whose alphas the supernet has, where a guard put earlier ones back; None elsewhere.
+        sweep: further networks of other sizes; None where none were asked for.
         health_pictures: images that findings name, uint8 (3, height, width), by their index in the target.
     """
 
@@ -245,6 +276,7 @@ class RunRecord:
     samples: Mapping[str, NDArray[np.uint8]] = field(repr=False)
     health: DataHealth | None = field(default=None, repr=False)
     alphas_of: int | None = None
+    sweep: SizeSweep | None = field(default=None, repr=False)
     health_pictures: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
 
     @property
