@@ -37,6 +37,7 @@ _SWITCHES = (
     "finetune_epochs",
     "batch_size",
     "space",
+    "family",
     "channels",
     "num_cells",
     "image_size",
