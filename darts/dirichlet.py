@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.distributions import Dirichlet
-from torch.nn import functional as F
 
 _NUM_SEEDS = 2**62
 
@@ -19,7 +18,7 @@ def concentrations(alpha: Tensor) -> Tensor:
     Args:
         alpha: shape (num_edges, num_primitives).
     """
-    return F.elu(alpha) + 1
+    return torch.where(alpha > 0, alpha + 1, alpha.clamp(max=0).exp())  # elu would round to 0 far below it
 
 
 def expected_weights(alpha: Tensor) -> Tensor:
@@ -38,7 +37,10 @@ def draw_weights(alpha: Tensor, generator: torch.Generator | None = None) -> Ten
         generator: on the CPU; the global one when absent.
     """
     (seed,) = torch.randint(_NUM_SEEDS, (1,), generator=generator).tolist()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    state = torch.get_rng_state()
+    try:
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the generators of GPUs too
         drawn: Tensor = Dirichlet(concentrations(alpha.cpu().double()), validate_args=False).rsample()
+    finally:
+        torch.set_rng_state(state)
     return drawn.to(alpha)

@@ -21,7 +21,7 @@ _STEP = 1e-4
 def largest_alpha_eigenvalue(
     net: Supernet, criterion: Criterion, batch: Batch, *, num_micro_batches: int = 1, tolerance: float = 1e-3
 ) -> float:
-    """Largest eigenvalue of the Hessian of a batch's loss in alpha, both cell types together.
+    """Largest eigenvalue of the Hessian of a batch's loss in the architecture parameters, all of them together.
 
     In evaluation mode and double precision, by Lanczos iteration on products of the Hessian with vectors, each a
     central difference of two gradients; the network stays as it is.

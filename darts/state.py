@@ -68,12 +68,13 @@ def describe_state(state: Mapping[str, Tensor]) -> str:
     )
     stem = stem_of(state)
     in_channels = state["stem.0.weight"].shape[1] if stem else 3
+    edges = ", with weights of edges" if "normal_beta" in state else ""
     unusual = (f", in_channels={in_channels}" if in_channels != 3 else "") + (
         f", stem={stem!r}" if stem == "imagenet" else ""
     )
     return (
         f"a supernet {space}, channels={features // (4 * max(1, num_nodes))}, num_cells={num_cells}, "
-        f"num_classes={num_classes}{unusual}"
+        f"num_classes={num_classes}{unusual}{edges}"
     )
 
 
@@ -92,7 +93,7 @@ class CheckedState(nn.Module):
             raise StateError(
                 f"the state does not fit: it is of {describe_state(state_dict)}; expected {describe_state(target)}: "
                 f"{difference}. Build the supernet with the state's space, channels, num_cells, num_classes, "
-                "in_channels and stem; from a state for other classes begin with darts.warm_start."
+                "in_channels, stem and family; from a state for other classes begin with darts.warm_start."
             )
         return super().load_state_dict(state_dict, strict, assign)
 

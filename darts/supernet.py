@@ -97,16 +97,23 @@ class Cell(nn.Module):
         )
         self.strides = _strides(space, plan)
 
-    def forward(self, before_previous: SharedState, previous: SharedState, weights: ScalarRows) -> Tensor:
+    def forward(
+        self,
+        before_previous: SharedState,
+        previous: SharedState,
+        weights: ScalarRows,
+        passing: Sequence[Tensor] | None = None,
+    ) -> Tensor:
         """Compute the nodes and concatenate them along the channels.
 
         Args:
             before_previous: output of the cell before the previous one.
             previous: output of the previous cell.
             weights: mixing weights of this cell type, (num_edges, num_primitives), times the weight of each edge.
+            passing: of each edge, the weight of the channels that pass by; None where ops see all.
         """
         inputs = [self.preprocess0.after_relu(before_previous.relu), self.preprocess1.after_relu(previous.relu)]
-        nodes = self._nodes(inputs, weights) if self.divisor == 1 else self._partial_nodes(inputs, weights)
+        nodes = self._nodes(inputs, weights) if passing is None else self._partial_nodes(inputs, weights, passing)
         return concatenate(nodes)
 
     def _nodes(self, inputs: list[Tensor], weights: ScalarRows) -> list[Tensor]:
@@ -120,16 +127,16 @@ class Cell(nn.Module):
             states.append(SharedState(node.total()))
         return [state.x for state in states[NUM_INPUTS:]]
 
-    def _partial_nodes(self, inputs: list[Tensor], weights: ScalarRows) -> list[Tensor]:
+    def _partial_nodes(self, inputs: list[Tensor], weights: ScalarRows, passing: Sequence[Tensor]) -> list[Tensor]:
         states = [PartialState(x, self.divisor) for x in inputs]
         nodes: list[Tensor] = []
-        edges = zip(self.edges, self.strides, weights, strict=True)
+        edges = zip(self.edges, self.strides, weights, passing, strict=True)
         for _ in range(self.num_nodes):
             node = PartialNode()
             for state in states:
-                edge, stride, row = next(edges)
+                edge, stride, row, weight = next(edges)
                 edge(state.seen, row, node.seen)
-                node.passed.add_scaled(torch.stack(tuple(row)).sum(), state.passed(stride))
+                node.passed.add_scaled(weight, state.passed(stride))
             nodes.append(node.total())
             states.append(PartialState(nodes[-1], self.divisor))
         return nodes
@@ -303,6 +310,17 @@ class Supernet(CheckedState):
             return None
         return self._over_nodes(self.normal_beta), self._over_nodes(self.reduction_beta)
 
+    def _passing(self, mixing: MixingWeights) -> list[tuple[Tensor, ...]] | None:
+        """Weights of what passes the ops by, for the normal and the reduction cells: those of the edges.
+
+        They do not depend on the ops, but an edge that has lost all its ops passes nothing.
+        """
+        edges = self.edge_weights()
+        if edges is None or self.family.divisor == 1:
+            return None
+        kept = [(weights.detach() != 0).any(dim=1) for weights in mixing]
+        return [tuple((edge * there).unbind()) for edge, there in zip(edges, kept, strict=True)]
+
     def _over_nodes(self, beta: Tensor) -> Tensor:
         return torch.cat([beta[self.space.rows_into(node)].softmax(dim=0) for node in self.space.nodes])
 
@@ -346,9 +364,12 @@ class Supernet(CheckedState):
         mixing = self.mixing_weights() if mixing is None else mixing
         check_mixing(self.space, mixing)
         normal, reduction = (_taken_apart(matrix.to(self.normal_alpha.dtype)) for matrix in self._on_edges(mixing))
+        passing = self._passing(mixing)
         before_previous = previous = SharedState(first_map)
         for cell in self.cells:
-            output = cell(before_previous, previous, reduction if cell.reduction else normal)
+            which = int(bool(cell.reduction))
+            weights = reduction if which else normal
+            output = cell(before_previous, previous, weights, None if passing is None else passing[which])
             before_previous, previous = previous, SharedState(output)
         return cast(Tensor, self.classifier(self.pool(previous.x).flatten(1)))
 

@@ -307,7 +307,7 @@ def _search_module(data: PreparedData, recipe: Recipe, *, warm: WarmSchedule | N
         num_micro_batches=recipe.num_micro_batches,
         max_gradient_norm=recipe.max_gradient_norm,
         augmentation=data.augmentation(recipe),
-        first_alpha_epoch=recipe.first_alpha_epoch,
+        first_alpha_epoch=recipe.first_alpha_epoch if warm is None else 0,
         warm=warm,
         objective=recipe.objective,
         seed=recipe.seed,

@@ -239,7 +239,9 @@ def _adapt(
     summary = summarise(data, recipe, selection, searched, trained, seconds, control.device, health)
     if sweep is not None:
         own = {**summary["network"], "genotype": summary["genotype"], "seconds": trained.seconds}
+        started = time.perf_counter()
         summary["sweep"] = sweep_sizes(run, data, recipe, control, searched, own, sweep)
+        summary["seconds"]["sweep"] = time.perf_counter() - started
     run.write_json("summary.json", summary)
     if keep:
         from supernet_tl.report import build_report

@@ -285,7 +285,7 @@ class Recipe:
         if family.divisor > 1 and self.final == "inherit":
             raise RecipeError(
                 f"final is 'inherit', and the ops of family {family.name!r} see one in {family.divisor} channels: "
-                "their weights fit no final network; expected final 'retrain'."
+                "their weights fit no final network; expected final 'retrain'. Give --final retrain."
             )
         return self
 
@@ -517,7 +517,7 @@ def _ranges(recipe: Recipe) -> list[str]:
     if recipe.first_alpha_epoch >= recipe.epochs:
         faults.append(
             f"first_alpha_epoch is {recipe.first_alpha_epoch}, and the search has {recipe.epochs} epochs; expected "
-            "fewer, or the alphas never move"
+            "fewer, or the alphas never move: lower --first-alpha-epoch or raise --epochs"
         )
     for name in ("channels", "retrain_channels"):
         if getattr(recipe, name) < 2 or getattr(recipe, name) % 2:
@@ -586,6 +586,13 @@ def _frozen(recipe: Recipe) -> list[str]:
     """What contradicts a warm start in which not all moves."""
     if recipe.warm.moving == "all":
         return []
+    from darts import FAMILIES
+
+    if recipe.family in FAMILIES and FAMILIES[recipe.family].divisor > 1:
+        return [
+            f"warm_moving is {recipe.warm.moving!r}, which keeps the source's weights in the final network, and those "
+            f"of family {recipe.family!r} fit none; expected warm_moving 'all'"
+        ]
     others = {"final": ("retrain", "inherit"), "discretization": ("perturbation", "magnitude")}
     return [
         f"warm_moving is {recipe.warm.moving!r}, which keeps weights and architecture of the source, and {name} is "

@@ -123,10 +123,14 @@ def _network(
 ) -> dict[str, Any]:
     """Numbers of one further network, which is trained unless it has been."""
     path = run.path / folder
+    numbers: dict[str, Any]
     if is_finished(path):
-        numbers: dict[str, Any] = read_json(path / _NUMBERS_FILE)
-        return numbers
-    with run_folder(path, "network", {"recipe": recipe.to_dict()}) as part:
+        try:
+            numbers = read_json(path / _NUMBERS_FILE)
+            return numbers
+        except (OSError, ValueError) as error:
+            control.say(f"{path / _NUMBERS_FILE} is damaged ({error}); measuring the network again")
+    with run_folder(path, "network", {"recipe": recipe.to_dict()}, replace_finished=True) as part:
         if not part.has(METRICS_FILE):
             write_csv(part.path / METRICS_FILE, searched.rows)
         trained = train_final(part, data, recipe, control, searched)

@@ -12,7 +12,7 @@ from supernet_tl.cards import called, distinct_name, entries_named, num_images_o
 from supernet_tl.choosing.past_accuracies import read_past_accuracies
 from supernet_tl.choosing.selection import Selection
 from supernet_tl.entry_facts import EntryFacts
-from supernet_tl.errors import SelectionError
+from supernet_tl.errors import RecipeError, SelectionError
 from supernet_tl.recipe import Recipe
 from supernet_tl.zoos import readable_cards
 
@@ -70,7 +70,7 @@ def select_entry(
     for entry_id, card in cards.items():
         if kind in (None, _kind(card)):
             try:
-                candidates[entry_id] = _candidate(zoo, entry_id, card, target, required)
+                candidates[entry_id] = _candidate(zoo, entry_id, card, target, recipe, required)
             except ValueError as error:
                 excluded[entry_id] = str(error)
     if not candidates or (named is not None and named not in candidates):
@@ -196,7 +196,12 @@ def _named(cards: Mapping[str, Mapping[str, Any]], select: str, aliases: Mapping
 
 
 def _candidate(
-    zoo: zoo_store.Zoo, entry_id: str, card: Mapping[str, Any], target: ot_select.Sketch, required: Mapping[str, Any]
+    zoo: zoo_store.Zoo,
+    entry_id: str,
+    card: Mapping[str, Any],
+    target: ot_select.Sketch,
+    recipe: Recipe,
+    required: Mapping[str, Any],
 ) -> ot_select.Candidate:
     """An entry that a transfer to this target may start from.
 
@@ -207,6 +212,10 @@ def _candidate(
     for name, value in required.items():
         if facts[name] != value:
             raise ValueError(f"its {name} is {facts[name]!r}, not {value!r}")
+    try:
+        recipe.replace(**facts).with_final()
+    except RecipeError as error:
+        raise ValueError(f"the settings do not go with it: {str(error).removesuffix('.')}") from error
     sketch = ot_select.Sketch.from_tensors(zoo.sketch(entry_id))
     if sketch.embedder != target.embedder:
         raise ValueError(f"its images were embedded by {sketch.embedder!r}, the target's by {target.embedder!r}")

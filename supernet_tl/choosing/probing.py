@@ -60,7 +60,12 @@ class Prober:
             settings: of the supernet, by the names of the recipe's.
         """
         started = time.perf_counter()
-        recipe = self.recipe.replace(**settings, epochs=self.recipe.probe_epochs, **dict.fromkeys(STOPPING_SETTINGS))
+        recipe = self.recipe.replace(
+            **settings,
+            epochs=self.recipe.probe_epochs,
+            first_alpha_epoch=min(self.recipe.first_alpha_epoch, self.recipe.probe_epochs - 1),
+            **dict.fromkeys(STOPPING_SETTINGS),
+        )
         asked = {"entry": entry_id, "recipe": recipe.to_dict()}
         outcome = self._stored(asked) or self._search(asked, entry_id, name, recipe)
         accuracy: float | None = outcome["accuracy"]

@@ -268,7 +268,6 @@ def _transfer_parser() -> Parser:
     parser.add_argument(
         "--sweep-unit",
         type=str,
-        default="params",
         metavar="UNIT",
         help="of the limits of --sweep: params or macs (default: params)",
     )

@@ -11,7 +11,7 @@ from jsonargparse import Namespace
 import zoo_store
 from supernet_tl.command_line.zoo_verbs import show_cards
 from supernet_tl.control import Control
-from supernet_tl.errors import ComparisonError
+from supernet_tl.errors import ComparisonError, RecipeError
 from supernet_tl.files import read_json
 from supernet_tl.recipe import Recipe
 from supernet_tl.terminal.output import OUT, print_json, table_of
@@ -185,13 +185,15 @@ def _transfer(config: Namespace) -> None:
     from supernet_tl.pipeline import transfer
     from supernet_tl.sweeping import Sweep
 
+    if config.sweep is None and config.sweep_unit is not None:
+        raise RecipeError(f"--sweep-unit {config.sweep_unit} was given without --sweep N; give both, or neither.")
     result = transfer(
         config.target,
         config.zoo,
         select=config.select,
         output=config.output,
         with_scratch=bool(config.with_scratch),
-        sweep=None if config.sweep is None else Sweep(config.sweep, config.sweep_unit),
+        sweep=None if config.sweep is None else Sweep(config.sweep, config.sweep_unit or "params"),
         control=_control(config),
         **_settings(config),
     )

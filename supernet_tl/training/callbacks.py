@@ -98,7 +98,7 @@ class History(Callback):
         self.normal_mixing = list(state_dict["normal_mixing"])
         self.reduction_mixing = list(state_dict["reduction_mixing"])
         both = zip(self.normal_mixing, self.reduction_mixing, strict=True)
-        alphas = [[mixing.log() for mixing in pair] for pair in both]  # up to a constant in each row
+        alphas = [[_logits(mixing) for mixing in pair] for pair in both]
         self.arch_parameters = list(state_dict.get("arch_parameters", alphas))  # earlier versions did not keep them
 
     def _note_mixing(self, module: LightningModule) -> None:
@@ -108,6 +108,12 @@ class History(Callback):
             self.reduction_mixing.append(mixing.reduction.detach().cpu().clone())
             parameters = module.supernet.arch_parameters()
             self.arch_parameters.append([parameter.detach().cpu().clone() for parameter in parameters])
+
+
+def _logits(mixing: Tensor) -> Tensor:
+    """Alphas that mix the ops so: the softmax tells them up to a constant in each row."""
+    logits = mixing.clamp_min(torch.finfo(mixing.dtype).tiny).log()
+    return logits - logits.mean(dim=-1, keepdim=True)
 
 
 class EpochCheckpoint(Checkpoint):

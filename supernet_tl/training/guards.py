@@ -110,7 +110,7 @@ class EigenvalueRise(Guard):
         every: epochs between measurements.
         window: measurements averaged, an odd number.
         delay: measurements between the averages that are compared.
-        first_epoch: no search ends before so many epochs.
+        first_epoch: no search ends before so many epochs in which alphas move.
 
     Source: RobustDARTS (Zela et al. 2020, arXiv:1909.09656), section 5.1: early stopping, with these defaults.
     """
@@ -129,11 +129,11 @@ class EigenvalueRise(Guard):
         self.ratio, self.every, self.window, self.delay = ratio, every, window, delay
         self.first_epoch = first_epoch
         self.eigenvalues: list[float] = []
-        self.epochs = 0
+        self.epochs = self.held_epochs = 0
 
     def collapse(self) -> Collapse | None:
         """An eigenvalue that has risen."""
-        if self.epochs < self.first_epoch or self.epochs % self.every:
+        if self.epochs - self.held_epochs < self.first_epoch or self.epochs % self.every:
             return None
         averages = local_averages(self.eigenvalues, self.window)
         if len(averages) <= self.delay or not averages[-1] > self.ratio * averages[-1 - self.delay] > 0:
@@ -148,7 +148,7 @@ class EigenvalueRise(Guard):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measure where it is time, log, and judge."""
         module = cast(SearchModule, pl_module)
-        self.epochs = trainer.current_epoch + 1
+        self.epochs, self.held_epochs = trainer.current_epoch + 1, module.num_held_epochs
         if self.epochs % self.every:
             return
         batches = in_process(cast(Mapping[str, Any], trainer.train_dataloader)["architecture"])

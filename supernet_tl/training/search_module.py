@@ -214,6 +214,13 @@ class SearchModule(ClassificationModule):
         return self.current_epoch < self.first_alpha_epoch
 
     @property
+    def num_held_epochs(self) -> int:
+        """First epochs of this run in which the alphas stay as they are."""
+        if not self.inheritance.is_warm:
+            return self.first_alpha_epoch
+        return sum(self.schedule.holds_alphas(epoch) for epoch in range(self.num_epochs))
+
+    @property
     def average(self) -> darts.Average | None:
         """Mean over processes, where there are several."""
         return mean_over_processes if self.trainer.world_size > 1 else None
@@ -229,6 +236,16 @@ class SearchModule(ClassificationModule):
             raise RecipeError(
                 f"trainer.max_epochs is {self.trainer.max_epochs}; expected 1 or more, because learning rate and "
                 "perturbation are laid out over the epochs. Give --trainer.max_epochs N."
+            )
+        if self.inheritance.is_warm and self.first_alpha_epoch:
+            raise RecipeError(
+                f"first_alpha_epoch is {self.first_alpha_epoch} in a search that starts from a source; expected 0. "
+                "Give --model.warm.held_alpha_epochs instead."
+            )
+        if not 0 <= self.first_alpha_epoch < (self.trainer.max_epochs or 0):
+            raise RecipeError(
+                f"first_alpha_epoch is {self.first_alpha_epoch}, and the search has {self.trainer.max_epochs} epochs; "
+                "expected 0 or more and fewer than those, or the alphas never move."
             )
         if getattr(self.trainer.precision_plugin, "scaler", None) is not None:
             raise RecipeError(
@@ -294,7 +311,13 @@ class SearchModule(ClassificationModule):
     @torch.no_grad()
     def _look_at_alphas(self, batch: darts.Batch, batch_idx: int) -> None:
         """The architecture loss of alphas that are held."""
-        loss = darts.mean_loss(self.supernet, F.cross_entropy, batch, num_micro_batches=self.num_micro_batches)
+        mixing = self.supernet.drawn_mixing_weights(self.noise)
+        loss = darts.mean_loss(
+            lambda images: cast(Tensor, self.supernet(images, mixing=mixing)),
+            F.cross_entropy,
+            batch,
+            num_micro_batches=self.num_micro_batches,
+        )
         require_finite_loss(self, "architecture", loss, batch_idx)
         self.log_mean("arch_loss", loss, len(batch[1]))
 

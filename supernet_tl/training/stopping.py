@@ -147,7 +147,12 @@ class ArchitectureStability(ArchitectureRule):
             self._note(pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note what the epoch has made of it, and judge."""
+        """Note what the epoch has made of it, and judge; alphas that are held have not settled."""
+        if (
+            isinstance(pl_module, SearchModule)
+            and trainer.current_epoch < pl_module.num_held_epochs < pl_module.num_epochs
+        ):
+            self.rows.clear()
         self._note(pl_module)
         self.judge(trainer)
 

@@ -208,6 +208,36 @@ def test_an_edge_without_weights_passes_nothing_by() -> None:
     projection.genotype.check_in(net.space)
 
 
+def test_what_passes_by_does_not_depend_on_the_ops() -> None:
+    """Or selection by perturbation would take the op with the larger alpha for the one that carries it."""
+    net = supernet("pc-darts").eval()
+    net(batch()[0])
+    inputs: list[Tensor] = []
+    handle = net.cells[0].register_forward_hook(lambda _, given, output: inputs.append(output))
+    for column in range(2):
+        mixing = net.mixing_weights().detach()
+        mixing.normal[0, column] = 0.0
+        net(batch()[0], mixing=mixing)
+    handle.remove()
+    node = [output[:, : output.shape[1] // 4] for output in inputs]  # the first node of the cell
+    groups = [x.reshape(x.shape[0], -1, 4, *x.shape[2:]) for x in node]
+    torch.testing.assert_close(groups[0][:, :, 1:], groups[1][:, :, 1:])  # those that passed
+    assert not torch.allclose(groups[0][:, :, 0], groups[1][:, :, 0])
+
+
+@pytest.mark.parametrize("family", ["darts", "pc-darts"])
+def test_an_attack_on_the_mixing_weights_raises_the_loss(family: str) -> None:
+    net = supernet(family)
+    net(batch()[0])
+    net.eval()
+    images, labels = batch()
+    mixing = net.mixing_weights().detach()
+    attacked = darts.perturb_adversarial(net, mixing, images, labels, 0.3, 7, random_start=False)
+    assert (attacked.normal - mixing.normal).abs().max() > 0.05
+    losses = [F.cross_entropy(net(images, mixing=weights), labels) for weights in (mixing, attacked)]
+    assert losses[1] > losses[0]
+
+
 def judgement(net: darts.Supernet, mixing: darts.MixingWeights) -> darts.Judgement:
     images, labels = batch()
     with torch.no_grad():
@@ -228,6 +258,8 @@ def test_concentrations_are_positive_and_one_where_alpha_is_zero() -> None:
     found = concentrations(alpha)
     torch.testing.assert_close(found, torch.tensor([0.0, 0.36787944117, 1.0, 3.0], dtype=torch.float64))
     assert (found > 0).all()
+    lowest = torch.full((1, 3), -40.0)  # in float32, elu(-40) + 1 is 0
+    torch.testing.assert_close(darts.dirichlet.expected_weights(lowest), torch.full((1, 3), 1 / 3))
 
 
 def test_decay_of_alpha_draws_towards_the_uniform_distribution_of_mixing_weights() -> None:
@@ -252,7 +284,9 @@ def test_draws_have_the_mean_and_the_spread_of_the_distribution_and_its_gradient
     torch.testing.assert_close(slopes.mean(dim=0), expected, atol=1e-2, rtol=0)
 
 
-def test_mixing_weights_are_the_expected_ones_and_draws_follow_their_generator() -> None:
+def test_mixing_weights_are_the_expected_ones_and_draws_follow_their_generator(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     net = supernet("drnas")
     found = net.mixing_weights()
     torch.testing.assert_close(found.normal, Dirichlet(concentrations(net.normal_alpha)).mean)
@@ -260,8 +294,11 @@ def test_mixing_weights_are_the_expected_ones_and_draws_follow_their_generator()
     assert torch.equal(draws[0].normal, draws[1].normal)
     assert not torch.equal(draws[0].normal, draws[2].normal)
     state = torch.get_rng_state()
+    reseeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", reseeded.append)
     net.drawn_mixing_weights(torch.Generator().manual_seed(1))
     assert torch.equal(state, torch.get_rng_state())
+    assert not reseeded  # or ops that draw noise on a GPU would draw the same in every step and process
     plain = supernet("darts")
     assert torch.equal(plain.drawn_mixing_weights().normal, plain.mixing_weights().normal)
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 import darts
 import supernet_tl
 import zoo_store
-from supernet_tl.adapt import _search_module
+from supernet_tl.adapt import _search_module, _stop_rules
 from supernet_tl.adapters import state_from
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet
@@ -97,6 +97,32 @@ def test_weights_of_partial_channels_are_not_inherited(stripes: Callable[..., Im
         supernet_tl.search(stripes("t"), control=quiet, **FAMILIES["pc-darts"])
 
 
+def test_an_entry_that_the_settings_do_not_go_with_is_left_out_with_the_reason(
+    family_zoo: tuple[str, Path], stripes: Callable[..., ImageSet], quiet: Control
+) -> None:
+    family, zoo = family_zoo
+    expected = "final 'retrain'" if family == "pc-darts" else "perturbation 'none'"
+    with pytest.raises(SelectionError, match=f"the settings do not go with it: .*expected {expected}"):
+        supernet_tl.transfer(stripes("target", seed=1), zoo, control=quiet)  # perturbed, and the weights inherited
+
+
+def test_held_alphas_have_not_settled(stripes: Callable[..., ImageSet], tiny: dict[str, Any], tmp_path: Path) -> None:
+    recipe = Recipe(**{**tiny, "epochs": 5, "first_alpha_epoch": 3, "stable_epochs": 1, "entropy_tolerance": 1.0})
+    module = _search_module(data := prepare(stripes("target"), recipe), recipe)
+    history: History = run_search(module, data, recipe, tmp_path, rules=_stop_rules(recipe))
+    assert len(history.rows) >= 4
+
+
+def test_a_probe_moves_the_alphas_of_scratch_too(
+    zoo_path: Path, stripes: Callable[..., ImageSet], quiet: Control, tmp_path: Path
+) -> None:
+    settings = {"epochs": 4, "first_alpha_epoch": 3, "probe_epochs": 2, "finetune_epochs": 0, "batch_size": 8}
+    run = tmp_path / "run"
+    supernet_tl.transfer(stripes("t", seed=1), zoo_path, "probe", output=run, control=quiet, **settings)  # type: ignore[arg-type]
+    asked = json.loads((run / "probes" / "scratch" / "probe.json").read_text())["asked"]["recipe"]
+    assert (asked["epochs"], asked["first_alpha_epoch"]) == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -104,6 +130,10 @@ def test_weights_of_partial_channels_are_not_inherited(stripes: Callable[..., Im
         ({"family": "drnas", "perturbation": "none", "order": "unrolled"}, "expected order 'first'"),
         ({"family": "pc-darts", "channels": 12}, "channels is 12, and ops of family 'pc-darts' see one in 4 of them"),
         ({"family": "pcdarts"}, "family is 'pcdarts'; expected one of 'darts', .*did you mean 'pc-darts'"),
+        (
+            {"family": "pc-darts", "warm_moving": "head", "final": "retrain"},
+            "those of family 'pc-darts' fit none; expected warm_moving 'all'",
+        ),
         ({"first_alpha_epoch": 50}, "first_alpha_epoch is 50, and the search has 50 epochs"),
     ],
 )
