@@ -32,6 +32,8 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "adversarial": {"order": "first", "perturbation": "adversarial", "attack_steps": 2},
     "all in parts": {"order": "unrolled", "perturbation": "adversarial", "attack_steps": 2, "num_micro_batches": 2},
     "warm, head alone, then pulled": {"perturbation": "none", "warm": WARM},
+    "drawn mixing weights": {"perturbation": "none", "family": "drnas"},
+    "weights of edges": {"family": "pc-darts", "channels": 8},
 }
 NUM_STEPS = 5
 BATCH_SIZE = 4  # of all processes together
@@ -111,7 +113,7 @@ def main(folder: Path, num_processes: int) -> None:
     data, found, rank = _data(), dict[str, Any](), 0
     with quiet_lightning():
         for name, settings in SEARCHES.items():
-            module = Frozen(**tiny, **settings)
+            module = Frozen(**{**tiny, **settings})
             epochs = {}
             if "warm" in settings:
                 module.start_from(Frozen(**{**tiny, "seed": 2}).supernet.state_dict())
