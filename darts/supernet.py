@@ -48,6 +48,9 @@ class MixingWeights(NamedTuple):
         return MixingWeights(self.normal.detach(), self.reduction.detach())
 
 
+EdgeWeights = tuple[Tensor, Tensor]
+"""One weight per edge of the normal and of the reduction cell, (num_edges,) each."""
+
 ScalarRows = Sequence[Sequence[Tensor]]
 """A matrix taken apart: a scalar for each primitive of each edge."""
 
@@ -302,33 +305,16 @@ class Supernet(CheckedState):
 
     def strengths(self) -> MixingWeights:
         """What the ops of a node's edges are compared by: :meth:`mixing_weights` times the weight of each edge."""
-        return self._on_edges(self.mixing_weights())
+        return _on_edges(self.mixing_weights(), self.edge_weights())
 
-    def edge_weights(self) -> tuple[Tensor, Tensor] | None:
+    def edge_weights(self) -> EdgeWeights | None:
         """Softmax of the betas over the edges into each node, (num_edges,) for either cell; None without betas."""
         if self.normal_beta is None or self.reduction_beta is None:
             return None
         return self._over_nodes(self.normal_beta), self._over_nodes(self.reduction_beta)
 
-    def _passing(self, mixing: MixingWeights) -> list[tuple[Tensor, ...]] | None:
-        """Weights of what passes the ops by, for the normal and the reduction cells: those of the edges.
-
-        They do not depend on the ops, but an edge that has lost all its ops passes nothing.
-        """
-        edges = self.edge_weights()
-        if edges is None or self.family.divisor == 1:
-            return None
-        kept = [(weights.detach() != 0).any(dim=1) for weights in mixing]
-        return [tuple((edge * there).unbind()) for edge, there in zip(edges, kept, strict=True)]
-
     def _over_nodes(self, beta: Tensor) -> Tensor:
         return torch.cat([beta[self.space.rows_into(node)].softmax(dim=0) for node in self.space.nodes])
-
-    def _on_edges(self, mixing: MixingWeights) -> MixingWeights:
-        edges = self.edge_weights()
-        if edges is None:
-            return mixing
-        return MixingWeights(*(weights * edge.unsqueeze(1) for weights, edge in zip(mixing, edges, strict=True)))
 
     def forward(self, images: Tensor, mixing: MixingWeights | None = None) -> Tensor:
         """Class logits.
@@ -363,13 +349,13 @@ class Supernet(CheckedState):
         """
         mixing = self.mixing_weights() if mixing is None else mixing
         check_mixing(self.space, mixing)
-        normal, reduction = (_taken_apart(matrix.to(self.normal_alpha.dtype)) for matrix in self._on_edges(mixing))
-        passing = self._passing(mixing)
+        edges = self.edge_weights()
+        weights = [_taken_apart(matrix.to(self.normal_alpha.dtype)) for matrix in _on_edges(mixing, edges)]
+        passing = [None, None] if edges is None or self.family.divisor == 1 else _passing(mixing, edges)
         before_previous = previous = SharedState(first_map)
         for cell in self.cells:
             which = int(bool(cell.reduction))
-            weights = reduction if which else normal
-            output = cell(before_previous, previous, weights, None if passing is None else passing[which])
+            output = cell(before_previous, previous, weights[which], passing[which])
             before_previous, previous = previous, SharedState(output)
         return cast(Tensor, self.classifier(self.pool(previous.x).flatten(1)))
 
@@ -382,6 +368,22 @@ def _taken_apart(matrix: Tensor) -> ScalarRows:
 
 def _softmax(alpha: Tensor) -> Tensor:
     return alpha.softmax(dim=-1)
+
+
+def _on_edges(mixing: MixingWeights, edges: EdgeWeights | None) -> MixingWeights:
+    """Each row times the weight of its edge."""
+    if edges is None:
+        return mixing
+    return MixingWeights(*(weights * edge.unsqueeze(1) for weights, edge in zip(mixing, edges, strict=True)))
+
+
+def _passing(mixing: MixingWeights, edges: EdgeWeights) -> list[tuple[Tensor, ...]]:
+    """Weights of what passes the ops by, for the normal and the reduction cells: those of the edges.
+
+    They do not depend on the ops, but an edge that has lost all its ops passes nothing.
+    """
+    kept = [(weights.detach() != 0).any(dim=1) for weights in mixing]
+    return [tuple((edge * there).unbind()) for edge, there in zip(edges, kept, strict=True)]
 
 
 def _check_divisible(channels: int, family: Family) -> None:

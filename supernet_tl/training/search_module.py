@@ -209,16 +209,15 @@ class SearchModule(ClassificationModule):
     @property
     def holds_alphas(self) -> bool:
         """Whether the alphas stay as they are in the current epoch."""
-        if self.inheritance.is_warm:
-            return self.schedule.holds_alphas(self.current_epoch)
-        return self.current_epoch < self.first_alpha_epoch
+        return self.current_epoch < self.num_held_epochs
 
     @property
     def num_held_epochs(self) -> int:
         """First epochs of this run in which the alphas stay as they are."""
         if not self.inheritance.is_warm:
             return self.first_alpha_epoch
-        return sum(self.schedule.holds_alphas(epoch) for epoch in range(self.num_epochs))
+        schedule = self.schedule
+        return sum(schedule.holds_alphas(epoch) for epoch in range(self.num_epochs))
 
     @property
     def average(self) -> darts.Average | None:

@@ -150,7 +150,8 @@ class ArchitectureStability(ArchitectureRule):
         """Note what the epoch has made of it, and judge; alphas that are held have not settled."""
         if (
             isinstance(pl_module, SearchModule)
-            and trainer.current_epoch < pl_module.num_held_epochs < pl_module.num_epochs
+            and pl_module.holds_alphas
+            and pl_module.num_held_epochs < pl_module.num_epochs
         ):
             self.rows.clear()
         self._note(pl_module)
