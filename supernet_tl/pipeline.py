@@ -22,7 +22,7 @@ from supernet_tl.adapt import SAMPLES_FILE, search_supernet, train_final
 from supernet_tl.choosing.choose import select_entry
 from supernet_tl.choosing.past_accuracies import digest_of
 from supernet_tl.choosing.probing import Prober
-from supernet_tl.choosing.selection import ADOPTED, Selection
+from supernet_tl.choosing.selection import Selection
 from supernet_tl.control import Control, Source
 from supernet_tl.data import ImageSet, Splits, StoredSplits
 from supernet_tl.data.health import DataHealth
@@ -31,7 +31,7 @@ from supernet_tl.data_health import copy_health, examine_target
 from supernet_tl.files import write_whole
 from supernet_tl.network_file import Classifier
 from supernet_tl.prepared_data import PreparedData, pinned
-from supernet_tl.recipe import Recipe
+from supernet_tl.recipe import ADOPTED, Recipe
 from supernet_tl.run_folder import RunFolder, is_finished, refuse_finished, run_folder
 from supernet_tl.summary import metrics_of, summarise
 from supernet_tl.sweeping import Sweep, sweep_sizes

@@ -312,6 +312,9 @@ class Recipe:
 PRETRAIN_DEFAULTS = {"test_frac": 0.1, "validation_frac": 0.1}
 """A source is there to be learnt from: less is held out than of a target."""
 
+ADOPTED = ("space", "channels", "num_cells", "image_size", "in_channels", "stem", "family")
+"""Settings that supernets must agree on: a transfer takes them from the chosen entry unless they are given."""
+
 SELECTION_SETTINGS = frozenset(
     {
         "embedder",

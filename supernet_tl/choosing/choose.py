@@ -49,7 +49,7 @@ def select_entry(
         select: a selector's name (``nearest``, ``probe``, ``mixture``, ``random``, ``largest``, ``same-classes``,
             ``fixed-best``, or one that another package offers), or an entry's id, its beginning, or its name.
         recipe: gives seed and the settings of selection.
-        required: settings among :data:`ADOPTED` that the entry must have been pretrained with.
+        required: settings among :data:`supernet_tl.recipe.ADOPTED` that the entry must have been pretrained with.
         progress: called after each distance.
         prober: makes short searches; where absent, ``probe`` says what would be probed and leaves the choice open.
         say: is told what a person should know and nothing fails for.

@@ -13,9 +13,6 @@ from supernet_tl.entry_facts import EntryFacts
 from supernet_tl.errors import SelectionError
 from supernet_tl.zoos import readable_cards
 
-ADOPTED = ("space", "channels", "num_cells", "image_size", "in_channels", "stem", "family")
-"""Settings that a transfer takes from the chosen entry unless they are given."""
-
 
 @dataclass(frozen=True)
 class Selection:
@@ -24,7 +21,8 @@ class Selection:
     Attributes:
         select: how the start was chosen.
         entry_id: the chosen entry; None for scratch, and where it takes a transfer to decide.
-        settings: those of :data:`ADOPTED` that the search has: of the chosen entry, for scratch of the nearest.
+        settings: those of :data:`supernet_tl.recipe.ADOPTED` that the search has: of the chosen entry, for scratch of
+            the nearest.
         reason: why this one, as a clause.
         ranking: the comparable entries of the kind asked for, nearest first; the nearest of many.
         cards: of the zoo's entries, by id.

@@ -20,7 +20,7 @@ from supernet_tl.command_line.evaluation_parser import evaluation_parser
 from supernet_tl.command_line.parser import Parser, positionals_first
 from supernet_tl.command_line.zoo_parser import ZOO, add_zoo_actions
 from supernet_tl.conflicts import refuse_conflicting_packages
-from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe
+from supernet_tl.recipe import ADOPTED, PRETRAIN_DEFAULTS, Recipe
 from supernet_tl.terminal.console import show_notices
 from supernet_tl.terminal.output import harmless
 from zoo_store.environment import OFFLINE_SWITCH
@@ -49,9 +49,7 @@ _EMBEDDING = {
 }
 _THE_ZOOS_OWN = {
     **dict.fromkeys(_EMBEDDING, "the zoo's own"),
-    **dict.fromkeys(
-        ("space", "channels", "num_cells", "image_size", "in_channels", "stem", "family"), "the chosen entry's"
-    ),
+    **dict.fromkeys(ADOPTED, "the chosen entry's"),
 }
 
 

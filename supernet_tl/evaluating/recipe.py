@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from supernet_tl.errors import EvaluationError, RecipeError
-from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe, meant
+from supernet_tl.recipe import ADOPTED, PRETRAIN_DEFAULTS, Recipe, meant
 from supernet_tl.training.warm_schedule import Parts
 
 Arm = Literal[
@@ -32,7 +32,7 @@ PARTS_OF_ARMS: Mapping[str, Parts] = MappingProxyType({"weights_only": "weights"
 
 SHARED_ONLY = frozenset(
     {
-        *("space", "channels", "num_cells", "image_size", "in_channels", "stem", "family"),
+        *ADOPTED,
         *("embedder", "embed_size", "embed_precision", "sketch", "sketch_rank", "sketch_rows"),
     }
 )
