@@ -14,6 +14,7 @@ from typing import Any
 from supernet_tl.control import Control
 from supernet_tl.evaluating.evaluate import plan_with_images
 from supernet_tl.evaluating.folder import folder_at
+from supernet_tl.evaluating.tables.comparison import Comparison
 from supernet_tl.evaluating.tables.markdown import results_page
 from supernet_tl.evaluating.tables.summary import summarise_evaluation
 from supernet_tl.files import write_whole
@@ -23,6 +24,25 @@ KEPT = ROOT / "docs/results"
 PAGE = ROOT / "docs/results.md"
 _COMMAND = "supernet-tl leave-one-out --config recipes/leave_one_out/pocket.yaml"
 _SCHEDULES = "--config recipes/leave_one_out/pocket_schedules.yaml"
+_ZOO = "--zoo docs/results/pocket/zoo"
+_COMPARISONS = {
+    "Search methods and selection rules": (
+        "Searched by DARTS under random perturbation, plain DARTS (unperturbed), PC-DARTS and DrNAS; the discrete "
+        "architecture chosen by magnitude, or by what the supernet loses without each op (by_perturbation). Final "
+        "networks inherit the supernet's weights; those of PC-DARTS cannot, and are trained anew for longer.",
+        {
+            "DARTS": ("methods", "pocket_methods"),
+            "PC-DARTS": ("pc_darts", "pocket_pc_darts"),
+            "DrNAS": ("drnas", "pocket_drnas"),
+        },
+    ),
+    "Transfers that move little": (
+        "Full transfers against transfers that train the classifier alone (head), or normalisations too (batch_norm), "
+        "with so many images of each class; the Greek letters have no more than 35.",
+        {f"{shots} shots": (f"shots_{shots}", f"pocket_few_shots --target.shots {shots}") for shots in (5, 20, 100)},
+    ),
+}
+"""By title of the section what is compared, and by label the kept folder and the recipe with its switches."""
 
 
 def summary_of(folder: Path) -> dict[str, Any] | None:
@@ -46,8 +66,27 @@ def page() -> str:
         title="Results on the pocket album",
         reading=(KEPT / "reading.md").read_text(encoding="utf-8"),
         schedules=schedules,
-        schedules_command=f"{_COMMAND} {_SCHEDULES} --zoo docs/results/pocket/zoo --output docs/results/schedules",
+        schedules_command=f"{_COMMAND} {_SCHEDULES} {_ZOO} --output docs/results/schedules",
+        comparisons=[_comparison(title, *of) for title, of in _COMPARISONS.items() if _are_kept(of[1])],
     )
+
+
+def _are_kept(evaluations: Mapping[str, tuple[str, str]]) -> bool:
+    return any((KEPT / folder / "evaluation.json").exists() for folder, _ in evaluations.values())
+
+
+def _comparison(title: str, explained: str, evaluations: Mapping[str, tuple[str, str]]) -> Comparison:
+    """The evaluations of a section that are kept."""
+    summaries: dict[str, Mapping[str, Any]] = {}
+    commands: dict[str, str] = {}
+    for label, (folder, recipe) in evaluations.items():
+        summary = summary_of(KEPT / folder)
+        if summary is not None:
+            name, *switches = recipe.split(maxsplit=1)
+            recipe_file = f"--config recipes/leave_one_out/{name}.yaml"
+            summaries[label] = summary
+            commands[label] = " ".join((_COMMAND, recipe_file, *switches, _ZOO, f"--output docs/results/{folder}"))
+    return Comparison(title, explained, summaries, commands)
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from jsonargparse import Namespace
 
 from supernet_tl.command_line import data_parser, zoo_parser
 from supernet_tl.command_line.data_parser import SOURCE, add_data_actions
-from supernet_tl.command_line.evaluation_parser import evaluation_parser
+from supernet_tl.command_line.evaluation_parser import LayeredRecipes, evaluation_parser
 from supernet_tl.command_line.parser import Parser, positionals_first
 from supernet_tl.command_line.zoo_parser import ZOO, add_zoo_actions
 from supernet_tl.conflicts import refuse_conflicting_packages
@@ -307,14 +307,15 @@ def _evaluation_parser() -> Parser:
     parser = _verb(
         "Leave-one-out: every dataset is the target once and all others are its sources. Scratch, the chosen source, "
         "the mixture of all, every single source and baselines are run, and the paper's tables and figures made of "
-        "them. It is a list of independent jobs: repeat the command to go on, here or on a Ray cluster."
+        "them. It is a list of independent jobs: repeat the command to go on, here or on a Ray cluster.",
+        config=LayeredRecipes,
     )
     return evaluation_parser(_with_behaviour(parser))
 
 
-def _verb(description: str) -> Parser:
+def _verb(description: str, config: Any = "config") -> Parser:
     parser = Parser(description=description)
-    parser.add_argument("--config", action="config", help="YAML file with settings; repeatable, later ones win")
+    parser.add_argument("--config", action=config, help="YAML file with settings; repeatable, later ones win")
     return parser
 
 

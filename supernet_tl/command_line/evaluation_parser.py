@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from jsonargparse import Namespace
+# Lightning takes it from here too.
+from jsonargparse import ActionConfigFile, Namespace  # type: ignore[attr-defined]
 
 from supernet_tl.command_line.parser import Parser
 from supernet_tl.evaluating.recipe import EvaluationRecipe
@@ -32,6 +33,17 @@ _SETTINGS = {
     "schedules": "further settings of warm starts, by name, to compare",
     "baseline": "of the timm arms: model, image_size, lr, head_lr_factor",
 }
+
+
+class LayeredRecipes(ActionConfigFile):
+    """``--config`` of recipes whose settings are laid over those of the files before, setting by setting."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
+        """Read one more file."""
+        before = {name: _plain(cfg.get(name)) for name in _SETTINGS}
+        super().__call__(parser, cfg, values, option_string)  # type: ignore[no-untyped-call]
+        for name, earlier in before.items():
+            cfg[name] = _laid_over(earlier, _plain(cfg.get(name)))
 
 
 def evaluation_parser(parser: Parser) -> Parser:
@@ -89,6 +101,14 @@ def evaluation_fields(config: Namespace) -> dict[str, Any]:
     """The fields of the evaluation's recipe that switches and files gave, as plain values."""
     given = {name: _plain(config[name]) for name in FIELDS}
     return {name: value for name, value in given.items() if value is not None or name == "pretraining_seed"}
+
+
+def _laid_over(earlier: Any, later: Any) -> Any:
+    """The later of two values, with what only the earlier one holds where both are mappings; at every depth."""
+    if not (isinstance(earlier, Mapping) and isinstance(later, Mapping)):
+        return later
+    shared = {key: _laid_over(earlier[key], value) for key, value in later.items() if key in earlier}
+    return {**earlier, **later, **shared}
 
 
 def _plain(value: Any) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from supernet_tl.evaluating.tables.comparison import Comparison, comparison_table
 from supernet_tl.evaluating.tables.layout import (
     NOTHING,
     Table,
@@ -30,6 +31,7 @@ def results_page(
     reading: str | None = None,
     schedules: Mapping[str, Any] | None = None,
     schedules_command: str | None = None,
+    comparisons: Sequence[Comparison] = (),
 ) -> str:
     """The page; equal arguments give equal text.
 
@@ -40,6 +42,7 @@ def results_page(
         reading: what a person says of the tables, in Markdown.
         schedules: the summary of a second evaluation, in which schedules of warm starts were compared.
         schedules_command: that makes it.
+        comparisons: further evaluations, those of a section in one table.
     """
     sections = [
         f"# {escape(title)}",
@@ -55,6 +58,8 @@ def results_page(
     sections += ["## Training of the final networks", *_table(final_training_table(summary))]
     if schedules is not None:
         sections += ["## Schedules of warm starts", *_schedules(schedules, schedules_command)]
+    for comparison in comparisons:
+        sections += [f"## {escape(comparison.title)}", *_comparison(comparison)]
     sections += ["## Methods", _methods(summary), "## Datasets", _datasets(summary)]
     sections += _missing(summary)
     return "\n\n".join(sections) + "\n"
@@ -116,6 +121,19 @@ def _schedules(summary: Mapping[str, Any], command: str | None) -> Iterator[str]
         for name, settings in {"main": recipe["transfer"], **recipe["schedules"]}.items()
     )
     yield from _table(schedules_table(summary))
+
+
+def _comparison(compared: Comparison) -> Iterator[str]:
+    lines = []
+    for label, summary in compared.summaries.items():
+        progress, schedules = summary["progress"], summary["recipe"]["schedules"]
+        lines.append(
+            f"- {escape(label)}: {progress['finished']} of {progress['planned']} jobs finished, made by "
+            f"`{compared.commands[label]}`"
+        )
+        lines += [f"  - {escape(name)}: {_settings(settings)}" for name, settings in schedules.items()]
+    yield "\n".join(lines)
+    yield from _table(comparison_table(compared))
 
 
 def _settings(settings: Mapping[str, Any]) -> str:

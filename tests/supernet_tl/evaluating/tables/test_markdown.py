@@ -8,6 +8,7 @@ from typing import Any
 
 from supernet_tl.evaluating.outcomes import Failure
 from supernet_tl.evaluating.recipe import EvaluationRecipe
+from supernet_tl.evaluating.tables.comparison import Comparison
 from supernet_tl.evaluating.tables.markdown import escape, results_page
 from tests.supernet_tl.evaluating.tables.conftest import Evaluation
 
@@ -97,3 +98,45 @@ def test_text_stands_for_itself_in_markdown() -> None:
 def test_a_page_of_nothing_can_be_made(evaluation: Evaluation) -> None:
     summary: dict[str, Any] = evaluation.summary(without=tuple(evaluation.outcomes))
     assert "No finished jobs tell of this yet." in results_page(summary, command=_COMMAND)
+
+
+def test_evaluations_are_compared_method_by_method_in_one_table(
+    evaluation: Evaluation, make_evaluation: Callable[..., Evaluation], recipe: EvaluationRecipe
+) -> None:
+    fewer = make_evaluation(recipe.replace(arms=(), schedules={"other": {"perturbation": "none"}}))
+    compared = Comparison(
+        "Two families", "By family.", {"A": evaluation.summary(), "B": fewer.summary()}, {"A": "run a", "B": "run b"}
+    )
+    page = results_page(evaluation.summary(), command=_COMMAND, comparisons=[compared])
+    section = page.partition("## Two families")[2].partition("\n## ")[0]
+    done = len(fewer.plan.jobs)
+    assert f"- B: {done} of {done} jobs finished, made by `run b`\n  - other: `perturbation` none\n" in section
+    all_targets, digits, _, made = _tables(section)
+    assert [line.split(" | ")[:2] for line in digits[2:]] == [
+        ["| A", "from scratch"],
+        ["| A", "source by nearest"],
+        ["| A", "mixture of all sources"],
+        ["| A", "source by nearest, slow"],
+        ["| A", "mixture of all sources, slow"],
+        ["| B", "from scratch"],
+        ["| B", "source by nearest"],
+        ["| B", "source by nearest, other"],
+    ]
+    # Digits starts from faces and 50%_off: supernets 0.6 and 0.44, networks 0.66 and 0.60 where scratch has 0.6 and
+    # 0.5; scratch's best is reached in the third and in the second epoch.
+    assert digits[3] == (
+        "| A | source by nearest | 0.520 ± 0.113 | 0.630 ± 0.042 | 0.1500 ± 0.0707 | 1.00 | 2.5 | 1000 | 2 | 2 |"
+    )
+    # From digits the third target never gets there, which counts with its five epochs; its other seed is scratch
+    # itself, in whose fourth epoch that is. Faces starts from 50%_off both times: two epochs.
+    assert made[3].split(" | ")[5:7] == ["0.50", "4.5"]
+    assert all_targets[3].split(" | ")[5:7] == [f"{(1 + 1 + 0.5) / 3:.2f}", f"{(2.5 + 2 + 4.5) / 3:.1f}"]
+
+
+def test_a_comparison_rests_on_targets_and_seeds_that_every_method_has(evaluation: Evaluation) -> None:
+    without = (evaluation.name(target="digits", seed=1, arm="mixture", schedule="slow"),)
+    compared = Comparison("Of one", "Alone.", {"A": evaluation.summary(without=without)}, {"A": "run a"})
+    tables = _tables(results_page(evaluation.summary(), command=_COMMAND, comparisons=[compared]))
+    (digits,) = [table for table in tables if "source by nearest | 0.600 " in "".join(table)]
+    assert {line.rsplit(" | ", 1)[1] for line in digits[2:]} == {"1 |"}
+    assert "± " not in "".join(digits)
