@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from supernet_tl.control import Control
     from supernet_tl.evaluating.evaluate import EvaluationResult, Workers, leave_one_out
     from supernet_tl.evaluating.recipe import EvaluationRecipe
+    from supernet_tl.exporting.export import Exported, export
     from supernet_tl.network_file import Classifier, load_classifier, save_classifier
     from supernet_tl.pipeline import TransferResult, search, select, transfer
     from supernet_tl.pretraining import pretrain
@@ -33,6 +34,7 @@ __all__ = [
     "Embedding",
     "EvaluationRecipe",
     "EvaluationResult",
+    "Exported",
     "PairDistance",
     "Recipe",
     "SearchModule",
@@ -41,6 +43,7 @@ __all__ = [
     "Workers",
     "distance",
     "embed",
+    "export",
     "leave_one_out",
     "load_classifier",
     "load_embedding",
@@ -62,6 +65,7 @@ _HOMES = {
     "control": ("Control",),
     "evaluating.evaluate": ("EvaluationResult", "Workers", "leave_one_out"),
     "evaluating.recipe": ("EvaluationRecipe",),
+    "exporting.export": ("Exported", "export"),
     "network_file": ("Classifier", "load_classifier", "save_classifier"),
     "pipeline": ("TransferResult", "search", "select", "transfer"),
     "pretraining": ("pretrain",),

@@ -53,6 +53,10 @@ class NetworkFileError(SupernetTLError):
     """A folder that is no saved network, or one that was altered."""
 
 
+class ExportError(SupernetTLError):
+    """A network that cannot be exported as asked, or a place that an export may not be written to."""
+
+
 class ConflictingPackageError(ImportError):
     """Another distribution puts modules where this project's packages live."""
 

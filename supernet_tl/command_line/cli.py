@@ -149,6 +149,11 @@ def build_parser() -> Parser:
     verbs.add_subcommand("transfer", _transfer_parser(), help="the whole way from a target's images to a small network")
     verbs.add_subcommand("search", _search_parser(), help="the same from scratch: the baseline")
     verbs.add_subcommand("predict", _predict_parser(), help="classify images with the network of a run")
+    verbs.add_subcommand(
+        "export",
+        _export_parser(),
+        help="take the network of a run elsewhere: ONNX, torch.export, weights",
+    )
     verbs.add_subcommand("report", _report_parser(), help="write the report of a run again, compared with others")
     verbs.add_subcommand(
         "leave-one-out", _evaluation_parser(), help="the paper's evaluation: every dataset is the target once"
@@ -286,6 +291,25 @@ def _predict_parser() -> Parser:
     parser.add_argument("--images", type=str, required=True, metavar="DIR", help="images, at any depth")
     parser.add_argument("--output", type=str, metavar="FILE", help="also write the predictions as CSV")
     return _with_behaviour(parser)
+
+
+def _export_parser() -> Parser:
+    parser = _verb(
+        "Export the network of a run, preprocessing and class names inside, for any number of images; with a script "
+        "that classifies image files and a model card. Nothing of this project is needed to use it."
+    )
+    parser.add_argument("run", type=str, metavar="RUN", help="folder of a finished run, or its folder network/")
+    parser.add_argument(
+        "--format",
+        type=str,
+        default="torch",
+        metavar="FORMAT",
+        help="torch (torch.export), onnx, or state_dict (safetensors with a plain PyTorch module) (default: torch)",
+    )
+    parser.add_argument("--output", type=str, metavar="DIR", help="a new folder (default: RUN/export/FORMAT)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an export that DIR holds")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    return parser
 
 
 def _report_parser() -> Parser:

@@ -231,6 +231,21 @@ def _predict(config: Namespace) -> None:
         OUT.print(f"unreadable images skipped: {len(found.skipped)}")
 
 
+def _export(config: Namespace) -> None:
+    from supernet_tl.exporting.export import export
+
+    found = export(config.run, config.output, config.format, overwrite=bool(config.overwrite))
+    if config.json:
+        print_json(found.to_dict())
+        return
+    OUT.print(
+        f"{found.file}: {found.num_bytes:,} bytes; probabilities differ from the network's own by "
+        f"{found.largest_difference:.1g} at most\ntry it:     python {found.folder / 'predict.py'} IMAGE\n"
+        f"model card: {found.folder / 'README.md'}",
+        soft_wrap=True,
+    )
+
+
 def _report(config: Namespace) -> None:
     from supernet_tl.report import build_report
 
@@ -331,5 +346,6 @@ _VERBS = {
     "transfer": _transfer,
     "search": _search,
     "predict": _predict,
+    "export": _export,
     "report": _report,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,8 +17,8 @@ from supernet_tl.evaluating.tables.layout import (
     table1,
     table2,
 )
+from supernet_tl.markdown import escape, grid
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$])")
 _MAX_LISTED = 20
 
 
@@ -65,11 +64,6 @@ def results_page(
     return "\n\n".join(sections) + "\n"
 
 
-def escape(text: str) -> str:
-    """Text in which every character stands for itself, also in a table's cell."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-
-
 def _made(summary: Mapping[str, Any], command: str) -> Iterator[str]:
     progress, recipe = summary["progress"], summary["recipe"]
     machines = "; ".join(
@@ -100,13 +94,7 @@ def _table(table: Table) -> Iterator[str]:
         yield "No finished jobs tell of this yet."
     for block in table.blocks:
         yield f"**{escape(block.title[:1].upper() + block.title[1:])}**"
-        yield _grid(table.header, block.rows)
-
-
-def _grid(header: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> str:
-    lines = [header, ("---", *("---:" for _ in header[1:]))]
-    shown = [[cell if line is lines[1] else escape(cell) for cell in line] for line in (*lines, *rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in shown)
+        yield grid(table.header, block.rows)
 
 
 def _schedules(summary: Mapping[str, Any], command: str | None) -> Iterator[str]:
@@ -159,7 +147,7 @@ def _datasets(summary: Mapping[str, Any]) -> str:
     header = ("name", "dataset", "images", "classes", "accuracy of its pretraining", "mean RI as a source")
     return (
         "Accuracy of the pretraining is on its own validation images; RI is the relative improvement of final networks "
-        "over all targets.\n\n" + _grid(header, rows)
+        "over all targets.\n\n" + grid(header, rows)
     )
 
 

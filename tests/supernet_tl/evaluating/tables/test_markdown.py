@@ -9,7 +9,7 @@ from typing import Any
 from supernet_tl.evaluating.outcomes import Failure
 from supernet_tl.evaluating.recipe import EvaluationRecipe
 from supernet_tl.evaluating.tables.comparison import Comparison
-from supernet_tl.evaluating.tables.markdown import escape, results_page
+from supernet_tl.evaluating.tables.markdown import results_page
 from tests.supernet_tl.evaluating.tables.conftest import Evaluation
 
 _COMMAND = "supernet-tl evaluate recipe.yaml"
@@ -89,10 +89,6 @@ def test_failed_jobs_are_shown_first_with_their_error(evaluation: Evaluation) ->
     section = page.partition("## What is missing\n\n")[2]
     assert section.splitlines()[0] == f"- `{failed}`: failed (RuntimeError: a\\|b \\<c\\>)"
     assert section.splitlines()[-1] == f"- and {len(without) - 20} more"
-
-
-def test_text_stands_for_itself_in_markdown() -> None:
-    assert escape("a_b|c*d\n<e>") == "a\\_b\\|c\\*d \\<e\\>"
 
 
 def test_a_page_of_nothing_can_be_made(evaluation: Evaluation) -> None:

@@ -1,0 +1,1 @@
+"""Networks for places where this project is not: ONNX, torch.export, or plain PyTorch with weights."""
