@@ -40,7 +40,7 @@ from supernet_tl.training.projecting import project_supernet
 from supernet_tl.training.scores import named_scores
 from supernet_tl.training.search_module import SearchModule
 from supernet_tl.training.stages import run_stage, scores_on
-from supernet_tl.training.stopping import AccuracyPlateau, ArchitectureStability, StopRule
+from supernet_tl.training.stopping import AccuracyPlateau, ArchitectureStability, BestEpoch, StopRule
 from supernet_tl.training.train_module import TrainModule
 from supernet_tl.training.warm_schedule import WarmSchedule
 
@@ -220,10 +220,15 @@ def train_final(run: RunFolder, data: PreparedData, recipe: Recipe, control: Con
     if searched.warm_start is not None:
         freeze_all_but(network, recipe.warm.moving)
     final_rows: Sequence[EpochRow] = ()
+    device = adapters.torch_device(control.device)
+    near = data.near(device, control.workers)
+    if recipe.final == "inherit" and recipe.reestimate_final:
+        _reestimate(network, near, recipe, device)
     if recipe.finetune_epochs:
-        near = data.near(adapters.torch_device(control.device), control.workers)
+        module = _train_module(network, data, recipe)
+        best = None if recipe.finetune_patience is None else BestEpoch(recipe.finetune_patience)
         final_rows = run_stage(
-            _train_module(network, data, recipe),
+            module,
             near.train_loader(recipe),
             evaluation_loader(near.validation),
             stage=stage,
@@ -231,9 +236,11 @@ def train_final(run: RunFolder, data: PreparedData, recipe: Recipe, control: Con
             folder=run.path,
             device=control.device,
             gradient_clip=recipe.max_gradient_norm,
+            stop_rules=[] if best is None else [best],
             title="fine-tuning" if stage == "finetune" else "retraining",
             quiet=control.quiet,
         ).rows
+        network.load_state_dict(module.result.state_dict() if best is None else best.state)
         write_csv(metrics, [*(row for row in rows if row.stage == "search"), *final_rows])
     network.requires_grad_(True)
     _require_finite(network, "training the final network", f"finetune_lr={recipe.finetune_lr:g}", "--finetune-lr")
@@ -335,7 +342,22 @@ def _train_module(network: darts.DiscreteNetwork, data: PreparedData, recipe: Re
         auxiliary_weight=recipe.auxiliary_weight,
         augmentation=data.augmentation(recipe),
         seed=recipe.seed,
+        schedule=recipe.final_schedule,
+        class_weights=_balanced(data) if recipe.class_weights == "balanced" else None,
     )
+
+
+def _balanced(data: PreparedData) -> Tensor:
+    """Weights of the classes, shape (num_classes,), float32: in the training images all classes then weigh the same."""
+    counts = torch.bincount(data.search.labels.cpu(), minlength=data.num_classes).clamp(min=1)
+    return len(data.search) / (data.num_classes * counts.float())
+
+
+def _reestimate(network: darts.DiscreteNetwork, data: PreparedData, recipe: Recipe, device: torch.device) -> None:
+    """Give a network that inherits its weights statistics of its own, by one pass over the training images."""
+    network.to(device)
+    darts.reestimate_batch_norm(network, (batch.to(device).images for batch in data.train_loader(recipe)))
+    network.cpu()
 
 
 def _sgd(recipe: Recipe, lr: float) -> partial[torch.optim.SGD]:

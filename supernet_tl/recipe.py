@@ -12,6 +12,7 @@ from functools import cache, partial
 from typing import Any, Literal, get_args
 
 from supernet_tl.errors import RecipeError
+from supernet_tl.training.final_schedule import ClassWeights, FinalSchedule
 from supernet_tl.training.objective import Objective, objective_expectation
 from supernet_tl.training.warm_schedule import WARM_SCHEDULES, Moving, Parts, WarmSchedule, expectation
 
@@ -65,7 +66,7 @@ class Recipe:
         random_start: begin the adversarial perturbation at a random point.
         max_gradient_norm: weight gradients are clipped to this norm.
         patience: epochs without a better validation accuracy after which the search ends; never when absent.
-            Fine-tuning runs all its epochs.
+            Fine-tuning has ``finetune_patience``.
         stable_epochs: epochs after which the search ends if they left the genotype as it was and the mixing weights'
             mean entropy moved by less than ``entropy_tolerance``; never when absent.
         entropy_tolerance: in nats; see ``stable_epochs``.
@@ -141,6 +142,16 @@ class Recipe:
         final: ``inherit`` the supernet's weights or ``retrain`` the genotype from random ones.
         finetune_lr: SGD's first learning rate for the final network; cosine down to 0.
         finetune_batch_size: ``batch_size`` when absent.
+        finetune_warmup_epochs: over so many first epochs that rate rises; no more than a third of all count.
+        reestimate_final: estimate running statistics of a network that inherits its weights before it is trained: those
+            of the supernet are of mixed ops.
+        label_smoothing: share of each label that is spread over all classes, in training the final network.
+        mixup: mix pairs of its training images and labels, by a share drawn from Beta(mixup, mixup); 0 for none.
+        cutmix: paste parts of its training images into others, likewise; with both, each batch draws one.
+        ema_decay: keep the moving average of its weights over steps, such as 0.999; the last weights when absent.
+        class_weights: of its loss: ``none``, or ``balanced``, so that every class counts the same.
+        finetune_patience: epochs without a better validation accuracy after which its training ends, with the weights
+            of the best epoch; all epochs, and the last weights, when absent.
         drop_path_prob: reached at the end of training the final network.
         auxiliary_weight: of the auxiliary head's loss; only ``retrain`` has such a head, and 0 leaves it out.
         retrain_channels: of the retrained network.
@@ -222,6 +233,14 @@ class Recipe:
     final: Final = "inherit"
     finetune_lr: float = 0.025
     finetune_batch_size: int | None = None
+    finetune_warmup_epochs: int = 0
+    reestimate_final: bool = True
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    ema_decay: float | None = None
+    class_weights: ClassWeights = "none"
+    finetune_patience: int | None = None
     drop_path_prob: float = 0.0
     auxiliary_weight: float = 0.4
     retrain_channels: int = 36
@@ -267,6 +286,18 @@ class Recipe:
             channels=self.retrain_channels if retrained else None,
             num_cells=self.retrain_num_cells if retrained else None,
             image_size=self.image_size,
+        )
+
+    @property
+    def final_schedule(self) -> FinalSchedule:
+        """How the final network is trained."""
+        return FinalSchedule(
+            warmup_epochs=min(self.finetune_warmup_epochs, self.finetune_epochs // 3),
+            label_smoothing=self.label_smoothing,
+            mixup=self.mixup,
+            cutmix=self.cutmix,
+            ema_decay=self.ema_decay,
+            patience=self.finetune_patience,
         )
 
     def replace(self, **changes: Any) -> Recipe:
@@ -352,6 +383,13 @@ STOPPING_SETTINGS = ("patience", "stable_epochs", "max_skips", "eigenvalue_ratio
 FINAL_SETTINGS = ("discretization", "projection_epochs")
 """Settings of how a searched supernet becomes discrete."""
 
+FINE_TUNING_SETTINGS = (
+    *("finetune_epochs", "final", "finetune_lr", "finetune_batch_size", "finetune_warmup_epochs", "reestimate_final"),
+    *("label_smoothing", "mixup", "cutmix", "ema_decay", "class_weights", "finetune_patience"),
+    *("drop_path_prob", "auxiliary_weight"),
+)
+"""Settings of how the final network is trained; its own size when it is retrained is not among them."""
+
 OBJECTIVE_SETTINGS = ("max_params", "max_macs", "params_weight", "macs_weight")
 """Settings of the final network's size: fields of :class:`supernet_tl.training.objective.Objective`."""
 
@@ -361,17 +399,12 @@ TRANSFER_ONLY = (
     SELECTION_SETTINGS - {"embed_size", "embed_precision", "sketch_rows", "sketch", "sketch_rank"}
 ) | frozenset(
     {
-        "finetune_epochs",
-        "final",
-        "finetune_lr",
-        "finetune_batch_size",
-        "drop_path_prob",
-        "auxiliary_weight",
         "retrain_channels",
         "retrain_num_cells",
         "warm_schedule",
         *WARM_SETTINGS,
         *FINAL_SETTINGS,
+        *FINE_TUNING_SETTINGS,
         *OBJECTIVE_SETTINGS,
     }
 )
@@ -439,6 +472,7 @@ def _choices(recipe: Recipe) -> list[str]:
         "warm_schedule": tuple(WARM_SCHEDULES),
         "warm_parts": (None, *get_args(Parts)),
         "warm_moving": (None, *get_args(Moving)),
+        "class_weights": get_args(ClassWeights),
     }
     return [
         f"{name} is {getattr(recipe, name)!r}; expected one of {', '.join(map(repr, allowed))}"
@@ -487,6 +521,8 @@ def _ranges(recipe: Recipe) -> list[str]:
     ]
     if recipe.eigenvalue_ratio is not None and not 0 < recipe.eigenvalue_ratio < float("inf"):
         faults.append(f"eigenvalue_ratio is {recipe.eigenvalue_ratio}; expected a finite number above 0")
+    if recipe.ema_decay is not None and not 0 < recipe.ema_decay < 1:
+        faults.append(f"ema_decay is {recipe.ema_decay}; expected a number between 0 and 1, such as 0.999")
     if recipe.num_micro_batches > recipe.batch_size:
         faults.append(
             f"num_micro_batches is {recipe.num_micro_batches}; expected no more than the batch_size of "
@@ -624,6 +660,7 @@ _AT_LEAST = {
     0: (
         *("finetune_epochs", "seed", "weight_decay", "arch_weight_decay", "arch_lr", "weight_lr_min"),
         *("auxiliary_weight", "sketch_rank", "num_thumbnails", "projection_epochs", "first_alpha_epoch"),
+        *("finetune_warmup_epochs", "mixup", "cutmix"),
     ),
     1: (
         *("epochs", "batch_size", "num_micro_batches", "attack_steps", "embed_size", "num_draws"),
@@ -640,6 +677,7 @@ _AT_LEAST_IF_GIVEN = {
     "max_search_images": 2,
     "shots": 2,
     "max_skips": 0,
+    "finetune_patience": 1,
 }
-_FRACTIONS = ("weight_momentum", "max_radius", "drop_path_prob", "test_frac", "validation_frac")
+_FRACTIONS = ("weight_momentum", "max_radius", "drop_path_prob", "test_frac", "validation_frac", "label_smoothing")
 _RULES = (_types, _choices, _ranges, _image_sizes, _family, _warm_start, _objective)

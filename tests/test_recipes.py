@@ -17,7 +17,9 @@ from supernet_tl.recipe import Recipe
 ROOT = Path(__file__).parent.parent
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
 OVERLAYS = [path for path in RECIPES if path.parent.name == "search" and path.stem not in ("base", "tiny")]
-VERBS = {"pretrain": ["--source", "s", "--zoo", "z"], "transfer": ["--target", "t", "--zoo", "z", "--output", "o"]}
+_TRANSFER = ["transfer", "--target", "t", "--zoo", "z", "--output", "o"]
+CALLS = {"pretrain": ["pretrain", "--source", "s", "--zoo", "z"], "transfer": _TRANSFER, "finetune": _TRANSFER}
+"""By folder of recipes, how a verb is called that takes them."""
 
 
 def _named(path: Path) -> str:
@@ -28,15 +30,15 @@ def _named(path: Path) -> str:
 def test_a_recipe_says_what_it_does_needs_and_how_to_run_it(path: Path) -> None:
     header = [line for line in path.read_text().splitlines() if line.startswith("#")]
     assert header
-    for word in ("Needs:", "Command:"):
+    for word in ("Needs:", "Command:", "Result:"):
         assert any(word in line for line in header), f"{_named(path)} lacks {word}"
     assert any(_named(path) in line for line in header), "the command names another file"
 
 
-@pytest.mark.parametrize("path", [path for path in RECIPES if path.parent.name in VERBS], ids=_named)
+@pytest.mark.parametrize("path", [path for path in RECIPES if path.parent.name in CALLS], ids=_named)
 def test_a_recipe_of_a_verb_is_accepted_by_it(path: Path) -> None:
-    verb = path.parent.name
-    config = build_parser().parse_args([verb, *VERBS[verb], "--config", str(path)])[verb]
+    verb, *arguments = CALLS[path.parent.name]
+    config = build_parser().parse_args([verb, *arguments, "--config", str(path)])[verb]
     settings: dict[str, Any] = yaml.safe_load(path.read_text())
     recipe = Recipe.from_options(settings)
     assert {name: config[name] for name in settings} == settings

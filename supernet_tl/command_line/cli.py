@@ -14,13 +14,15 @@ from typing import Any, get_type_hints
 
 from jsonargparse import Namespace
 
-from supernet_tl.command_line import data_parser, zoo_parser
+from supernet_tl.command_line import data_parser, recipe_parser, zoo_parser
 from supernet_tl.command_line.data_parser import SOURCE, add_data_actions
 from supernet_tl.command_line.evaluation_parser import LayeredRecipes, evaluation_parser
 from supernet_tl.command_line.parser import Parser, positionals_first
+from supernet_tl.command_line.recipe_parser import add_recipe_actions
 from supernet_tl.command_line.zoo_parser import ZOO, add_zoo_actions
 from supernet_tl.conflicts import refuse_conflicting_packages
 from supernet_tl.recipe import ADOPTED, PRETRAIN_DEFAULTS, Recipe
+from supernet_tl.shipped_recipes import with_recipes_found
 from supernet_tl.terminal.console import show_notices
 from supernet_tl.terminal.output import harmless
 from zoo_store.environment import OFFLINE_SWITCH
@@ -42,7 +44,7 @@ _COMMON = (
     "seed",
 )
 _INTERRUPTED = 130
-_FLAGS = {"zoo": zoo_parser.FLAGS, "data": data_parser.FLAGS}
+_FLAGS = {"zoo": zoo_parser.FLAGS, "data": data_parser.FLAGS, "recipe": recipe_parser.FLAGS}
 """Of the verbs that have actions: switches that take no value."""
 _EMBEDDING = {
     field.name: field.default for field in fields(Recipe) if field.name in ("embedder", "embed_size", "embed_precision")
@@ -58,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         refuse_conflicting_packages()
+        given = with_recipes_found(given)
         if given and given[0] in _LIGHTNING_VERBS:
             from supernet_tl.command_line import lightning_cli
 
@@ -79,6 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from supernet_tl.command_line import data_verbs
 
             data_verbs.run(config.data)
+        elif config.verb == "recipe":
+            from supernet_tl.command_line import recipe_verbs
+
+            recipe_verbs.run(config.recipe)
         elif config.verb == "leave-one-out":
             from supernet_tl.command_line import evaluation_verb
 
@@ -158,9 +165,12 @@ def build_parser() -> Parser:
     verbs.add_subcommand(
         "leave-one-out", _evaluation_parser(), help="the paper's evaluation: every dataset is the target once"
     )
+    recipe = Parser(description="The recipes that come with the package, and your own.")
+    verbs.add_subcommand("recipe", recipe, help="recipes for --config: list, show, copy, validate")
+    add_recipe_actions(recipe)  # a second level is added after the first is in place
     zoo = Parser(description="Look after a zoo of pretrained supernets.")
     verbs.add_subcommand("zoo", zoo, help="look after a zoo: list, show, verify, copy, push, pull, …")
-    add_zoo_actions(zoo)  # a second level is added after the first is in place
+    add_zoo_actions(zoo)
     data = Parser(description="Look after datasets: Meta-Album from OpenML, and what is known of any image set.")
     verbs.add_subcommand("data", data, help="look after datasets: list, get, verify, health, …")
     add_data_actions(data)
@@ -339,7 +349,11 @@ def _evaluation_parser() -> Parser:
 
 def _verb(description: str, config: Any = "config") -> Parser:
     parser = Parser(description=description)
-    parser.add_argument("--config", action=config, help="YAML file with settings; repeatable, later ones win")
+    parser.add_argument(
+        "--config",
+        action=config,
+        help="YAML file with settings, or a recipe's name (`supernet-tl recipe list`); repeatable, later ones win",
+    )
     return parser
 
 

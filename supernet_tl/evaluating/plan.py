@@ -10,16 +10,13 @@ from typing import Any
 from supernet_tl.evaluating.job import Job
 from supernet_tl.evaluating.recipe import BASELINE_DEFAULTS, PARTS_OF_ARMS, EvaluationRecipe, called
 from supernet_tl.evaluating.told_settings import FIRST_DEFAULTS, OF_WARM_STARTS, spelled_out, told
-from supernet_tl.recipe import FINAL_SETTINGS, SELECTION_SETTINGS, TRANSFER_ONLY, Recipe
+from supernet_tl.recipe import FINAL_SETTINGS, FINE_TUNING_SETTINGS, SELECTION_SETTINGS, TRANSFER_ONLY, Recipe
 
 _OF_SKETCH = (
     *("image_size", "in_channels", "test_frac", "validation_frac", "max_search_images", "shots", "seed"),
     *("sketch", "sketch_rank", "sketch_rows"),
 )
 """Settings that a choice without probing depends on, beside those of selection."""
-
-_FINAL = ("finetune_epochs", "final", "finetune_lr", "finetune_batch_size", "drop_path_prob", "auxiliary_weight")
-"""Settings of the final network."""
 
 
 @dataclass(frozen=True)
@@ -219,4 +216,4 @@ def _selected(selection: Job) -> dict[str, Any]:
 def _not_of_probes(recipe: Recipe) -> set[str]:
     """Settings that a probe does not look at; whose sizes its limits and penalties are about it does."""
     kept = set() if recipe.objective.is_off else {"final"}
-    return {*_FINAL, *FINAL_SETTINGS} - kept
+    return {*FINE_TUNING_SETTINGS, *FINAL_SETTINGS} - kept

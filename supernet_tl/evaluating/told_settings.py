@@ -70,6 +70,15 @@ FIRST_DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "auxiliary_weight": 0.4,
         "retrain_channels": 36,
         "retrain_num_cells": 30,
+        # Of training the final network; what was done before they were settings.
+        "finetune_warmup_epochs": 0,
+        "reestimate_final": False,
+        "label_smoothing": 0.0,
+        "mixup": 0.0,
+        "cutmix": 0.0,
+        "ema_decay": None,
+        "class_weights": "none",
+        "finetune_patience": None,
         # Of warm starts; what was done before they were settings.
         "warm_schedule": "paper",
         "warm_lr_factor": None,

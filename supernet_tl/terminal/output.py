@@ -37,6 +37,8 @@ OUT = _Output(highlight=False, markup=False)  # names may hold brackets
 _WHOLE = frozenset(
     {
         "entry",
+        "recipe",
+        "verb",
         "set",
         "id",
         "images",

@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor
 
 import darts
 from supernet_tl.errors import RecipeError
 from supernet_tl.training.search_module import SearchModule
+from supernet_tl.training.train_module import TrainModule
 
 
 class ArchitectureRow(NamedTuple):
@@ -113,6 +115,36 @@ class AccuracyPlateau(StopRule, EarlyStopping):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the memory of a checkpoint, but not its patience: who resumes with more of it trains on."""
         super().load_state_dict({**state_dict, "patience": self.patience})
+
+
+class BestEpoch(AccuracyPlateau):
+    """Ends training when validation accuracy has not got better for some epochs, and keeps the best epoch's network.
+
+    Args:
+        patience: as of :class:`AccuracyPlateau`.
+
+    Attributes:
+        state: of the network that was validated in the best epoch, on the CPU; empty before the first.
+    """
+
+    def __init__(self, patience: int) -> None:
+        super().__init__(patience)
+        self.state: dict[str, Tensor] = {}
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Judge, and keep the network where it is the best so far."""
+        super().on_validation_end(trainer, pl_module)
+        if self.wait_count == 0 and isinstance(pl_module, TrainModule):
+            self.state = {name: tensor.detach().cpu().clone() for name, tensor in pl_module.result.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {**super().state_dict(), "state": self.state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take what a checkpoint kept."""
+        self.state = state_dict["state"]
+        super().load_state_dict({name: value for name, value in state_dict.items() if name != "state"})
 
 
 class ArchitectureStability(ArchitectureRule):
