@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD, Adam
 
@@ -25,6 +24,7 @@ import darts
 from benchmarks.machine import machine
 from benchmarks.plain_search import PlainSupernet
 from benchmarks.search_arms import prepare
+from supernet_tl.memory import kept_bytes
 
 SPACES = ("s1", "s2", "darts")
 
@@ -52,22 +52,6 @@ class Cost:
     time_share: float
 
 
-def activation_bytes(net: nn.Module, images: Tensor) -> int:
-    """Bytes that a forward pass in training mode keeps for its backward pass."""
-    own = {tensor.untyped_storage().data_ptr() for tensor in (*net.parameters(), *net.buffers(), images)}
-    kept: dict[int, torch.UntypedStorage] = {}
-
-    def note(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage  # held, so that its address is not given away again
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        net.train()(images)
-    return sum(storage.nbytes() for storage in kept.values())
-
-
 def supernet(space: str, family: str, channels: int, num_cells: int) -> darts.Supernet:
     """A supernet of a family, the same at every call."""
     torch.manual_seed(0)
@@ -88,8 +72,8 @@ def measure(
     generator = torch.Generator().manual_seed(0)
     images = torch.randn((batch_size, 3, 32, 32), generator=generator)
     batch = images, torch.randint(10, (batch_size,), generator=generator)
-    memory = {name: activation_bytes(supernet(space, name, channels, num_cells), images) for name in families}
-    twin = activation_bytes(PlainSupernet(darts.SPACES[space], 10, channels, num_cells), images)
+    memory = {name: kept_bytes(supernet(space, name, channels, num_cells), images) for name in families}
+    twin = kept_bytes(PlainSupernet(darts.SPACES[space], 10, channels, num_cells), images)
     taken = {name: _step(supernet(space, name, channels, num_cells), batch) for name in families}
     seconds: dict[str, list[float]] = {name: [] for name in families}
     for number in range(steps + 1):

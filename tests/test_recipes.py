@@ -9,17 +9,23 @@ import torch
 import yaml
 
 from supernet_tl.command_line.cli import build_parser
-from supernet_tl.command_line.evaluation_parser import evaluation_fields
+from supernet_tl.command_line.evaluation_parser import FIELDS, evaluation_fields
 from supernet_tl.evaluating.plan import make_plan
 from supernet_tl.evaluating.recipe import EvaluationRecipe
 from supernet_tl.recipe import Recipe
+from supernet_tl.shipped_recipes import ShippedRecipe, shipped_recipes
 
 ROOT = Path(__file__).parent.parent
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
 OVERLAYS = [path for path in RECIPES if path.parent.name == "search" and path.stem not in ("base", "tiny")]
-_TRANSFER = ["transfer", "--target", "t", "--zoo", "z", "--output", "o"]
-CALLS = {"pretrain": ["pretrain", "--source", "s", "--zoo", "z"], "transfer": _TRANSFER, "finetune": _TRANSFER}
-"""By folder of recipes, how a verb is called that takes them."""
+CALLS = {
+    "pretrain": ["--source", "s", "--zoo", "z"],
+    "transfer": ["--target", "t", "--zoo", "z", "--output", "o"],
+    "search": ["--target", "t", "--output", "o"],
+}
+"""What verbs need beside a recipe."""
+OF_VERBS = [recipe for recipe in shipped_recipes().values() if recipe.verb in CALLS]
+EVALUATIONS = [recipe for recipe in shipped_recipes().values() if recipe.verb == "leave-one-out"]
 
 
 def _named(path: Path) -> str:
@@ -35,24 +41,26 @@ def test_a_recipe_says_what_it_does_needs_and_how_to_run_it(path: Path) -> None:
     assert any(_named(path) in line for line in header), "the command names another file"
 
 
-@pytest.mark.parametrize("path", [path for path in RECIPES if path.parent.name in CALLS], ids=_named)
-def test_a_recipe_of_a_verb_is_accepted_by_it(path: Path) -> None:
-    verb, *arguments = CALLS[path.parent.name]
-    config = build_parser().parse_args([verb, *arguments, "--config", str(path)])[verb]
-    settings: dict[str, Any] = yaml.safe_load(path.read_text())
-    recipe = Recipe.from_options(settings)
+@pytest.mark.parametrize("shipped", OF_VERBS, ids=lambda recipe: recipe.name)
+def test_a_recipe_of_a_verb_is_accepted_by_it(shipped: ShippedRecipe) -> None:
+    given = [shipped.verb, *CALLS[shipped.verb], "--config", shipped.path]
+    config = build_parser().parse_args(given)[shipped.verb]
+    settings: dict[str, Any] = yaml.safe_load(shipped.text)
     assert {name: config[name] for name in settings} == settings
+    settings.pop("mixture", None)  # a switch of the verb
+    recipe = Recipe.from_options(settings)
     assert {name: recipe.to_dict()[name] for name in settings} == settings
 
 
-@pytest.mark.parametrize("path", [path for path in RECIPES if path.parent.name == "leave_one_out"], ids=_named)
-def test_a_recipe_of_an_evaluation_is_accepted_and_can_be_planned(path: Path) -> None:
-    verb = "leave-one-out"
-    configs = [path] if "_" not in path.stem else [path.with_stem(path.stem.partition("_")[0]), path]  # laid over it
-    config = build_parser().parse_args([verb, *(f"--config={one}" for one in configs)])[verb]
-    settings: dict[str, Any] = yaml.safe_load(path.read_text())
+@pytest.mark.parametrize("shipped", EVALUATIONS, ids=lambda recipe: recipe.name)
+def test_a_recipe_of_an_evaluation_is_accepted_and_can_be_planned(shipped: ShippedRecipe) -> None:
+    paths = [shipped_recipes()[name].path for name in (*shipped.lies_over, shipped.name)]
+    config = build_parser().parse_args(["leave-one-out", *(f"--config={path}" for path in paths)])["leave-one-out"]
+    settings: dict[str, Any] = yaml.safe_load(shipped.text)
     recipe = EvaluationRecipe.from_dict(evaluation_fields(config))
-    _assert_holds(recipe.to_dict(), settings)
+    switches = {name: value for name, value in settings.items() if name not in FIELDS}
+    assert {name: config[name] for name in switches} == switches
+    _assert_holds(recipe.to_dict(), {name: value for name, value in settings.items() if name in FIELDS})
     assert make_plan(recipe).jobs
 
 

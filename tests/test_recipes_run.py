@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from supernet_tl.control import Control
-from supernet_tl.pipeline import transfer
+from supernet_tl.pipeline import search, transfer
 from supernet_tl.pretraining import pretrain
 from supernet_tl.shipped_recipes import ShippedRecipe, shipped_recipes
 from tests.supernet_tl.conftest import EMBEDDING, make_images
@@ -22,6 +22,7 @@ SMALL_NETWORK = {"finetune_epochs": 1, "finetune_batch_size": 8, "retrain_channe
 """Sizes in the place of a recipe's own; all else is as the recipe says."""
 QUIET = Control(device="cpu", quiet=True)
 PRETRAINING = [recipe for recipe in shipped_recipes().values() if recipe.verb == "pretrain"]
+SCRATCH = [recipe for recipe in shipped_recipes().values() if recipe.verb == "search"]
 TRANSFERS = [recipe for recipe in shipped_recipes().values() if recipe.verb == "transfer"]
 
 
@@ -36,9 +37,10 @@ def _settings(recipe: ShippedRecipe) -> dict[str, Any]:
 @pytest.mark.parametrize("recipe", PRETRAINING, ids=lambda recipe: recipe.name)
 def test_a_recipe_pretrains(recipe: ShippedRecipe, tmp_path: Path) -> None:
     settings = _settings(recipe) | SMALL_SEARCH
-    entry = pretrain(make_images("source", seed=1), tmp_path / "zoo", control=QUIET, **settings)
-    assert not isinstance(entry, list)
-    assert entry.card["channels"] == 8
+    sources = [make_images("source", seed=1), make_images("other", seed=2)]
+    entry = pretrain(sources, tmp_path / "zoo", control=QUIET, **settings)
+    entries = entry if isinstance(entry, list) else [entry]
+    assert [one.card["channels"] for one in entries] == [8] * (1 if settings.get("mixture") else 2)
 
 
 @pytest.fixture(scope="module")
@@ -58,4 +60,11 @@ def test_a_recipe_transfers(recipe: ShippedRecipe, zoos: dict[str, Path], tmp_pa
     settings = _settings(recipe) | SMALL_SEARCH | SMALL_NETWORK
     zoo = zoos[settings.get("family", "darts")]
     result = transfer(make_images("target", seed=2), zoo, output=tmp_path / "run", control=QUIET, **settings)
+    assert result.summary["network"]["num_parameters"] > 0
+
+
+@pytest.mark.parametrize("recipe", SCRATCH, ids=lambda recipe: recipe.name)
+def test_a_recipe_searches_from_scratch(recipe: ShippedRecipe, tmp_path: Path) -> None:
+    settings = _settings(recipe) | SMALL_SEARCH | SMALL_NETWORK
+    result = search(make_images("target", seed=2), output=tmp_path / "run", control=QUIET, **settings)
     assert result.summary["network"]["num_parameters"] > 0

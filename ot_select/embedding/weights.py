@@ -97,13 +97,11 @@ def hub_file(name: str, config: Mapping[str, Any]) -> Path:
             f"timm publishes no weights for {name!r}. Give a file with weights=FILE (--embedder {name}@FILE), "
             f"or use another network. {_offline_way()}"
         )
-    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 
-    for filename in _HUB_FILENAMES:
-        cached = try_to_load_from_cache(repository, filename)
-        if isinstance(cached, str):
-            return Path(cached)
+    if (cached := cached_hub_file(repository)) is not None:
+        return cached
     if constants.HF_HUB_OFFLINE:
         raise _not_found(name, repository, "HF_HUB_OFFLINE is set")
     reason = "the hub holds none of " + ", ".join(_HUB_FILENAMES)
@@ -120,6 +118,17 @@ def hub_file(name: str, config: Mapping[str, Any]) -> Path:
             reason = first_line(error)
             break
     raise _not_found(name, repository, reason)
+
+
+def cached_hub_file(repository: str) -> Path | None:
+    """The weights file of a repository of the Hugging Face Hub, where it is in the local cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for filename in _HUB_FILENAMES:
+        cached = try_to_load_from_cache(repository, filename)
+        if isinstance(cached, str):
+            return Path(cached)
+    return None
 
 
 def first_line(error: Exception) -> str:

@@ -165,6 +165,7 @@ def build_parser() -> Parser:
     verbs.add_subcommand(
         "leave-one-out", _evaluation_parser(), help="the paper's evaluation: every dataset is the target once"
     )
+    verbs.add_subcommand("doctor", _doctor_parser(), help="what this machine and this installation can do")
     recipe = Parser(description="The recipes that come with the package, and your own.")
     verbs.add_subcommand("recipe", recipe, help="recipes for --config: list, show, copy, validate")
     add_recipe_actions(recipe)  # a second level is added after the first is in place
@@ -319,6 +320,15 @@ def _export_parser() -> Parser:
     parser.add_argument("--output", type=str, metavar="DIR", help="a new folder (default: RUN/export/FORMAT)")
     parser.add_argument("--overwrite", action="store_true", help="replace an export that DIR holds")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    return parser
+
+
+def _doctor_parser() -> Parser:
+    parser = Parser(
+        description="Look at packages, devices, weights, caches, and which recipes for kinds of machines fit this one. "
+        "Nothing is downloaded. The exit status is 1 where something is wrong."
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     return parser
 
 

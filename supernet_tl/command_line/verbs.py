@@ -11,7 +11,7 @@ from jsonargparse import Namespace
 import zoo_store
 from supernet_tl.command_line.zoo_verbs import show_cards
 from supernet_tl.control import Control
-from supernet_tl.errors import ComparisonError, RecipeError
+from supernet_tl.errors import ComparisonError, ProblemsFoundError, RecipeError
 from supernet_tl.files import read_json
 from supernet_tl.recipe import Recipe
 from supernet_tl.terminal.output import OUT, print_json, table_of
@@ -246,6 +246,23 @@ def _export(config: Namespace) -> None:
     )
 
 
+def _doctor(config: Namespace) -> None:
+    from supernet_tl.doctor import examine
+
+    findings = examine()
+    problems = [finding for finding in findings if finding.status == "problem"]
+    if config.json:
+        print_json([finding.to_dict() for finding in findings])
+    else:
+        table = table_of("", "about", "found")
+        for finding in findings:
+            table.add_row({"good": "", "note": "note", "problem": "!"}[finding.status], finding.about, finding.sentence)
+        OUT.print(table)
+    if problems:
+        told = "; ".join(f"{finding.about}: {finding.sentence}" for finding in problems)
+        raise ProblemsFoundError(f"{len(problems)} problem{'' if len(problems) == 1 else 's'} found. {told}.")
+
+
 def _report(config: Namespace) -> None:
     from supernet_tl.report import build_report
 
@@ -347,5 +364,6 @@ _VERBS = {
     "search": _search,
     "predict": _predict,
     "export": _export,
+    "doctor": _doctor,
     "report": _report,
 }

@@ -1,17 +1,9 @@
 from __future__ import annotations
 
 import pytest
-import torch
-from torch import nn
 
 import darts
-from benchmarks.families import activation_bytes, measure
-
-
-def test_activations_are_counted_once_and_without_parameters() -> None:
-    net = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.ReLU(), nn.Conv2d(4, 5, 1, bias=False))
-    # The first convolution keeps images and weights, which do not count; the ReLU its output, and so does the second.
-    assert activation_bytes(net, torch.randn(2, 3, 8, 8)) == 4 * (2 * 4 * 8 * 8)
+from benchmarks.families import measure
 
 
 def test_partial_channels_keep_a_small_part_where_most_is_of_ops() -> None:
