@@ -39,6 +39,7 @@ from supernet_tl.training.inheritance import freeze_all_but
 from supernet_tl.training.projecting import project_supernet
 from supernet_tl.training.scores import named_scores
 from supernet_tl.training.search_module import SearchModule
+from supernet_tl.training.seeds import own_random_numbers
 from supernet_tl.training.stages import run_stage, scores_on
 from supernet_tl.training.stopping import AccuracyPlateau, ArchitectureStability, BestEpoch, StopRule
 from supernet_tl.training.train_module import TrainModule
@@ -356,7 +357,9 @@ def _balanced(data: PreparedData) -> Tensor:
 def _reestimate(network: darts.DiscreteNetwork, data: PreparedData, recipe: Recipe, device: torch.device) -> None:
     """Give a network that inherits its weights statistics of its own, by one pass over the training images."""
     network.to(device)
-    darts.reestimate_batch_norm(network, (batch.to(device).images for batch in data.train_loader(recipe)))
+    with own_random_numbers():
+        torch.manual_seed(recipe.seed)  # of ops that draw noise
+        darts.reestimate_batch_norm(network, (batch.to(device).images for batch in data.train_loader(recipe)))
     network.cpu()
 
 

@@ -26,6 +26,7 @@ from supernet_tl.entry_facts import family_of, in_channels_of, stem_of
 from supernet_tl.errors import RecipeError, SelectionError
 from supernet_tl.prepared_data import PreparedData
 from supernet_tl.recipe import Precision, Recipe
+from supernet_tl.spaces import find_space
 from supernet_tl.zoos import find_entry, open_zoo
 
 THUMBNAILS = "thumbnails"
@@ -214,7 +215,7 @@ def _checked_sizes(entry: zoo_store.ZooEntry) -> dict[str, Any]:
     card, state = entry.card, entry.state
     space = card["space"] if isinstance(card["space"], Mapping) else {"name": card["space"]}
     sizes: dict[str, Any] = {
-        "space": darts.SearchSpace.from_dict(space) if "normal" in space else darts.SPACES[str(space["name"])],
+        "space": darts.SearchSpace.from_dict(space) if "normal" in space else find_space(str(space["name"])),
         "num_classes": int(card["num_classes"]),
         "channels": int(card["channels"]),
         "num_cells": int(card["num_cells"]),

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import darts
+from supernet_tl.spaces import find_space, space_names
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class EntryFacts:
     """The settings that a supernet was pretrained with.
 
     Attributes:
-        space: name of a search space of :data:`darts.SPACES`.
+        space: name of a search space of :mod:`supernet_tl.spaces`.
         channels: of the supernet's first cells.
         num_cells: of the supernet.
         image_size: pixels a side.
@@ -60,9 +61,9 @@ class EntryFacts:
 
 def _space_name(space: str | Mapping[str, Any]) -> str:
     name = space if isinstance(space, str) else str(space.get("name"))
-    if name not in darts.SPACES:
-        raise ValueError(f"its space {name!r} is none of {', '.join(darts.SPACES)}")
-    if isinstance(space, Mapping) and "normal" in space and darts.SearchSpace.from_dict(space) != darts.SPACES[name]:
+    if name not in space_names():
+        raise ValueError(f"its space {name!r} is none of {', '.join(space_names())}")
+    if isinstance(space, Mapping) and "normal" in space and darts.SearchSpace.from_dict(space) != find_space(name):
         raise ValueError(f"its space is called {name!r} but has other primitives")
     return name
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 import darts
 from supernet_tl.recipe import Recipe
+from supernet_tl.spaces import find_space
 
 _COPIES_OF_WEIGHTS = 4  # weights, gradients, momentum, and the gradients of the step before
 _CLASSES = 100
@@ -41,7 +42,7 @@ def search_bytes(recipe: Recipe) -> int:
     size = -(-recipe.batch_size // recipe.num_micro_batches)
     with torch.device("meta"):
         net = darts.Supernet(
-            darts.SPACES[recipe.space],
+            find_space(recipe.space),
             _CLASSES,
             recipe.channels,
             recipe.num_cells,

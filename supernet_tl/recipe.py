@@ -452,9 +452,10 @@ def _is_of(types: tuple[type, ...], optional: bool, boolean: bool, value: Any) -
 
 def _choices(recipe: Recipe) -> list[str]:
     from darts import FAMILIES, SPACES
+    from supernet_tl.spaces import space_names
 
     choices = {
-        "space": tuple(SPACES),
+        "space": tuple(SPACES) if recipe.space in SPACES else space_names(),
         "family": tuple(FAMILIES),
         "order": get_args(Order),
         "perturbation": get_args(Perturbation),

@@ -7,9 +7,8 @@ from a ``Question`` to a ``Choice``::
     my-way = "my_package:choose"
 """
 
-from importlib.metadata import EntryPoint, entry_points
-
 from ot_select.errors import SelectorError
+from ot_select.plugins import load_offered, offered_names
 from ot_select.selection.selectors import SELECTORS, Choice, Question, Selector
 
 ENTRY_POINTS = "supernet_tl.selectors"
@@ -17,7 +16,7 @@ ENTRY_POINTS = "supernet_tl.selectors"
 
 def selector_names() -> tuple[str, ...]:
     """Names of all selectors there are, this package's first; nothing is imported."""
-    return (*SELECTORS, *sorted({entry.name for entry in entry_points(group=ENTRY_POINTS)} - set(SELECTORS)))
+    return (*SELECTORS, *(name for name in offered_names(ENTRY_POINTS) if name not in SELECTORS))
 
 
 def find_selector(name: str) -> Selector:
@@ -28,31 +27,15 @@ def find_selector(name: str) -> Selector:
     """
     if name in SELECTORS:
         return SELECTORS[name]
-    offered = {(entry.value, _origin(entry)): entry for entry in entry_points(group=ENTRY_POINTS, name=name)}
-    if not offered:
-        raise SelectorError(
-            f"There is no selector {name!r}; there are {', '.join(selector_names())}. Choose one of them, or install "
-            "the package that offers it."
-        )
-    if len(offered) > 1:
-        origins = ", ".join(sorted(f"{origin} ({value})" for value, origin in offered))
-        raise SelectorError(f"The selector {name!r} is offered {len(offered)} times: {origins}. Uninstall all but one.")
-    (entry,) = offered.values()
-    try:
-        found = entry.load()
-    except Exception as error:  # importing other people's code can raise anything
-        raise SelectorError(
-            f"The selector {name!r} of {_origin(entry)} cannot be imported from {entry.value} "
-            f"({type(error).__name__}: {error}). Mend or uninstall that package."
-        ) from error
-    return _checked(name, entry, found)
+    found, origin = load_offered(ENTRY_POINTS, name, "selector", tuple(SELECTORS), SelectorError)
+    return _checked(name, origin, found)
 
 
-def _checked(name: str, entry: EntryPoint, found: object) -> Selector:
+def _checked(name: str, origin: str, found: object) -> Selector:
     """Other people's selector, whose answers are looked at before they are believed."""
     if not callable(found):
         raise SelectorError(
-            f"The selector {name!r} of {_origin(entry)} is {found!r}, but a function from a Question to a Choice is "
+            f"The selector {name!r} of {origin} is {found!r}, but a function from a Question to a Choice is "
             "needed. Mend or uninstall that package."
         )
 
@@ -61,13 +44,9 @@ def _checked(name: str, entry: EntryPoint, found: object) -> Selector:
         if not isinstance(choice, Choice) or choice.name not in (None, *question.candidates):
             told = repr(choice.name) if isinstance(choice, Choice) else repr(choice)
             raise SelectorError(
-                f"The selector {name!r} of {_origin(entry)} chose {told}, but a Choice of one of the candidates, or of "
+                f"The selector {name!r} of {origin} chose {told}, but a Choice of one of the candidates, or of "
                 "None for scratch, is needed. Mend or uninstall that package."
             )
         return choice
 
     return select
-
-
-def _origin(entry: EntryPoint) -> str:
-    return "an unnamed distribution" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"

@@ -33,6 +33,10 @@ class SourceNotFoundError(DataError, FileNotFoundError):
     """The folder, or the pocket set, does not exist."""
 
 
+class SourceOfferError(DataError):
+    """Another package offers a source of images that cannot be used."""
+
+
 class DownloadError(DataError, OSError):
     """A dataset cannot be downloaded, or what came is not what it should be."""
 

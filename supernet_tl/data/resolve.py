@@ -13,6 +13,7 @@ from supernet_tl.data.album.source import OPENML_PREFIX, open_openml
 from supernet_tl.data.checks import MIN_IMAGES_PER_CLASS, check_classes, check_images
 from supernet_tl.data.errors import LayoutError, SourceNotFoundError, TooFewClassesError, listing
 from supernet_tl.data.image_set import ImageSet, Progress
+from supernet_tl.data.offered_sources import open_offered
 from supernet_tl.data.sources.class_folders import EXPECTED_LAYOUT, open_class_folders
 from supernet_tl.data.sources.meta_album_folder import is_meta_album, open_meta_album
 from supernet_tl.data.sources.pocket import POCKET_NAMES, open_pocket
@@ -39,10 +40,10 @@ def open_image_set(
     """Open and check an image set.
 
     Args:
-        spec: ``pocket:NAME``; ``openml:TAG/VERSION`` of Meta-Album, or ``openml:ID``; a folder
-            ``root/<class>/*.png|jpg|...``; a folder ``root/train/<class>/...`` with validation, test or both beside it;
-            a table of paths and classes, or a folder that holds one beside its images; a Meta-Album folder; or an
-            image set.
+        spec: ``pocket:NAME``; ``openml:TAG/VERSION`` of Meta-Album, or ``openml:ID``; ``PREFIX:...`` of a source that
+            an installed distribution offers; a folder ``root/<class>/*.png|jpg|...``; a folder
+            ``root/train/<class>/...`` with validation, test or both beside it; a table of paths and classes, or a
+            folder that holds one beside its images; a Meta-Album folder; or an image set.
         skip_corrupt: leave images that cannot be decoded out, listed in ``skipped``, instead of refusing the set.
         drop_small_classes: leave classes with fewer than four images out, listed in ``dropped_classes``.
         min_images: of each class; fewer than four where nothing is split.
@@ -73,6 +74,8 @@ def _find(spec: str | os.PathLike[str], fetching: Fetching | None) -> ImageSet:
         return open_pocket(text.removeprefix(POCKET_PREFIX))
     if text.startswith(OPENML_PREFIX):
         return open_openml(text.removeprefix(OPENML_PREFIX), fetching)
+    if (opened := open_offered(text)) is not None:
+        return opened
     if not text.strip():
         raise SourceNotFoundError(f"an empty name was given for an image set; expected {_expected()}.")
     if "://" in text:
@@ -95,10 +98,10 @@ def _find(spec: str | os.PathLike[str], fetching: Fetching | None) -> ImageSet:
     table = table_in(root)
     if table is not None:
         return open_table(table)
-    opened = open_class_folders(root)
-    if len(opened.class_names) == 1:
-        _refuse_one_folder_too_high(root, opened.class_names[0])
-    return opened
+    folders = open_class_folders(root)
+    if len(folders.class_names) == 1:
+        _refuse_one_folder_too_high(root, folders.class_names[0])
+    return folders
 
 
 def _expected() -> str:

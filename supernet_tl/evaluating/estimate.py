@@ -21,6 +21,7 @@ from supernet_tl.evaluating.job import Job
 from supernet_tl.evaluating.plan import Plan
 from supernet_tl.evaluating.told_settings import recipe_of
 from supernet_tl.recipe import Recipe
+from supernet_tl.spaces import find_space
 
 _TIMED_STEPS = 3
 _CLASSES = 20
@@ -120,7 +121,7 @@ class _Meter:
         if recipe.discretization == "magnitude":
             return []
         self.notes.append("the passes that judge ops in perturbation-based selection are not counted, its tuning is")
-        rounds = darts.num_decisions(darts.SPACES[recipe.space]) - 1
+        rounds = darts.num_decisions(find_space(recipe.space)) - 1
         steps, seconds = self._searching(recipe, images, rounds * recipe.projection_epochs)
         return [(steps, seconds / 2)]
 
@@ -199,7 +200,7 @@ class _Meter:
 
     def _make_search_step(self, recipe: Recipe) -> Callable[[], None]:
         net = darts.Supernet(
-            darts.SPACES[recipe.space],
+            find_space(recipe.space),
             _CLASSES,
             recipe.channels,
             recipe.num_cells,
@@ -234,7 +235,7 @@ class _Meter:
         return step
 
     def _make_final_step(self, recipe: Recipe, channels: int, cells: int, batch_size: int) -> Callable[[], None]:
-        space = darts.SPACES[recipe.space]
+        space = find_space(recipe.space)
         alphas = torch.zeros(darts.Supernet(space, 2, 2, 3).normal_alpha.shape)
         net = darts.DiscreteNetwork(
             darts.discretize(space, alphas, alphas),

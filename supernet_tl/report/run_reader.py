@@ -27,6 +27,7 @@ from supernet_tl.report.run_record import (
     Source,
     WarmStart,
 )
+from supernet_tl.spaces import find_space, space_names
 from supernet_tl.training.history import EpochRow, read_csv
 
 SUMMARY_SCHEMA = 1
@@ -170,12 +171,12 @@ def _recipe(summary: Fields) -> Mapping[str, Any]:
 
 def _space(summary: Fields) -> darts.SearchSpace:
     name = summary.object("recipe").text("space")
-    if name not in darts.SPACES:
+    if name not in space_names():
         raise ReportError(
-            f"{summary.where} names the search space {name!r}; known are {', '.join(darts.SPACES)}. "
-            "Use the version of supernet-tl that made the run."
+            f"{summary.where} names the search space {name!r}; known are {', '.join(space_names())}. "
+            "Use the version of supernet-tl, or install the package, that made the run."
         )
-    return darts.SPACES[name]
+    return find_space(name)
 
 
 def _genotype(summary: Fields, space: darts.SearchSpace) -> darts.Genotype:

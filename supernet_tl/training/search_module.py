@@ -22,6 +22,7 @@ from supernet_tl.data import Augmentation, Batch, Shard
 from supernet_tl.errors import ProcessesDifferError, RecipeError
 from supernet_tl.prepared_data import in_process, refuse_unshared
 from supernet_tl.recipe import Order, Perturbation, Recipe
+from supernet_tl.spaces import find_space
 from supernet_tl.training.classification_module import ClassificationModule
 from supernet_tl.training.divergence import require_finite_loss
 from supernet_tl.training.inheritance import Inheritance, freeze_all_but, keep_head_alone, scaled_rate
@@ -122,7 +123,7 @@ class SearchModule(ClassificationModule):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             supernet = darts.Supernet(
-                darts.SPACES[space],
+                find_space(space),
                 num_classes,
                 channels,
                 num_cells,
