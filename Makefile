@@ -12,10 +12,11 @@ KILLS ?= 200
 # Short spins at OpenMP barriers: as fast on an idle machine, and many times faster on one that others use too.
 export GOMP_SPINCOUNT ?= 20000
 
-.PHONY: help setup demo starter test test-fuzz test-faults lint types check clean
+.PHONY: help setup demo docs starter test test-fuzz test-faults lint types check clean
 
 help:
 	@echo "make demo    pretrain a small zoo on real image sets, transfer to two held-out ones, write a report"
+	@echo "make docs    the documentation as pages, in build/docs"
 	@echo "make starter pretrain the starter zoo anew, which the package ships (half an hour)"
 	@echo "make test    run the tests"
 	@echo "make test-fuzz    100,000 altered zoo entries: each is refused, or says the same (minutes)"
@@ -37,6 +38,10 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	$(BIN)/python -m supernet_tl.demo --output demo --seeds $(SEEDS)
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "build/docs/index.html"
 
 starter: $(READY)
 	$(BIN)/python -m supernet_tl.starter.build --output build/starter

@@ -1,0 +1,94 @@
+"""What `docs/tutorials` and `docs/paper-to-code.md` show runs, and is there."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import darts
+from tests.supernet_tl.conftest import make_images
+
+ROOT = Path(__file__).parent.parent
+TUTORIALS = sorted((ROOT / "docs/tutorials").glob("*.py"))
+
+
+def _tutorial(name: str) -> ModuleType:
+    spec = spec_from_file_location(name, ROOT / f"docs/tutorials/{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_tutorial_is_tested_here() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert TUTORIALS
+    for path in TUTORIALS:
+        assert f'_tutorial("{path.stem}")' in text
+        assert f"python docs/tutorials/{path.name}" in path.read_text(encoding="utf-8")
+
+
+def test_own_images_become_a_network_that_runs_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = make_images("stripes", seed=3, per_class=12, size=24)
+    for index, label in enumerate(images.labels):
+        folder = tmp_path / "images" / images.class_names[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = np.asarray(images.pixels(24)[index]).transpose(1, 2, 0)
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    folder = _tutorial("own_images").main(str(tmp_path / "images"), str(tmp_path / "run"), epochs=1, finetune_epochs=1)
+    assert "test accuracy" in capsys.readouterr().out
+    image = next((tmp_path / "images").rglob("*.png"))
+    found = subprocess.run([sys.executable, folder / "predict.py", image], check=True, capture_output=True, text=True)
+    assert found.stdout.split("\t")[1] in images.class_names
+
+
+def test_a_supernet_is_warm_started_in_plain_pytorch(capsys: pytest.CaptureFixture[str]) -> None:
+    accuracy = _tutorial("warm_start_in_pytorch").main(num_steps=12)
+    assert "new: classifier.weight, classifier.bias" in capsys.readouterr().out
+    assert accuracy > 0.6  # of three classes
+
+
+def test_a_search_space_of_ones_own_is_searched() -> None:
+    genotype: darts.Genotype = _tutorial("add_a_search_space").main()
+    ops = {name for name, _ in (*genotype.normal, *genotype.reduction)}
+    assert ops <= {"skip_connect", "max_pool_3x3", "sep_conv_3x3"}
+
+
+def _named_in_the_code(page: Path) -> list[str]:
+    return re.findall(r"`((?:darts|ot_select|zoo_store|supernet_tl)(?:\.\w+)+)", page.read_text(encoding="utf-8"))
+
+
+def test_what_the_paper_says_is_found_in_the_code() -> None:
+    names = _named_in_the_code(ROOT / "docs/paper-to-code.md")
+    assert len(names) > 25
+    for name in names:
+        _look_up(name)
+
+
+def _look_up(name: str) -> Any:
+    """A module, or what stands in one."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[length:]:
+            found = getattr(found, part)
+        return found
+    raise AssertionError(f"there is no {name}")
+
+
+def test_the_script_for_slurm_is_bash() -> None:
+    subprocess.run(["bash", "-n", ROOT / "docs/examples/leave_one_out.slurm"], check=True)
