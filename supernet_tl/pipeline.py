@@ -29,6 +29,7 @@ from supernet_tl.data.health import DataHealth
 from supernet_tl.data.splitting.stored import FILE_NAME as SPLITS_FILE
 from supernet_tl.data_health import copy_health, examine_target
 from supernet_tl.files import write_whole
+from supernet_tl.mistakes import IMAGES_FILE, MISTAKES_FILE, mistakes_of
 from supernet_tl.network_file import Classifier
 from supernet_tl.prepared_data import PreparedData, pinned
 from supernet_tl.recipe import ADOPTED, Recipe
@@ -242,6 +243,9 @@ def _adapt(
         started = time.perf_counter()
         summary["sweep"] = sweep_sizes(run, data, recipe, control, searched, own, sweep)
         summary["seconds"]["sweep"] = time.perf_counter() - started
+    confused, images = mistakes_of(trained.classifier, data)
+    write_whole(run.path / IMAGES_FILE, save_tensors({"images": images}))
+    run.write_json(MISTAKES_FILE, confused)
     run.write_json("summary.json", summary)
     if keep:
         from supernet_tl.report import build_report

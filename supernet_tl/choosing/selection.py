@@ -167,7 +167,7 @@ class Selection:
         return {
             "select": self.select,
             "entry": self.entry_id,
-            **{key: self.card.get(key) for key in ("name", "kind", "data", "metrics")},
+            **{key: self.card.get(key) for key in ("name", "kind", "data", "metrics", "genotype")},
             "has_seen_target": self.has_seen_target,
             "squared_distance": None if self.comparison is None else self.comparison.squared,
             "distance": None if self.comparison is None else _root(self.comparison),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from supernet_tl.recipe import SELECTION_SETTINGS, Recipe
+from supernet_tl.report.architecture_change import architecture_change
 from supernet_tl.report.cell_layout import cell_drawing
 from supernet_tl.report.comparison import (
     Contender,
@@ -22,6 +23,7 @@ from supernet_tl.report.comparison import (
 )
 from supernet_tl.report.contact_sheet import image_urls
 from supernet_tl.report.health_section import health_section, seen_in_test
+from supernet_tl.report.mistakes_section import mistakes_section
 from supernet_tl.report.mixing_views import mixing_views
 from supernet_tl.report.plots import learning_curves
 from supernet_tl.report.ranking_chart import ranking_chart
@@ -108,6 +110,10 @@ def build_report(run: Path, compare: Mapping[str, Path] | None = None) -> Path:
             (name, cell_drawing(record.genotype, reduction=reduction))
             for name, reduction in (("Normal cell", False), ("Reduction cell", True))
         ],
+        change=None
+        if record.source is None or record.source.genotype is None
+        else architecture_change(record.source.genotype, record.genotype),
+        mistakes=None if record.mistakes is None else mistakes_section(record.mistakes, record.class_names),
         mixing=mixing_views(record.space, record.genotype, record.mixing) if record.mixing else None,
         sizes=None if record.sweep is None else size_section(record.sweep),
         table=table(listed),

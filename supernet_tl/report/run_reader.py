@@ -17,6 +17,8 @@ from supernet_tl.report.fields import Fields
 from supernet_tl.report.run_record import (
     SEARCH_STAGE,
     Dataset,
+    Mistake,
+    Mistakes,
     NetworkNumbers,
     ProbeRecord,
     RankedSource,
@@ -32,6 +34,7 @@ from supernet_tl.training.history import EpochRow, read_csv
 
 SUMMARY_SCHEMA = 1
 RANKING_SCHEMA = 1
+MISTAKES_SCHEMA = 1
 _NEWER_SCORES = ("validation_balanced_accuracy", "validation_macro_f1", "test_balanced_accuracy", "test_macro_f1")
 
 
@@ -76,6 +79,7 @@ def read_run(path: Path) -> RunRecord:
         alphas_of=_alphas_of(summary),
         sweep=_sweep(summary),
         health_pictures=_health_pictures(path / "health.safetensors"),
+        mistakes=_mistakes(path, target.texts("class_names")),
     )
 
 
@@ -131,7 +135,18 @@ def _source(source: Fields | None) -> Source | None:
         datasets=tuple(_dataset(card) for card in source.objects("data")),
         validation_accuracy=None if metrics is None else metrics.number_or_none("validation_accuracy"),
         has_seen_target=source.flag("has_seen_target"),
+        genotype=_genotype_of_source(source),
     )
+
+
+def _genotype_of_source(source: Fields) -> darts.Genotype | None:
+    """None where the entry's card tells of none that can be read, and in runs of earlier versions."""
+    if not isinstance(source.values.get("genotype"), Mapping):
+        return None
+    try:
+        return darts.Genotype.from_dict(source.object("genotype").values)
+    except darts.DartsError:  # cards come from anywhere, and the run does not rest on it
+        return None
 
 
 def _warm_start(report: Fields | None) -> WarmStart | None:
@@ -285,6 +300,39 @@ def _samples(path: Path) -> dict[str, NDArray[np.uint8]]:
                 "expected uint8 images (n, 3, height, width). Restore the file, or delete it to go without its picture."
             )
     return tensors
+
+
+def _mistakes(run: Path, class_names: tuple[str, ...]) -> Mistakes | None:
+    """None for a run of an earlier version, or one whose files were deleted."""
+    path, pictures = run / "mistakes.json", run / "mistakes.safetensors"
+    if not path.exists() or not pictures.exists():
+        return None
+    found = Fields.read(path)
+    found.check_schema(MISTAKES_SCHEMA)
+    surest = tuple(
+        Mistake(
+            one.integer("index"),
+            one.text_or_none("path"),
+            one.text("class"),
+            one.text("taken_for"),
+            one.number("probability"),
+        )
+        for one in found.objects("surest")
+    )
+    try:
+        confusion = np.array(found.values["confusion"], dtype=np.int64)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        confusion = np.empty(0, dtype=np.int64)
+    images = _tensors(pictures).get("images", np.empty(0, dtype=np.uint8))
+    num = len(class_names)
+    is_whole = confusion.shape == (num, num) and bool((confusion >= 0).all())
+    if not is_whole or images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(surest):
+        raise ReportError(
+            f"{path} and {pictures.name} hold confusions of shape {confusion.shape} and images of shape "
+            f"{images.shape}; expected ({num}, {num}), and an image for each of {len(surest)} mistakes. Restore "
+            "them, or delete them to go without that section."
+        )
+    return Mistakes(confusion, found.integer("num_wrong"), surest, images)
 
 
 def _health(path: Path) -> DataHealth | None:

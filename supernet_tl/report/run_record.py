@@ -47,6 +47,42 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Mistake:
+    """A test image that the final network takes for something else.
+
+    Attributes:
+        index: of the image in its set.
+        path: of its file; None where it has none.
+        class_name: what it is.
+        taken_for: what it is taken for.
+        probability: that the network gives its mistake.
+    """
+
+    index: int
+    path: str | None
+    class_name: str
+    taken_for: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """What the final network takes for what.
+
+    Attributes:
+        confusion: test images, shape (num_classes, num_classes), by class and by predicted class.
+        num_wrong: of them.
+        surest: the mistakes that the network is surest of, the surest first.
+        images: of these, uint8 (n, 3 or 1, height, width).
+    """
+
+    confusion: NDArray[np.int64] = field(repr=False)
+    num_wrong: int
+    surest: tuple[Mistake, ...]
+    images: NDArray[np.uint8] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Source:
     """The zoo entry that a run started from.
 
@@ -58,6 +94,7 @@ class Source:
         datasets: what it was pretrained on.
         validation_accuracy: of the pretrained supernet on its own source, a fraction; None when its card has none.
         has_seen_target: whether it was pretrained on the target's very images, test images included.
+        genotype: the discrete architecture of its own alphas; None where the run does not tell.
     """
 
     entry: str
@@ -67,6 +104,7 @@ class Source:
     datasets: tuple[Dataset, ...]
     validation_accuracy: float | None
     has_seen_target: bool
+    genotype: darts.Genotype | None = None
 
 
 @dataclass(frozen=True)
@@ -245,6 +283,7 @@ class RunRecord:
         alphas_of: the epoch whose alphas the supernet has, where a guard put earlier ones back; None elsewhere.
         sweep: further networks of other sizes; None where none were asked for.
         health_pictures: images that findings name, uint8 (3, height, width), by their index in the target.
+        mistakes: of the final network on the test images; None in runs of older versions.
     """
 
     path: Path
@@ -278,6 +317,7 @@ class RunRecord:
     alphas_of: int | None = None
     sweep: SizeSweep | None = field(default=None, repr=False)
     health_pictures: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
+    mistakes: Mistakes | None = field(default=None, repr=False)
 
     @property
     def seed(self) -> int:
