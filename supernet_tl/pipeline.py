@@ -86,7 +86,7 @@ def select(
         **options: fields of :class:`supernet_tl.Recipe`; the embedder is the zoo's own unless one is given.
     """
     control, store = control or Control(), open_zoo(zoo)
-    recipe, required = _transfer_recipe(store, options)
+    recipe, required = transfer_recipe(store, options)
     images = control.open(target)
     chosen = _select(store, images, control.split(images, recipe), select, recipe, required, control)
     _say_seen(chosen, control)
@@ -144,7 +144,7 @@ def transfer(
     refuse_finished(_path(output), overwrite=control.overwrite)
     store = open_zoo(zoo)
     given = dict(options, epochs=epochs, finetune_epochs=finetune_epochs, final=final, embedder=embedder, seed=seed)
-    recipe, required = _transfer_recipe(store, given)
+    recipe, required = transfer_recipe(store, given)
     sweep = Sweep(sweep) if isinstance(sweep, int) else sweep
     if sweep is not None:
         sweep.check(recipe)
@@ -298,7 +298,7 @@ def _select(
     return replace(chosen, target=images.content_fingerprint())
 
 
-def _transfer_recipe(zoo: zoo_store.Zoo, options: Mapping[str, Any]) -> tuple[Recipe, dict[str, Any]]:
+def transfer_recipe(zoo: zoo_store.Zoo, options: Mapping[str, Any]) -> tuple[Recipe, dict[str, Any]]:
     """The recipe of a transfer, and which settings an entry must have: those the caller gave."""
     given = {name: value for name, value in options.items() if value is not None}
     required = {name: given[name] for name in ADOPTED if name in given}

@@ -58,6 +58,8 @@ _THE_ZOOS_OWN = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, 1 for an error that is explained, 2 for a wrong call."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given or bool(os.environ.get("SUPERNET_TL_TRACEBACK"))
+    given = [argument for argument in given if argument != "--debug"]
     try:
         refuse_conflicting_packages()
         given = with_recipes_found(given)
@@ -103,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        if not _is_explained(error) or os.environ.get("SUPERNET_TL_TRACEBACK"):
+        if debug or not _is_explained(error):
             raise
         print("error: " + "\n".join(map(harmless, _sentence(error).split("\n"))), file=sys.stderr)
         return 1
@@ -128,7 +130,7 @@ def _check_zoo(config: Namespace) -> None:
 
 def _check_output(config: Namespace) -> None:
     """Find out about a folder that holds a finished run before the imports, likewise."""
-    if config.verb in ("transfer", "search"):
+    if config.verb in ("transfer", "search") and not config[config.verb].dry_run:
         from supernet_tl.run_folder import refuse_finished
 
         options = config[config.verb]
@@ -144,7 +146,7 @@ def build_parser() -> Parser:
         "on from its weights and architecture, keep a small trained network.",
         epilog="Plain Lightning runs: "
         + "; ".join(f"`supernet-tl {verb}`: {text}" for verb, text in _LIGHTNING_VERBS.items())
-        + ". Each has its own --help.",
+        + ". Each has its own --help. An error is told in a sentence; with --debug, anywhere, also where it arose.",
     )
     verbs = parser.add_subcommands(dest="verb", metavar="VERB")
     verbs.add_subcommand(
@@ -396,6 +398,9 @@ def _add_output(parser: Parser) -> None:
 
 
 def _add_training(parser: Parser) -> None:
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be done and about how long it takes; do nothing"
+    )
     parser.add_argument(
         "--no-health", action="store_true", help="do not look for copies, wrong labels and the like before training"
     )

@@ -14,7 +14,7 @@ from supernet_tl.control import Control
 from supernet_tl.errors import ComparisonError, ProblemsFoundError, RecipeError
 from supernet_tl.files import read_json
 from supernet_tl.recipe import Recipe
-from supernet_tl.terminal.output import OUT, print_json, table_of
+from supernet_tl.terminal.output import OUT, print_json, size_in_words, table_of
 
 _MAX_PAIRS_SHOWN = 45  # of ten datasets
 
@@ -43,7 +43,41 @@ def _settings(config: Namespace) -> dict[str, Any]:
     return {name: config[name] for name in names if config.get(name) is not None}
 
 
+def _preview(verb: Any, sources: list[str], config: Namespace) -> None:
+    """What the verb would do."""
+    from supernet_tl.preview import preview
+
+    zoo = config.zoo if verb == "transfer" else None
+    mixture = bool(config.get("mixture"))
+    found = preview(verb, sources, zoo=zoo, mixture=mixture, control=_control(config), **_settings(config))
+    if config.json:
+        print_json([one.to_dict() for one in found])
+        return
+    for one in found:
+        splits = ", ".join(f"{name} {count:,}" for name, count in one.splits.items() if count)
+        table = table_of("stage", "epochs", "steps", "a step", "in all", title=f"{one.name}: {splits}")
+        for stage in one.stages:
+            told = (str(stage.epochs), f"{stage.steps:,}", f"{stage.step_seconds:.3f} s", _duration(stage.seconds))
+            table.add_row(stage.name, *told)
+        OUT.print(table)
+        memory = size_in_words(one.memory_bytes)
+        OUT.print(f"a search step takes about {memory} of a GPU's memory (estimated)", soft_wrap=True)
+    total = sum(stage.seconds for one in found for stage in one.stages)
+    notes = "; ".join(dict.fromkeys(note for one in found for note in one.notes))
+    OUT.print(f"about {_duration(total)} in all, from steps timed here with images of noise; {notes}", soft_wrap=True)
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def _pretrain(config: Namespace) -> None:
+    if config.dry_run:
+        _preview("pretrain", config.source, config)
+        return
     from supernet_tl.pretraining import pretrain
 
     found = pretrain(
@@ -185,6 +219,9 @@ def _transfer(config: Namespace) -> None:
     from supernet_tl.pipeline import transfer
     from supernet_tl.sweeping import Sweep
 
+    if config.dry_run:
+        _preview("transfer", [config.target], config)
+        return
     if config.sweep is None and config.sweep_unit is not None:
         raise RecipeError(f"--sweep-unit {config.sweep_unit} was given without --sweep N; give both, or neither.")
     result = transfer(
@@ -204,6 +241,9 @@ def _transfer(config: Namespace) -> None:
 
 
 def _search(config: Namespace) -> None:
+    if config.dry_run:
+        _preview("search", [config.target], config)
+        return
     from supernet_tl.pipeline import search
 
     result = search(config.target, output=config.output, control=_control(config), **_settings(config))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import torch
-from torch import nn
 
 import darts
 from supernet_tl import adapters
@@ -22,9 +19,8 @@ from supernet_tl.evaluating.plan import Plan
 from supernet_tl.evaluating.told_settings import recipe_of
 from supernet_tl.recipe import Recipe
 from supernet_tl.spaces import find_space
+from supernet_tl.step_times import StepTimes
 
-_TIMED_STEPS = 3
-_CLASSES = 20
 _UNKNOWN = 800, 20  # a Meta-Album Micro set
 _HALVES = 2
 _OPENML = "openml:"
@@ -83,14 +79,13 @@ def estimate(plan: Plan, control: Control) -> Estimate:
             kind.hours += steps * seconds / 3600
     device = adapters.torch_device(control.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one process"
-    return Estimate(name, device.type == "cuda", kinds, meter.measured, tuple(dict.fromkeys(meter.notes)))
+    return Estimate(name, device.type == "cuda", kinds, meter.times.measured, tuple(dict.fromkeys(meter.notes)))
 
 
 class _Meter:
     def __init__(self, control: Control) -> None:
         self.control = control
-        self.device = adapters.torch_device(control.device)
-        self.measured: dict[str, float] = {}
+        self.times = StepTimes(control.device)
         self.notes: list[str] = []
         self.size_of = cache(self._size_of)
 
@@ -109,7 +104,7 @@ class _Meter:
         if job.kind == "run":
             batch = recipe.finetune_batch_size or recipe.batch_size
             steps = recipe.finetune_epochs * max(1, images // batch)
-            stages = [self._searching(recipe, images, recipe.epochs), (steps, self._final_step(recipe, batch))]
+            stages = [self._searching(recipe, images, recipe.epochs), (steps, self.times.final_step(recipe, batch))]
             return [*stages, *self._choosing(recipe, images)]
         self.notes.append("baselines are counted with no steps of their own; the timed one takes what a transfer takes")
         return []
@@ -126,7 +121,7 @@ class _Meter:
         return [(steps, seconds / 2)]
 
     def _searching(self, recipe: Recipe, images: int, epochs: int) -> tuple[int, float]:
-        return epochs * max(1, images // _HALVES // recipe.batch_size), self._search_step(recipe)
+        return epochs * max(1, images // _HALVES // recipe.batch_size), self.times.search_step(recipe)
 
     def _search_images(self, dataset: str, recipe: Recipe) -> int:
         num_images, num_classes = self.size_of(dataset)
@@ -156,103 +151,3 @@ class _Meter:
             f"{_UNKNOWN[1]} classes"
         )
         return _UNKNOWN
-
-    def _search_step(self, recipe: Recipe) -> float:
-        told = (
-            f"search step, {recipe.space}, {recipe.channels} channels, {recipe.num_cells} cells, "
-            f"{recipe.image_size} px, batch {recipe.batch_size}, {recipe.order} order, {recipe.perturbation} noise"
-        )
-        return self._timed(told, partial(self._make_search_step, recipe))
-
-    def _final_step(self, recipe: Recipe, batch: int) -> float:
-        inherited = recipe.final == "inherit"
-        channels = recipe.channels if inherited else recipe.retrain_channels
-        cells = recipe.num_cells if inherited else recipe.retrain_num_cells
-        told = (
-            f"step of the final network, {recipe.space}, {channels} channels, {cells} cells, {recipe.image_size} px, "
-            f"batch {batch}"
-        )
-        return self._timed(told, partial(self._make_final_step, recipe, channels, cells, batch))
-
-    def _timed(self, told: str, make: Callable[[], Callable[[], None]]) -> float:
-        """The median of a few steps after a first one."""
-        if told not in self.measured:
-            step = make()
-            step()
-            self._finish()
-            times = []
-            for _ in range(_TIMED_STEPS):
-                started = time.perf_counter()
-                step()
-                self._finish()
-                times.append(time.perf_counter() - started)
-            self.measured[told] = statistics.median(times)
-        return self.measured[told]
-
-    def _finish(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-
-    def _batch(self, recipe: Recipe, size: int) -> darts.Batch:
-        shape = (size, recipe.in_channels, recipe.image_size, recipe.image_size)
-        images = torch.randn(shape, device=self.device)
-        return images, torch.randint(_CLASSES, (size,), device=self.device)
-
-    def _make_search_step(self, recipe: Recipe) -> Callable[[], None]:
-        net = darts.Supernet(
-            find_space(recipe.space),
-            _CLASSES,
-            recipe.channels,
-            recipe.num_cells,
-            recipe.in_channels,
-            stem=recipe.stem,
-            family=darts.FAMILIES[recipe.family],
-        ).to(self.device)
-        weights = torch.optim.SGD(net.weight_parameters(), lr=recipe.weight_lr, momentum=recipe.weight_momentum)
-        alphas = torch.optim.Adam(net.arch_parameters(), lr=recipe.arch_lr)
-        batch = self._batch(recipe, recipe.batch_size)
-
-        def perturb(mixing: darts.MixingWeights) -> darts.MixingWeights:
-            if recipe.perturbation == "random":
-                return darts.perturb_random(mixing, recipe.max_radius)
-            if recipe.perturbation == "adversarial":
-                return darts.perturb_adversarial(net, mixing, *batch, recipe.max_radius, recipe.attack_steps)
-            return mixing
-
-        def step() -> None:
-            darts.search_step(
-                net,
-                nn.functional.cross_entropy,
-                batch,
-                batch,
-                weights,
-                alphas,
-                perturb=perturb,
-                order=recipe.order,
-                num_micro_batches=recipe.num_micro_batches,
-            )
-
-        return step
-
-    def _make_final_step(self, recipe: Recipe, channels: int, cells: int, batch_size: int) -> Callable[[], None]:
-        space = find_space(recipe.space)
-        alphas = torch.zeros(darts.Supernet(space, 2, 2, 3).normal_alpha.shape)
-        net = darts.DiscreteNetwork(
-            darts.discretize(space, alphas, alphas),
-            _CLASSES,
-            channels,
-            cells,
-            in_channels=recipe.in_channels,
-            stem=recipe.stem,
-        ).to(self.device)
-        optimizer = torch.optim.SGD(net.parameters(), lr=recipe.finetune_lr, momentum=recipe.weight_momentum)
-        images, labels = self._batch(recipe, batch_size)
-
-        def step() -> None:
-            optimizer.zero_grad()
-            found = net(images)
-            logits = found[0] if isinstance(found, tuple) else found
-            torch.autograd.backward(nn.functional.cross_entropy(logits, labels))
-            optimizer.step()
-
-        return step
