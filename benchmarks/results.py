@@ -29,7 +29,8 @@ _COMPARISONS = {
     "Search methods and selection rules": (
         "Searched by DARTS under random perturbation, plain DARTS (unperturbed), PC-DARTS and DrNAS; the discrete "
         "architecture chosen by magnitude, or by what the supernet loses without each op (by_perturbation). Final "
-        "networks inherit the supernet's weights; those of PC-DARTS cannot, and are trained anew for longer.",
+        "networks inherit the supernet's weights; those of PC-DARTS cannot, and are trained anew for longer. RI and "
+        "epochs are against the first row of each family, a search from scratch with its usual perturbation and rule.",
         {
             "DARTS": ("methods", "pocket_methods"),
             "PC-DARTS": ("pc_darts", "pocket_pc_darts"),

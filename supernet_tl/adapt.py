@@ -122,7 +122,7 @@ class Trained:
         return {**chosen, "finetune": self.rows[-1].seconds if self.rows else 0.0}
 
     def scores(self, data: PreparedData, device: str, *, test: bool = True) -> dict[str, float | None]:
-        """Scores after the last epoch, by name; unless ``test`` is off, this touches the test images."""
+        """Scores of the network that is kept, by name; unless ``test`` is off, this touches the test images."""
         module = TrainModule(self.classifier.network, seed=self.seed)
         parts = {"validation": data.validation, **({"test": data.test} if test else {})}
         return named_scores(

@@ -77,13 +77,23 @@ def examine() -> list[Finding]:
 
 def _python() -> Finding:
     facts = {"python": platform.python_version(), "system": platform.platform(), "executable": sys.executable}
-    version = metadata.version("supernet-tl")
+    version = _version("supernet-tl")
+    if version is None:
+        sentence = "supernet-tl is imported from a folder and not installed; pip install -e . in its checkout"
+        return Finding("supernet-tl", "problem", sentence, facts)
     return Finding("supernet-tl", "good", f"{version} on Python {facts['python']}, {facts['system']}", facts)
+
+
+def _requirements() -> list[Requirement]:
+    try:
+        return [Requirement(text) for text in metadata.requires("supernet-tl") or ()]
+    except metadata.PackageNotFoundError:
+        return []
 
 
 def _packages() -> Iterator[Finding]:
     """The packages that are needed always, against the ranges that this version was made for."""
-    requirements = [Requirement(text) for text in metadata.requires("supernet-tl") or ()]
+    requirements = _requirements()
     found: dict[str, str] = {}
     for needed in requirements:
         if needed.marker is not None and not needed.marker.evaluate({"extra": ""}):
@@ -102,7 +112,7 @@ def _packages() -> Iterator[Finding]:
 
 def _extras() -> Finding:
     """The extras, by whether all that they name is installed."""
-    requirements = [Requirement(text) for text in metadata.requires("supernet-tl") or ()]
+    requirements = _requirements()
     missing = {
         extra: sorted(
             needed.name

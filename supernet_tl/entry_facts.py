@@ -61,7 +61,7 @@ class EntryFacts:
 
 def _space_name(space: str | Mapping[str, Any]) -> str:
     name = space if isinstance(space, str) else str(space.get("name"))
-    if name not in space_names():
+    if name not in darts.SPACES and name not in space_names():
         raise ValueError(f"its space {name!r} is none of {', '.join(space_names())}")
     if isinstance(space, Mapping) and "normal" in space and darts.SearchSpace.from_dict(space) != find_space(name):
         raise ValueError(f"its space is called {name!r} but has other primitives")

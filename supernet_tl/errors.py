@@ -57,6 +57,10 @@ class ExportError(SupernetTLError):
     """A network that cannot be exported as asked, or a place that an export may not be written to."""
 
 
+class TooLargeError(SupernetTLError):
+    """What would be trained does not fit the device's memory."""
+
+
 class ConflictingPackageError(ImportError):
     """Another distribution puts modules where this project's packages live."""
 

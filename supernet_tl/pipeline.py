@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save as save_tensors
+from torch import Tensor
 
 import darts
 import ot_select
@@ -243,7 +244,7 @@ def _adapt(
         started = time.perf_counter()
         summary["sweep"] = sweep_sizes(run, data, recipe, control, searched, own, sweep)
         summary["seconds"]["sweep"] = time.perf_counter() - started
-    confused, images = mistakes_of(trained.classifier, data)
+    confused, images = _mistakes(trained.classifier, data, control)
     write_whole(run.path / IMAGES_FILE, save_tensors({"images": images}))
     run.write_json(MISTAKES_FILE, confused)
     run.write_json("summary.json", summary)
@@ -263,6 +264,15 @@ def _adapt(
         summary,
         run.path if keep else None,
     )
+
+
+def _mistakes(classifier: Classifier, data: PreparedData, control: Control) -> tuple[dict[str, Any], Tensor]:
+    """What the network takes for what, found out on the device that trained it."""
+    classifier.network.to(adapters.torch_device(control.device))
+    try:
+        return mistakes_of(classifier, data)
+    finally:
+        classifier.network.cpu()
 
 
 def _scratch_beside(

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+import torch
+
+import darts
 import zoo_store
 from supernet_tl.control import Control, Source
 from supernet_tl.entry_facts import EntryFacts
-from supernet_tl.errors import SelectionError
+from supernet_tl.errors import SelectionError, TooLargeError
 from supernet_tl.memory import search_bytes
 from supernet_tl.pipeline import transfer_recipe
 from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe
+from supernet_tl.spaces import find_space
 from supernet_tl.step_times import StepTimes
+from supernet_tl.terminal.output import size_in_words
 from supernet_tl.zoos import open_zoo, readable_cards
 
 Verb = Literal["pretrain", "transfer", "search"]
@@ -75,6 +80,8 @@ def preview(
     *,
     zoo: str | None = None,
     mixture: bool = False,
+    with_scratch: bool = False,
+    sweep: int = 0,
     control: Control | None = None,
     **options: Any,
 ) -> list[Preview]:
@@ -85,6 +92,8 @@ def preview(
         sources: its images; several are those of a pretraining.
         zoo: of a transfer, whose settings are those of the zoo's entries where they are not given.
         mixture: of all sources together.
+        with_scratch: the same from scratch too.
+        sweep: so many further final networks.
         control: device, bad images.
         **options: fields of :class:`supernet_tl.Recipe`.
 
@@ -92,9 +101,12 @@ def preview(
         DataError: images cannot be used.
         RecipeError: a setting cannot be.
         SelectionError: no entry of the zoo can be used.
+        TooLargeError: a step does not fit the device's memory.
     """
     control = control or Control()
     recipe, notes = _recipe(verb, zoo, options)
+    notes += _notes_of(recipe)
+    memory = search_bytes(recipe)
     times = StepTimes(control.device)
     opened = [control.open(source, image_size=recipe.size_of_all_images) for source in sources]
     groups = [opened] if mixture else [[images] for images in opened]
@@ -107,8 +119,8 @@ def preview(
                 name=" + ".join(images.name for images in group),
                 num_classes=sum(len(images.class_names) for images in group),
                 splits=splits,
-                stages=tuple(_stages(verb, recipe, splits, times)),
-                memory_bytes=search_bytes(recipe),
+                stages=_measured(verb, recipe, splits, times, with_scratch, sweep, memory),
+                memory_bytes=memory,
                 notes=tuple(notes),
                 recipe=recipe.to_dict(),
             )
@@ -148,12 +160,48 @@ def _sizes_of(zoo: zoo_store.Zoo, required: Mapping[str, Any]) -> dict[str, Any]
     )
 
 
+def _notes_of(recipe: Recipe) -> list[str]:
+    rules = {
+        "a search that a rule ends early takes less": recipe.patience or recipe.stable_epochs,
+        "training that ends early takes less": recipe.finetune_patience,
+        "the guard's eigenvalues are not counted": recipe.eigenvalue_ratio,
+        "the passes that judge ops are not counted, the tuning between them is": recipe.discretization != "magnitude",
+    }
+    return [note for note, holds in rules.items() if holds]
+
+
+def _measured(
+    verb: Verb,
+    recipe: Recipe,
+    splits: Mapping[str, int],
+    times: StepTimes,
+    with_scratch: bool,
+    sweep: int,
+    memory: int,
+) -> tuple[Stage, ...]:
+    try:
+        own = list(_stages(verb, recipe, splits, times))
+    except torch.OutOfMemoryError as error:
+        raise TooLargeError(
+            f"a step does not fit the memory of {times.device}: a search step takes about {size_in_words(memory)} "
+            "(estimated). Lower --batch-size, --image-size or --channels, or give --num-micro-batches."
+        ) from error
+    further = [replace(stage, name=f"{stage.name}, from scratch") for stage in own] if with_scratch else []
+    networks = [replace(own[-1], name=f"network {index + 1} of the sweep") for index in range(sweep)]
+    return (*own, *further, *networks)
+
+
 def _stages(verb: Verb, recipe: Recipe, splits: Mapping[str, int], times: StepTimes) -> Iterator[Stage]:
     halves = (splits["weight"], splits["architecture"])
-    steps = recipe.epochs * max(1, max(halves) // recipe.batch_size)
-    yield Stage("search", recipe.epochs, steps, times.search_step(recipe))
-    if verb == "pretrain" or not recipe.finetune_epochs:
+    steps = max(1, max(halves) // recipe.batch_size)
+    step_seconds = times.search_step(recipe)
+    yield Stage("search", recipe.epochs, recipe.epochs * steps, step_seconds)
+    if verb == "pretrain":
         return
-    batch = recipe.finetune_batch_size or recipe.batch_size
-    steps = recipe.finetune_epochs * max(1, sum(halves) // batch)
-    yield Stage("final network", recipe.finetune_epochs, steps, times.final_step(recipe, batch))
+    if recipe.discretization != "magnitude":  # half of each step is for the alphas, which stay
+        epochs = (darts.num_decisions(find_space(recipe.space)) - 1) * recipe.projection_epochs
+        yield Stage("choosing ops", epochs, epochs * steps, step_seconds / 2)
+    if recipe.finetune_epochs:
+        batch = recipe.finetune_batch_size or recipe.batch_size
+        steps = recipe.finetune_epochs * max(1, sum(halves) // batch)
+        yield Stage("final network", recipe.finetune_epochs, steps, times.final_step(recipe, batch))

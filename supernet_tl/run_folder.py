@@ -145,14 +145,15 @@ def _claim(path: Path, verb: str, settings: dict[str, Any], overwrite: bool, rep
         )
     try:
         card = read_json(path / _CARD)
-        found_verb, found, finished = card["verb"], card["settings"], card["finished"]
+        found_verb, found, finished = card["verb"], _with_first_settings(card["settings"]), card["finished"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if overwrite:
             return _begin_anew(path, others, verb, settings)
         raise RunFolderError(
             f"{path / _CARD} cannot be read ({error}); choose another --output, or begin anew with --overwrite."
         ) from error
-    same = found_verb == verb and found == settings
+    wanted = _with_first_settings(settings)
+    same = found_verb == verb and found == wanted
     if same and not finished:
         return True
     if overwrite or (finished and same and replace_finished):
@@ -161,9 +162,19 @@ def _claim(path: Path, verb: str, settings: dict[str, Any], overwrite: bool, rep
         raise RunFolderError(_finished(path, found_verb))
     raise RunFolderError(
         f"{path} holds an unfinished {found_verb} with other settings "
-        f"({_difference(found_verb, found, verb, settings)}). Repeat the command with the settings it had to continue "
+        f"({_difference(found_verb, found, verb, wanted)}). Repeat the command with the settings it had to continue "
         "it, choose another --output, or replace it with --overwrite."
     )
+
+
+def _with_first_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a run of any version: those that it did not have yet are what was done then."""
+    recipe = settings.get("recipe")
+    if not isinstance(recipe, dict):
+        return settings
+    from supernet_tl.evaluating.told_settings import FIRST_DEFAULTS
+
+    return {**settings, "recipe": {**FIRST_DEFAULTS, **recipe}}
 
 
 def _begin_anew(path: Path, names: list[str], verb: str, settings: dict[str, Any]) -> bool:

@@ -114,7 +114,10 @@ def copy_recipe(name: str, output: str | os.PathLike[str] | None = None, *, over
 
 
 def with_recipes_found(arguments: Sequence[str]) -> list[str]:
-    """The arguments of a command line, in which ``--config NAME`` of a recipe that is no file stands for its path."""
+    """The arguments of a command line, in which ``--config NAME`` of a recipe that is no file stands for its path.
+
+    As recipes write of each other, ``recipes/NAME.yaml`` is such a name too.
+    """
     found = list(arguments)
     for index, argument in enumerate(found):
         if argument.startswith("--config="):
@@ -127,7 +130,7 @@ def with_recipes_found(arguments: Sequence[str]) -> list[str]:
 def _located(value: str) -> str:
     if os.path.exists(value) or not re.fullmatch(r"[\w/.-]+", value):
         return value
-    recipe = shipped_recipes().get(value.removesuffix(_SUFFIX))
+    recipe = shipped_recipes().get(value.removeprefix("recipes/").removesuffix(_SUFFIX))
     return value if recipe is None else recipe.path
 
 

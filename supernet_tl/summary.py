@@ -35,7 +35,8 @@ def summarise(
 ) -> dict[str, Any]:
     """The run in plain JSON values; this evaluates on the test images.
 
-    Accuracies are fractions after the last epoch that their stage ran, a supernet's after a collapse with the alphas of
+    Accuracies are fractions after the last epoch that their stage ran, those of a final network with
+    ``finetune_patience`` after its best epoch; a supernet's after a collapse with the alphas of
     an earlier one (``stopped_early.alphas_of``). ``time_to_accuracy`` tells of the supernet's
     validation accuracy: epochs counted from 1, seconds of the search stage, null where it was never reached.
     ``health`` is null where the images were not examined; the run's ``health.json`` tells more.

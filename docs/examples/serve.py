@@ -14,15 +14,13 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from PIL import Image
-
 MAX_BYTES = 20_000_000
 
 
 def make_server(export: Path, port: int) -> ThreadingHTTPServer:
     """A server for the export in a folder, not yet running; port 0 takes a free one."""
     sys.path.insert(0, str(export))  # the two files that an export carries
-    from predict import square  # type: ignore[import-not-found]
+    from predict import UNREADABLE, read  # type: ignore[import-not-found]
     from runtime import load  # type: ignore[import-not-found]
 
     predict, description = load(export)
@@ -31,14 +29,14 @@ def make_server(export: Path, port: int) -> ThreadingHTTPServer:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            length = int(self.headers.get("Content-Length", 0))
+            told = self.headers.get("Content-Length", "0")
+            length = int(told) if told.isdecimal() else 0
             if not 0 < length <= MAX_BYTES:
-                self.answer(413, {"error": f"the image has {length} bytes; expected 1 to {MAX_BYTES}"})
+                self.answer(413, {"error": f"the image has {told} bytes; expected 1 to {MAX_BYTES}"})
                 return
             try:
-                with Image.open(io.BytesIO(self.rfile.read(length))) as image:
-                    pixels = square(image, size, in_channels)
-            except (OSError, ValueError, Image.DecompressionBombError) as error:
+                pixels = read(io.BytesIO(self.rfile.read(length)), size, in_channels)
+            except UNREADABLE as error:
                 self.answer(400, {"error": f"that is no image which can be read: {error}"})
                 return
             with one_at_a_time:

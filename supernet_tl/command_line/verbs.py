@@ -49,7 +49,11 @@ def _preview(verb: Any, sources: list[str], config: Namespace) -> None:
 
     zoo = config.zoo if verb == "transfer" else None
     mixture = bool(config.get("mixture"))
-    found = preview(verb, sources, zoo=zoo, mixture=mixture, control=_control(config), **_settings(config))
+    further: dict[str, Any] = {}
+    if verb == "transfer":
+        further = {"with_scratch": bool(config.with_scratch), "sweep": config.sweep or 0}
+    control, settings = _control(config), _settings(config)
+    found = preview(verb, sources, zoo=zoo, mixture=mixture, control=control, **further, **settings)
     if config.json:
         print_json([one.to_dict() for one in found])
         return

@@ -115,7 +115,16 @@ def export(
         place = Path(temporary) / "export"
         place.mkdir()
         name, copied, needed = _FILES[format]
-        _WRITERS[format](plain, description, place)
+        try:
+            _WRITERS[format](plain, description, place)
+        except ExportError:
+            raise
+        except Exception as error:  # whatever an exporter makes of a network
+            reason = (str(error).strip() or "no reason given").splitlines()[0]
+            raise ExportError(
+                f"PyTorch {torch.__version__} cannot write this network in the format {format} "
+                f"({type(error).__name__}: {reason}). Try --format state_dict, which needs no exporter."
+            ) from error
         for file, called in {"predict.py": "predict.py", **copied}.items():
             shutil.copyfile(_STAND_ALONE / file, place / called)
         requirements = "\n".join((*needed, "numpy>=1.26", "pillow>=10.1"))

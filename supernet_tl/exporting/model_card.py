@@ -82,6 +82,8 @@ def _metrics(summary: Mapping[str, Any] | None) -> Iterator[str]:
     splits = summary["target"]["splits"]
     images = (str(splits.get(part, _UNKNOWN)) for part in ("validation", "test"))
     yield grid(("", "validation", "test"), [*rows, ("images", *images)])
+    if summary["recipe"].get("finetune_patience") is not None:
+        yield "It is the network of the epoch that did best on the validation images, whose numbers are a little high."
     if found.get("test_accuracy") is not None:
         yield "Test images were looked at once, after training."
     for finding in (summary.get("health") or {}).get("findings", []):

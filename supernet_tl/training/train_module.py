@@ -59,7 +59,7 @@ class TrainModule(ClassificationModule):
         self.schedule = schedule or FinalSchedule()
         self.averaged: AveragedModel | None = None
         if (decay := self.schedule.ema_decay) is not None:
-            self.averaged = AveragedModel(self.classifier, avg_fn=partial(_moved, decay), use_buffers=True)
+            self.averaged = AveragedModel(self.classifier, multi_avg_fn=partial(_move, decay), use_buffers=True)
         self.mixing = _mixing(self.schedule, num_classes)
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.optimizer = optimizer
@@ -127,10 +127,17 @@ class TrainModule(ClassificationModule):
         return [optimizer], [CosineAnnealingLR(optimizer, T_max=self.num_epochs)]
 
 
-def _moved(decay: float, average: Tensor, value: Tensor, num_averaged: Tensor | int) -> Tensor:
-    """A moving average after one more value; early ones have a smaller decay, so that the first are soon forgotten."""
-    num = int(num_averaged)
-    return average + (1 - min(decay, (1 + num) / (10 + num))) * (value - average)
+@torch.no_grad()
+def _move(decay: float, averages: list[Tensor], values: list[Tensor], num_averaged: Tensor) -> None:
+    """Move averages of one type towards values; early ones have a smaller decay, so that the first are soon forgotten.
+
+    Whole numbers, such as how many batches a normalisation has seen, are taken as they are.
+    """
+    if averages[0].is_floating_point():
+        num = int(num_averaged)
+        torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + num) / (10 + num)))
+    else:
+        torch._foreach_copy_(averages, values)
 
 
 def _mixing(schedule: FinalSchedule, num_classes: int) -> nn.Module | None:

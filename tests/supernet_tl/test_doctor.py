@@ -96,3 +96,14 @@ def test_recipes_for_machines_are_held_against_this_one(found: Found, monkeypatc
     monkeypatch.setattr(doctor, "_largest_device", lambda: (40 * 10**9, "cuda:0"))
     by_name = {finding.facts["recipe"]: finding for finding in found("recipe")}
     assert not by_name["hardware/gpu_80gb"].facts["fits"]
+
+
+def test_a_checkout_that_is_not_installed_is_told(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    monkeypatch.setattr(metadata, "requires", missing)
+    (own,) = found("supernet-tl")
+    assert own.status == "problem"
+    assert "not installed; pip install -e ." in own.sentence

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+import darts
 from supernet_tl.command_line.cli import main
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet
-from supernet_tl.errors import SelectionError
+from supernet_tl.errors import SelectionError, TooLargeError
 from supernet_tl.memory import search_bytes
 from supernet_tl.preview import preview
 from supernet_tl.recipe import Recipe
@@ -68,6 +70,32 @@ def test_a_transfer_has_the_sizes_of_the_zoo(
     assert found.recipe["channels"] == 2
     with pytest.raises(SelectionError, match=r"none of the zoo's 3 entries fits \{'channels': 16\}"):
         preview("transfer", [stripes("target")], zoo=str(zoo_path), control=quiet, channels=16)
+
+
+def test_all_that_is_trained_is_counted_and_what_is_not_is_told(
+    stripes: Callable[..., ImageSet], quiet: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StepTimes, "search_step", lambda self, recipe: 1.0)
+    monkeypatch.setattr(StepTimes, "final_step", lambda self, recipe, batch: 1.0)
+    further: dict[str, Any] = {"discretization": "perturbation", "projection_epochs": 2, "finetune_patience": 3}
+    (found,) = preview("transfer", [stripes("t")], control=quiet, with_scratch=True, sweep=2, **SMALL, **further)
+    names = [stage.name for stage in found.stages]
+    own = ["search", "choosing ops", "final network"]
+    of_sweep = ["network 1 of the sweep", "network 2 of the sweep"]
+    assert names == [*own, *(f"{name}, from scratch" for name in own), *of_sweep]
+    assert found.stages[1].epochs == 2 * (darts.num_decisions(darts.S1) - 1)
+    assert "training that ends early takes less" in found.notes
+
+
+def test_what_does_not_fit_is_told_with_the_estimate(
+    stripes: Callable[..., ImageSet], quiet: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(times: StepTimes, recipe: Recipe) -> float:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(StepTimes, "search_step", too_large)
+    with pytest.raises(TooLargeError, match=r"a search step takes about .* \(estimated\). Lower --batch-size"):
+        preview("search", [stripes("t")], control=quiet, **SMALL)
 
 
 def test_the_command_line_says_what_would_be_done_and_does_nothing(

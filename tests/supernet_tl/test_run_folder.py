@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from supernet_tl.errors import RunFolderError
+from supernet_tl.recipe import Recipe
 from supernet_tl.run_folder import run_folder
 
 SETTINGS = {"recipe": {"epochs": 2, "seed": 0}, "target": "abc"}
@@ -19,6 +20,20 @@ def test_a_new_folder_begins_a_run_and_the_same_settings_continue_it(tmp_path: P
     with run_folder(path, "transfer", SETTINGS) as run:
         assert run.continued
         assert run.read_json("splits.json") == [1]
+
+
+def test_a_run_of_an_earlier_version_goes_on_with_what_was_done_then(tmp_path: Path) -> None:
+    now = Recipe(epochs=2).to_dict()
+    then = {name: value for name, value in now.items() if name not in ("ema_decay", "reestimate_final")}
+    with run_folder(tmp_path / "run", "search", {"recipe": then}) as run:
+        run.write_json("splits.json", [])
+    with (
+        pytest.raises(RunFolderError, match=r"\(recipe.reestimate_final: there False, here True\). Repeat the command"),
+        run_folder(tmp_path / "run", "search", {"recipe": now}),
+    ):
+        pass
+    with run_folder(tmp_path / "run", "search", {"recipe": {**now, "reestimate_final": False}}) as run:
+        assert run.continued
 
 
 def test_a_finished_run_is_never_overwritten_unless_asked_for(tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from supernet_tl.command_line.cli import main
 from supernet_tl.errors import RecipeError
+from supernet_tl.recipe import Recipe
 from supernet_tl.shipped_recipes import copy_recipe, find_recipe, recipes_dir, shipped_recipes, with_recipes_found
 
 ROOT = Path(__file__).parents[2]
@@ -48,9 +52,10 @@ def test_a_config_may_be_a_recipe_by_name_and_files_come_first(tmp_path: Path, m
     assert with_recipes_found(given) == [
         *("transfer", "--config", path, f"--config={path}", "--target", "transfer/paper")
     ]
+    monkeypatch.chdir(tmp_path)
+    assert with_recipes_found(["--config", "recipes/transfer/paper.yaml"]) == ["--config", path]
     assert with_recipes_found(["--config", "no/such", "--config"]) == ["--config", "no/such", "--config"]
     assert with_recipes_found(["--config", "{epochs: 3}"]) == ["--config", "{epochs: 3}"]
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "transfer").mkdir()
     (tmp_path / "transfer/paper").write_text("epochs: 1\n")
     assert with_recipes_found(["--config", "transfer/paper"]) == ["--config", "transfer/paper"]
@@ -111,3 +116,24 @@ def test_recipes_are_validated_as_they_lie_over_each_other(capsys: pytest.Captur
     assert "names no datasets" in capsys.readouterr().err
     assert main(["recipe", "validate", "no_such_file.yaml"]) == 1
     assert "there is no recipe" in capsys.readouterr().err
+
+
+def test_the_presets_of_training_the_final_network_are_what_their_heads_say() -> None:
+    def composed(name: str) -> Recipe:
+        recipe = find_recipe(name)
+        settings: dict[str, Any] = {}
+        for one in (*recipe.lies_over, name):
+            settings |= yaml.safe_load(find_recipe(one).text)
+        return Recipe.from_options(settings)
+
+    fast, paper, best = (composed(f"finetune/{name}") for name in ("fast", "paper", "best"))
+    assert [one.final for one in (fast, paper, best)] == ["inherit", "retrain", "inherit"]
+    assert (paper.retrain_num_cells, paper.finetune_batch_size, paper.finetune_epochs) == (30, 32, 600)
+    assert best.finetune_epochs == 8 * fast.finetune_epochs
+    assert best.ema_decay is not None
+    assert min(best.mixup, best.cutmix) > 0
+
+
+def test_recipes_are_part_of_the_wheel() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"] == {"recipes": "supernet_tl/recipes"}

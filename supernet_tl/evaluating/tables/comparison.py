@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from supernet_tl.evaluating.tables.layout import Block, Table, number, seeds_told
+from supernet_tl.errors import EvaluationError
+from supernet_tl.evaluating.tables.layout import Block, Table, number
 from supernet_tl.evaluating.tables.numbers import mean_of, spread_of
 
 _ALL = "mean over targets"
@@ -33,8 +34,17 @@ def comparison_table(compared: Comparison) -> Table:
     """Every method of each evaluation that one run stands for; by target, and over all targets.
 
     All rows of an evaluation rest on the same targets and seeds: those for which every row has a run.
+
+    Raises:
+        EvaluationError: some evaluations are of test images and others of validation images.
     """
     summaries = compared.summaries
+    measures = {summary["measure"] for summary in summaries.values()}
+    if len(measures) > 1:
+        raise EvaluationError(
+            f"{compared.title} compares evaluations of {' and of '.join(sorted(measures))} images; expected one kind."
+        )
+    (measure,) = measures
     targets = dict.fromkeys(run["target"] for summary in summaries.values() for run in summary["runs"])
     rows: dict[str, list[tuple[str, ...]]] = {name: [] for name in (_ALL, *targets)}
     for label, summary in summaries.items():
@@ -43,12 +53,11 @@ def comparison_table(compared: Comparison) -> Table:
                 there = [run for run in runs if block in (_ALL, run["target"])]
                 if there:
                     shown.append((label, title, *_cells(there, summary["measure"])))
-    first = next(iter(summaries.values()))
     return Table(
-        f"{compared.explained} {seeds_told(first).capitalize()}; accuracy of {first['measure']} images. Epochs: until "
-        "the supernet reaches the best validation accuracy of the same evaluation's search from scratch, where one "
-        "that never does counts with all the epochs it ran. Seconds: of the CPU, for search, selection of the "
-        "architecture and final training.",
+        f"{compared.explained} Accuracy of {measure} images: means, and sample standard deviations over seeds. Epochs: "
+        "until the supernet reaches the best validation accuracy of the same evaluation's search from scratch, where "
+        "one that never does counts with all the epochs it ran. Seconds: of the CPU, for the whole job of search, "
+        "selection of the architecture, final training and evaluation.",
         (
             "searched",
             "trained",

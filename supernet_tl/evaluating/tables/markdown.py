@@ -114,10 +114,11 @@ def _schedules(summary: Mapping[str, Any], command: str | None) -> Iterator[str]
 def _comparison(compared: Comparison) -> Iterator[str]:
     lines = []
     for label, summary in compared.summaries.items():
-        progress, schedules = summary["progress"], summary["recipe"]["schedules"]
+        progress, recipe = summary["progress"], summary["recipe"]
+        schedules, targets = recipe["schedules"], recipe["targets"] or recipe["datasets"]
         lines.append(
-            f"- {escape(label)}: {progress['finished']} of {progress['planned']} jobs finished, made by "
-            f"`{compared.commands[label]}`"
+            f"- {escape(label)}: {progress['finished']} of {progress['planned']} jobs finished, {len(targets)} "
+            f"targets, seeds {', '.join(map(str, recipe['seeds']))}, made by `{compared.commands[label]}`"
         )
         lines += [f"  - {escape(name)}: {_settings(settings)}" for name, settings in schedules.items()]
     yield "\n".join(lines)

@@ -1,21 +1,41 @@
 """Classify image files with the exported network beside this file: ``python predict.py IMAGE_OR_FOLDER ...``.
 
-It prints a line for each image: path, class, probability, parted by tabs. ``images_of`` prepares images exactly as the
+It prints a line for each image: path, class, probability, parted by tabs. ``read`` prepares images exactly as the
 network's training did, and ``load`` gives the network as a function.
 """
 
 from __future__ import annotations
 
+import struct
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+SUFFIXES = frozenset(
+    ".png .jpg .jpeg .jpe .jfif .bmp .dib .gif .tif .tiff .webp .ppm .pgm .pbm .pnm".split()
+)  # compared in lower case
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM")
+UNREADABLE = (
+    *(OSError, ValueError, TypeError, SyntaxError, EOFError, IndexError, KeyError, MemoryError, OverflowError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
+)
+"""What decoders raise on damaged files."""
 BATCH_SIZE = 64
+
+
+def read(file: BinaryIO, size: int, in_channels: int = 3) -> Any:
+    """The image of an open file as the network takes it; see :func:`square`.
+
+    Raises:
+        Exception: one of ``UNREADABLE``.
+    """
+    with Image.open(file, formats=FORMATS) as image:  # given a path, Pillow scrambles raw TIFF that is to be turned
+        return square(image, size, in_channels)
 
 
 def square(image: Image.Image, size: int, in_channels: int = 3) -> Any:
@@ -49,9 +69,14 @@ def files_of(places: Sequence[str | Path]) -> Iterator[Path]:
     """The image files of some paths; of folders those at any depth."""
     for place in map(Path, places):
         if place.is_dir():
-            yield from sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
+            found = (path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
+            yield from sorted(path for path in found if not any(map(_is_hidden, path.relative_to(place).parts)))
         else:
             yield place
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini", "__macosx")
 
 
 def main(places: Sequence[str]) -> int:
@@ -63,17 +88,22 @@ def main(places: Sequence[str]) -> int:
 
     predict, description = load(Path(__file__).resolve().parent)
     size, in_channels, names = (description[key] for key in ("image_size", "in_channels", "class_names"))
-    files = list(files_of(places))
+    files, unreadable = list(files_of(places)), 0
     for start in range(0, len(files), BATCH_SIZE):
-        part = files[start : start + BATCH_SIZE]
-        pixels = []
-        for file in part:
-            with Image.open(file) as image:
-                pixels.append(square(image, size, in_channels))
-        for file, probabilities in zip(part, predict(np.stack(pixels)), strict=True):
-            best = int(probabilities.argmax())
-            print(f"{file}\t{names[best]}\t{probabilities[best]:.4f}")
-    return 0
+        names_of_part, pixels = [], []
+        for path in files[start : start + BATCH_SIZE]:
+            try:
+                with path.open("rb") as file:
+                    pixels.append(read(file, size, in_channels))
+                names_of_part.append(path)
+            except UNREADABLE as error:
+                print(f"{path} cannot be read: {error}", file=sys.stderr)
+                unreadable += 1
+        probabilities = predict(np.stack(pixels)) if pixels else []
+        for path, row in zip(names_of_part, probabilities, strict=True):
+            best = int(row.argmax())
+            print(f"{path}\t{names[best]}\t{row[best]:.4f}")
+    return 1 if unreadable else 0
 
 
 if __name__ == "__main__":

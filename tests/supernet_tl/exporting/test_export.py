@@ -140,6 +140,28 @@ def test_a_network_that_draws_noise_is_refused(saved: Saved) -> None:
     assert not (run / "export").exists()
 
 
+def test_an_unreadable_image_is_told_and_the_others_are_classified(saved: Saved, tmp_path: Path) -> None:
+    run, _ = saved()
+    images = _make_images(tmp_path / "images")
+    (images / "broken.png").write_bytes((images / "0.png").read_bytes()[:60])
+    folder = export(run, format="state_dict").folder
+    found = subprocess.run([sys.executable, folder / "predict.py", images], capture_output=True, text=True)
+    assert found.returncode == 1
+    assert len(found.stdout.splitlines()) == 3
+    assert "broken.png cannot be read: " in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_what_an_exporter_raises_becomes_a_sentence(saved: Saved, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise NotImplementedError("no such op\nand more")
+
+    run, _ = saved()
+    monkeypatch.setattr(export_module, "_WRITERS", {"torch": fail})
+    with pytest.raises(ExportError, match=r"cannot write this network in the format torch \(NotImpl.*: no such op\)"):
+        export(run)
+
+
 def test_an_unknown_format_is_refused(saved: Saved) -> None:
     run, _ = saved()
     with pytest.raises(ExportError, match="expected one of torch, onnx, state_dict"):

@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from supernet_tl.data import to_grey
+from supernet_tl.data.names import IMAGE_SUFFIXES
 from supernet_tl.data.pixels.decode import read_rgb, to_square
-from supernet_tl.exporting.stand_alone.predict import files_of, square
+from supernet_tl.exporting.stand_alone.predict import SUFFIXES, files_of, read, square
 
 _RANDOM = np.random.default_rng(0)
 
@@ -20,9 +21,11 @@ def _pixels(*shape: int) -> np.ndarray:
 
 
 def _turned(path: Path) -> None:
+    """An image with the orientation that its name ends in; grey for a raw TIFF, which Pillow maps when given a path."""
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees
-    Image.fromarray(_pixels(20, 30, 3)).save(path, exif=exif)
+    exif[0x0112] = int(path.stem[-1])
+    shape = (20, 30) if path.suffix == ".tiff" else (20, 30, 3)
+    Image.fromarray(_pixels(*shape)).save(path, exif=exif)
 
 
 KINDS: dict[str, Callable[[Path], None]] = {
@@ -36,7 +39,7 @@ KINDS: dict[str, Callable[[Path], None]] = {
     "sixteen_bits.png": lambda path: Image.fromarray(_RANDOM.integers(0, 65536, (20, 30), dtype=np.uint16)).save(path),
     "bilevel.png": lambda path: Image.fromarray(_pixels(20, 30)).convert("1").save(path),
     "printed.jpg": lambda path: Image.fromarray(_pixels(20, 30, 3)).convert("CMYK").save(path),
-    "turned.jpg": _turned,
+    **{f"turned_{orientation}.{kind}": _turned for orientation in range(1, 9) for kind in ("jpg", "tiff")},
 }
 
 
@@ -49,8 +52,8 @@ def test_images_are_prepared_as_in_training_to_the_last_bit(name: str, in_channe
     expected = torch.from_numpy(np.asarray(to_square(read_rgb(path), 16)).transpose(2, 0, 1).copy())
     if in_channels == 1:
         expected = to_grey(expected[None])[0]
-    with Image.open(path) as image:
-        found = square(image, 16, in_channels)
+    with path.open("rb") as file:
+        found = read(file, 16, in_channels)
     np.testing.assert_array_equal(found, expected.numpy())
 
 
@@ -65,10 +68,14 @@ def test_pixels_without_a_white_level_are_refused(tmp_path: Path) -> None:
 
 def test_folders_are_searched_at_any_depth_and_files_taken_as_they_are(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
-    for name in ("b.PNG", "deep/a.jpg", "notes.txt"):
+    for name in ("b.PNG", "deep/a.jpg", "notes.txt", "deep/._a.jpg", ".hidden.png"):
         (tmp_path / name).touch()
     assert list(files_of([tmp_path, tmp_path / "notes.txt"])) == [
         tmp_path / "b.PNG",
         tmp_path / "deep/a.jpg",
         tmp_path / "notes.txt",
     ]
+
+
+def test_the_same_files_are_images_as_elsewhere() -> None:
+    assert SUFFIXES == IMAGE_SUFFIXES

@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from supernet_tl.errors import EvaluationError
 from supernet_tl.evaluating.outcomes import Failure
 from supernet_tl.evaluating.recipe import EvaluationRecipe
 from supernet_tl.evaluating.tables.comparison import Comparison
@@ -106,7 +109,7 @@ def test_evaluations_are_compared_method_by_method_in_one_table(
     page = results_page(evaluation.summary(), command=_COMMAND, comparisons=[compared])
     section = page.partition("## Two families")[2].partition("\n## ")[0]
     done = len(fewer.plan.jobs)
-    assert f"- B: {done} of {done} jobs finished, made by `run b`\n  - other: `perturbation` none\n" in section
+    assert f"- B: {done} of {done} jobs finished, 3 targets, seeds 0, 1, made by `run b`\n  - other: " in section
     all_targets, digits, _, made = _tables(section)
     assert [line.split(" | ")[:2] for line in digits[2:]] == [
         ["| A", "from scratch"],
@@ -136,3 +139,12 @@ def test_a_comparison_rests_on_targets_and_seeds_that_every_method_has(evaluatio
     (digits,) = [table for table in tables if "source by nearest | 0.600 " in "".join(table)]
     assert {line.rsplit(" | ", 1)[1] for line in digits[2:]} == {"1 |"}
     assert "± " not in "".join(digits)
+
+
+def test_evaluations_of_test_and_of_validation_images_are_not_compared(
+    evaluation: Evaluation, make_evaluation: Callable[..., Evaluation], recipe: EvaluationRecipe
+) -> None:
+    other = make_evaluation(recipe.replace(measure="validation")).summary()
+    compared = Comparison("Both", "So.", {"A": evaluation.summary(), "B": other}, {"A": "a", "B": "b"})
+    with pytest.raises(EvaluationError, match="compares evaluations of test and of validation images"):
+        results_page(evaluation.summary(), command=_COMMAND, comparisons=[compared])
