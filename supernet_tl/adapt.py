@@ -220,6 +220,7 @@ def train_final(run: RunFolder, data: PreparedData, recipe: Recipe, control: Con
     network = _untrained_network(data, recipe, supernet, genotype)
     if searched.warm_start is not None:
         freeze_all_but(network, recipe.warm.moving)
+    network.train()  # whatever mode the supernet was left in; Lightning keeps the mode that it finds
     final_rows: Sequence[EpochRow] = ()
     device = adapters.torch_device(control.device)
     near = data.near(device, control.workers)

@@ -235,6 +235,27 @@ def test_an_inherited_network_begins_with_statistics_of_its_own(
         assert torch.equal(weight, kept.get_parameter(name)), name  # no weight has moved
 
 
+@pytest.mark.parametrize("discretization", ["magnitude", "perturbation"])
+def test_the_final_network_is_trained_in_training_mode(
+    discretization: str,
+    stripes: Callable[..., ImageSet],
+    tmp_path: Path,
+    quiet: Control,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    modes: set[bool] = set()
+    step = TrainModule.training_step
+
+    def watched(module: TrainModule, batch: Any, batch_idx: int) -> Tensor:
+        modes.update(part.training for part in module.network.modules())
+        return step(module, batch, batch_idx)
+
+    monkeypatch.setattr(TrainModule, "training_step", watched)
+    settings = {**TINY, "finetune_epochs": 1, "projection_epochs": 0, "discretization": discretization}
+    search(stripes("target", seed=4), output=tmp_path / "run", control=quiet, **settings)
+    assert modes == {True}
+
+
 def _supernet_state(run: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
