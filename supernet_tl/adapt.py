@@ -351,8 +351,9 @@ def _train_module(network: darts.DiscreteNetwork, data: PreparedData, recipe: Re
 
 def _balanced(data: PreparedData) -> Tensor:
     """Weights of the classes, shape (num_classes,), float32: in the training images all classes then weigh the same."""
-    counts = torch.bincount(data.search.labels.cpu(), minlength=data.num_classes).clamp(min=1)
-    return len(data.search) / (data.num_classes * counts.float())
+    labels = data.search.labels.cpu()
+    counts = torch.bincount(labels, minlength=data.num_classes).clamp(min=1)
+    return len(labels) / (data.num_classes * counts.float())
 
 
 def _reestimate(network: darts.DiscreteNetwork, data: PreparedData, recipe: Recipe, device: torch.device) -> None:

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import yaml
 from packaging.requirements import Requirement
 
 from ot_select.embedding.lite0 import lite0_file
 from ot_select.embedding.weights import cached_hub_file
 from supernet_tl.memory import search_bytes
 from supernet_tl.recipe import Recipe
-from supernet_tl.shipped_recipes import ShippedRecipe, shipped_recipes
+from supernet_tl.shipped_recipes import composed_settings, shipped_recipes
 from supernet_tl.terminal.output import size_in_words
 from zoo_store.environment import cache_root, is_offline
 
@@ -260,7 +259,7 @@ def _recipes() -> Iterator[Finding]:
     for recipe in shipped_recipes().values():
         if not recipe.name.startswith("hardware/"):
             continue
-        needed = search_bytes(_composed(recipe))
+        needed = search_bytes(Recipe.from_options(composed_settings(recipe.name)))
         on_gpu = "cpu" not in recipe.name
         fits = memory is not None and needed <= _SHARE * memory and (where != "the CPU" or not on_gpu)
         facts = {"recipe": recipe.name, "estimated_bytes": needed, "fits": fits}
@@ -269,14 +268,6 @@ def _recipes() -> Iterator[Finding]:
             verdict = "is for a GPU"
         sentence = f"{recipe.name} {verdict}: a search step takes about {size_in_words(needed)} (estimated)"
         yield Finding("recipe", "good" if fits else "note", sentence, facts)
-
-
-def _composed(recipe: ShippedRecipe) -> Recipe:
-    """The settings of a recipe over those that its command lays it over."""
-    known, settings = shipped_recipes(), dict[str, Any]()
-    for name in (*recipe.lies_over, recipe.name):
-        settings |= yaml.safe_load(known[name].text)
-    return Recipe.from_options(settings)
 
 
 def _largest_device() -> tuple[int | None, str]:

@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 
+def path_as_text(path: str | os.PathLike[str]) -> str:
+    """A path as text that any file or terminal takes; bytes that are no UTF-8 become a mark."""
+    return os.fsencode(path).decode("utf-8", errors="replace")
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part: temporary file, flush, rename."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -34,6 +34,19 @@ def kept_bytes(net: nn.Module, images: Tensor) -> int:
     return sum(storage.nbytes() for storage in kept.values())
 
 
+def supernet_of(recipe: Recipe, num_classes: int) -> darts.Supernet:
+    """The supernet that a recipe searches, with random weights."""
+    return darts.Supernet(
+        find_space(recipe.space),
+        num_classes,
+        recipe.channels,
+        recipe.num_cells,
+        recipe.in_channels,
+        stem=recipe.stem,
+        family=darts.FAMILIES[recipe.family],
+    )
+
+
 def search_bytes(recipe: Recipe) -> int:
     """About the peak of a search step on a GPU: what it keeps for the backward pass, weights and their optimizer.
 
@@ -41,15 +54,7 @@ def search_bytes(recipe: Recipe) -> int:
     """
     size = -(-recipe.batch_size // recipe.num_micro_batches)
     with torch.device("meta"):
-        net = darts.Supernet(
-            find_space(recipe.space),
-            _CLASSES,
-            recipe.channels,
-            recipe.num_cells,
-            recipe.in_channels,
-            stem=recipe.stem,
-            family=darts.FAMILIES[recipe.family],
-        )
+        net = supernet_of(recipe, _CLASSES)
         images = torch.empty(size, recipe.in_channels, recipe.image_size, recipe.image_size)
         kept = kept_bytes(net, images)
     weights = sum(parameter.nbytes for parameter in net.parameters())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from supernet_tl.files import path_as_text
 from supernet_tl.network_file import Classifier
 from supernet_tl.prepared_data import PreparedData
 
@@ -47,7 +47,7 @@ def mistakes_of(classifier: Classifier, data: PreparedData) -> tuple[dict[str, A
     listed = [
         {
             "index": int(rows[row]),
-            "path": None if paths is None else _shown(paths[rows[row]]),
+            "path": None if paths is None else path_as_text(paths[rows[row]]),
             "class": names[labels[row]],
             "taken_for": names[predicted[row]],
             "probability": float(best[row]),
@@ -62,7 +62,3 @@ def mistakes_of(classifier: Classifier, data: PreparedData) -> tuple[dict[str, A
         "surest": listed,
     }
     return values, test.pixels.gather(surest).cpu()
-
-
-def _shown(path: os.PathLike[str]) -> str:
-    return os.fsencode(path).decode("utf-8", errors="replace")

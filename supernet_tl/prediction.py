@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,7 +18,7 @@ from supernet_tl.data.names import IMAGE_SUFFIXES, is_clutter, is_image_name, re
 from supernet_tl.data.pixels.decode import read_rgb, to_square
 from supernet_tl.data.pixels.stores import FileStore
 from supernet_tl.data.sources.meta_album_folder import is_meta_album, open_meta_album
-from supernet_tl.files import write_whole
+from supernet_tl.files import path_as_text, write_whole
 from supernet_tl.network_file import Classifier, load_classifier
 
 _CHUNK = 256
@@ -123,14 +122,9 @@ def _rows(
 ) -> list[Prediction]:
     values, indices = probabilities.max(dim=-1)
     return [
-        Prediction(_shown(file), classifier.class_names[index], value, label)
+        Prediction(path_as_text(file), classifier.class_names[index], value, label)
         for file, index, value, label in zip(files, indices.tolist(), values.tolist(), labels, strict=True)
     ]
-
-
-def _shown(path: Path) -> str:
-    """A path as text that any file or terminal takes; bytes that are no UTF-8 become a mark."""
-    return os.fsencode(path).decode("utf-8", errors="replace")
 
 
 def _labelled_files(images: Path, classifier: Classifier) -> tuple[list[Path], list[str | None]]:

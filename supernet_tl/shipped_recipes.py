@@ -91,6 +91,20 @@ def find_recipe(name: str) -> ShippedRecipe:
     return known[wanted]
 
 
+def composed_settings(name: str) -> dict[str, Any]:
+    """The settings of a recipe over those of the recipes that its command gives before it.
+
+    Raises:
+        RecipeError: there is no such recipe.
+    """
+    import yaml  # of the few callers that read what recipes hold
+
+    recipe, settings = find_recipe(name), dict[str, Any]()
+    for one in (*recipe.lies_over, recipe.name):
+        settings |= yaml.safe_load(find_recipe(one).text)
+    return settings
+
+
 def copy_recipe(name: str, output: str | os.PathLike[str] | None = None, *, overwrite: bool = False) -> Path:
     """Copy a recipe to change it.
 

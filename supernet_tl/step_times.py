@@ -12,6 +12,7 @@ from torch import nn
 
 import darts
 from supernet_tl import adapters
+from supernet_tl.memory import supernet_of
 from supernet_tl.recipe import Recipe
 from supernet_tl.spaces import find_space
 
@@ -77,15 +78,7 @@ class StepTimes:
         return images, torch.randint(_CLASSES, (size,), device=self.device)
 
     def _make_search_step(self, recipe: Recipe) -> Callable[[], None]:
-        net = darts.Supernet(
-            find_space(recipe.space),
-            _CLASSES,
-            recipe.channels,
-            recipe.num_cells,
-            recipe.in_channels,
-            stem=recipe.stem,
-            family=darts.FAMILIES[recipe.family],
-        ).to(self.device)
+        net = supernet_of(recipe, _CLASSES).to(self.device)
         weights = torch.optim.SGD(net.weight_parameters(), lr=recipe.weight_lr, momentum=recipe.weight_momentum)
         alphas = torch.optim.Adam(net.arch_parameters(), lr=recipe.arch_lr)
         batch = self._batch(recipe, recipe.batch_size)

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from supernet_tl.control import Control
 from supernet_tl.pipeline import search, transfer
 from supernet_tl.pretraining import pretrain
-from supernet_tl.shipped_recipes import ShippedRecipe, shipped_recipes
+from supernet_tl.shipped_recipes import ShippedRecipe, composed_settings, shipped_recipes
 from tests.supernet_tl.conftest import EMBEDDING, make_images
 
 SMALL_SEARCH: dict[str, Any] = {
@@ -26,17 +25,9 @@ SCRATCH = [recipe for recipe in shipped_recipes().values() if recipe.verb == "se
 TRANSFERS = [recipe for recipe in shipped_recipes().values() if recipe.verb == "transfer"]
 
 
-def _settings(recipe: ShippedRecipe) -> dict[str, Any]:
-    """Those of the recipe over those that it lies over."""
-    found: dict[str, Any] = {}
-    for name in (*recipe.lies_over, recipe.name):
-        found |= yaml.safe_load(shipped_recipes()[name].text)
-    return found
-
-
 @pytest.mark.parametrize("recipe", PRETRAINING, ids=lambda recipe: recipe.name)
 def test_a_recipe_pretrains(recipe: ShippedRecipe, tmp_path: Path) -> None:
-    settings = _settings(recipe) | SMALL_SEARCH
+    settings = composed_settings(recipe.name) | SMALL_SEARCH
     sources = [make_images("source", seed=1), make_images("other", seed=2)]
     entry = pretrain(sources, tmp_path / "zoo", control=QUIET, **settings)
     entries = entry if isinstance(entry, list) else [entry]
@@ -57,7 +48,7 @@ def zoos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("recipe", TRANSFERS, ids=lambda recipe: recipe.name)
 def test_a_recipe_transfers(recipe: ShippedRecipe, zoos: dict[str, Path], tmp_path: Path) -> None:
-    settings = _settings(recipe) | SMALL_SEARCH | SMALL_NETWORK
+    settings = composed_settings(recipe.name) | SMALL_SEARCH | SMALL_NETWORK
     zoo = zoos[settings.get("family", "darts")]
     result = transfer(make_images("target", seed=2), zoo, output=tmp_path / "run", control=QUIET, **settings)
     assert result.summary["network"]["num_parameters"] > 0
@@ -65,6 +56,6 @@ def test_a_recipe_transfers(recipe: ShippedRecipe, zoos: dict[str, Path], tmp_pa
 
 @pytest.mark.parametrize("recipe", SCRATCH, ids=lambda recipe: recipe.name)
 def test_a_recipe_searches_from_scratch(recipe: ShippedRecipe, tmp_path: Path) -> None:
-    settings = _settings(recipe) | SMALL_SEARCH | SMALL_NETWORK
+    settings = composed_settings(recipe.name) | SMALL_SEARCH | SMALL_NETWORK
     result = search(make_images("target", seed=2), output=tmp_path / "run", control=QUIET, **settings)
     assert result.summary["network"]["num_parameters"] > 0

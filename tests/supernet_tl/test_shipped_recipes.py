@@ -3,15 +3,20 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from supernet_tl.command_line.cli import main
 from supernet_tl.errors import RecipeError
 from supernet_tl.recipe import Recipe
-from supernet_tl.shipped_recipes import copy_recipe, find_recipe, recipes_dir, shipped_recipes, with_recipes_found
+from supernet_tl.shipped_recipes import (
+    composed_settings,
+    copy_recipe,
+    find_recipe,
+    recipes_dir,
+    shipped_recipes,
+    with_recipes_found,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,14 +124,9 @@ def test_recipes_are_validated_as_they_lie_over_each_other(capsys: pytest.Captur
 
 
 def test_the_presets_of_training_the_final_network_are_what_their_heads_say() -> None:
-    def composed(name: str) -> Recipe:
-        recipe = find_recipe(name)
-        settings: dict[str, Any] = {}
-        for one in (*recipe.lies_over, name):
-            settings |= yaml.safe_load(find_recipe(one).text)
-        return Recipe.from_options(settings)
-
-    fast, paper, best = (composed(f"finetune/{name}") for name in ("fast", "paper", "best"))
+    fast, paper, best = (
+        Recipe.from_options(composed_settings(f"finetune/{name}")) for name in ("fast", "paper", "best")
+    )
     assert [one.final for one in (fast, paper, best)] == ["inherit", "retrain", "inherit"]
     assert (paper.retrain_num_cells, paper.finetune_batch_size, paper.finetune_epochs) == (30, 32, 600)
     assert best.finetune_epochs == 8 * fast.finetune_epochs

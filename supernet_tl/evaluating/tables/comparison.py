@@ -52,7 +52,7 @@ def comparison_table(compared: Comparison) -> Table:
             for block, shown in rows.items():
                 there = [run for run in runs if block in (_ALL, run["target"])]
                 if there:
-                    shown.append((label, title, *_cells(there, summary["measure"])))
+                    shown.append((label, title, *_cells(there, measure)))
     return Table(
         f"{compared.explained} Accuracy of {measure} images: means, and sample standard deviations over seeds. Epochs: "
         "until the supernet reaches the best validation accuracy of the same evaluation's search from scratch, where "
