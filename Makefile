@@ -12,7 +12,7 @@ KILLS ?= 200
 # Short spins at OpenMP barriers: as fast on an idle machine, and many times faster on one that others use too.
 export GOMP_SPINCOUNT ?= 20000
 
-.PHONY: help setup demo docs starter test test-fuzz test-faults lint types check clean
+.PHONY: help setup demo docs starter test test-fuzz test-faults test-packages lint types check clean
 
 help:
 	@echo "make demo    pretrain a small zoo on real image sets, transfer to two held-out ones, write a report"
@@ -21,6 +21,7 @@ help:
 	@echo "make test    run the tests"
 	@echo "make test-fuzz    100,000 altered zoo entries: each is refused, or says the same (minutes)"
 	@echo "make test-faults  a zoo under 8 writers and 8 readers, writers killed, disks full (minutes)"
+	@echo "make test-packages  build the package, use it with the lowest and the newest versions allowed (15 GB; minutes)"
 	@echo "make check   tests, lint and types"
 	@echo "make setup   only make the environment in $(VENV)"
 
@@ -57,6 +58,9 @@ test-fuzz: $(READY)
 
 test-faults: $(READY)
 	$(BIN)/python -m tests.zoo_store.faults --seconds $(SECONDS_OF_STORM) --kills $(KILLS)
+
+test-packages: $(READY)
+	$(BIN)/python -m tests.packages
 
 lint: $(READY)
 	$(BIN)/ruff check .

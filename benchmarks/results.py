@@ -37,6 +37,12 @@ _COMPARISONS = {
             "DrNAS": ("drnas", "pocket_drnas"),
         },
     ),
+    "Ways to train the final network": (
+        "The pocket recipe's few epochs, the presets fast and best, and a larger network trained anew, each from the "
+        "same kind of search; and a timm network pretrained on ImageNet, fine-tuned for as long as search and training "
+        "of each took.",
+        {"DARTS": ("final_networks", "pocket_final_networks")},
+    ),
     "Transfers that move little": (
         "Full transfers against transfers that train the classifier alone (head), or normalisations too (batch_norm), "
         "with so many images of each class; the Greek letters have no more than 35.",

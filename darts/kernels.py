@@ -100,7 +100,8 @@ def halving_conv2d(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _convolve(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
-    return F.conv2d(x, weight, None, stride, dilation * (weight.shape[-1] // 2), dilation, x.shape[1])
+    padding = dilation * (weight.shape[-1] // 2)
+    return F.conv2d(x, weight, None, stride, (padding, padding), dilation, x.shape[1])  # one number cannot be traced
 
 
 class _Concatenate(torch.autograd.Function):

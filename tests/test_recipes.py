@@ -64,6 +64,16 @@ def test_a_recipe_of_an_evaluation_is_accepted_and_can_be_planned(shipped: Shipp
     assert make_plan(recipe).jobs
 
 
+@pytest.mark.parametrize("name", ["fast", "best"])
+def test_presets_of_training_the_final_network_are_compared_as_they_are(name: str) -> None:
+    paths = [shipped_recipes()[f"leave_one_out/{part}"].path for part in ("pocket", "pocket_final_networks")]
+    config = build_parser().parse_args(["leave-one-out", *(f"--config={path}" for path in paths)])["leave-one-out"]
+    evaluation = EvaluationRecipe.from_dict(evaluation_fields(config))
+    preset = yaml.safe_load(shipped_recipes()[f"finetune/{name}"].text)
+    for target in evaluation.all_targets:
+        _assert_holds(evaluation.target_recipe(target, 0, warm=True, schedule=name).to_dict(), preset)
+
+
 def _assert_holds(whole: Any, part: Any) -> None:
     """Settings are laid over those of the file before, one by one."""
     if isinstance(part, dict):

@@ -38,12 +38,12 @@ def files_of(names: Sequence[str]) -> list[str]:
 
 
 def verb_of(files: Sequence[str]) -> str:
-    """The verb that recipes are for: that of the last shipped one, else as the keys of all tell."""
+    """The verb that recipes are for: of the first shipped one that lies over no other, else as the keys tell."""
     by_path = {str(Path(recipe.path).resolve()): recipe for recipe in shipped_recipes().values()}
-    for file in reversed(files):
-        recipe = by_path.get(str(Path(file).resolve()))
-        if recipe is not None and recipe.verb in _NEEDED:
-            return recipe.verb
+    given = (by_path.get(str(Path(file).resolve())) for file in files)
+    shipped = [recipe for recipe in given if recipe is not None and recipe.verb in _NEEDED]
+    if shipped:
+        return min(shipped, key=lambda recipe: bool(recipe.lies_over)).verb
     keys = {key for file in files for key in _content(file)}
     if keys & {"datasets", "arms", "schedules", "per_target"}:
         return "leave-one-out"

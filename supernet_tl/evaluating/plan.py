@@ -47,8 +47,8 @@ def make_plan(recipe: EvaluationRecipe, fingerprints: Mapping[str, str] | None =
     ``chosen``, ``weights_only``, ``architecture_only``), ``source`` (of arm ``source``), ``by`` (the selector whose
     choice it starts from) and ``schedule`` (null for the main one); those of a selection ``target``, ``seed`` and
     ``by``; of a pretraining ``source`` (null for a mixture), ``without`` (the target that a mixture leaves out) and
-    ``seed``; of a baseline ``target``, ``seed`` and ``arm``. Datasets are called as
-    :func:`supernet_tl.evaluating.recipe.called` says.
+    ``seed``; of a baseline ``target``, ``seed``, ``arm``, and ``schedule`` where it has the time of one. Datasets are
+    called as :func:`supernet_tl.evaluating.recipe.called` says.
 
     Args:
         recipe: of the evaluation.
@@ -112,9 +112,12 @@ class _Maker:
         for schedule in recipe.schedules:
             other = recipe.target_recipe(target, seed, warm=True, schedule=schedule)
             tags = {"by": recipe.select[0], "schedule": schedule}
-            yield self._run(target, seed, other, _selected(first), arm="chosen", **tags)
+            scheduled = self._run(target, seed, other, _selected(first), arm="chosen", **tags)
+            yield scheduled
             if "mixture" in arms:
                 yield self._run(target, seed, other, mixed, arm="mixture", schedule=schedule)
+            if "timm_time" in arms:
+                yield self._baseline("timm_time", target, seed, scratch, first, {}, scheduled, schedule)
         for arm in ("timm_parameters", "timm_time"):
             if arm in arms:
                 instead = chosen.get(recipe.select[0], from_scratch)
@@ -189,8 +192,9 @@ class _Maker:
         selection: Job,
         runs: Mapping[str, Job],
         other: Job,
+        schedule: str | None = None,
     ) -> Job:
-        """``other`` is compared with where the selection chooses none of ``runs``."""
+        """``other`` is compared with where the selection chooses none of ``runs``; it may be of a schedule."""
         spec = {
             "target": target,
             "fingerprints": self._fingerprints([target]),
@@ -203,6 +207,8 @@ class _Maker:
             "measure": self.recipe.measure,
         }
         tags = {"target": called(target), "arm": arm, "seed": seed}
+        if schedule is not None:
+            tags["schedule"] = schedule
         return Job("baseline", spec, tags, (selection.name, *(job.name for job in runs.values()), other.name))
 
     def _fingerprints(self, datasets: Sequence[str]) -> list[str | None]:

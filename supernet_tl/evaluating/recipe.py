@@ -71,7 +71,7 @@ class EvaluationRecipe:
             (every single one, which the oracle, random and fixed best source are read from), ``mixture``,
             ``weights_only`` (the chosen source's weights under a fresh architecture), ``architecture_only`` (the
             reverse), ``timm_parameters`` and ``timm_time`` (a pretrained timm model at the parameters, or in the time,
-            of the transfer from the chosen source).
+            of the transfer from the chosen source; with schedules also in the time of each).
         shared: settings of all, among them those that supernets and sketches must agree on.
         pretraining: settings of pretraining.
         mixture: settings of pretraining a mixture, over ``pretraining``.

@@ -137,7 +137,7 @@ def test_containers_that_would_be_read_as_something_else_get_a_sentence(features
     [
         ({3, 5}, "labels are a set, which has no row for each"),
         ({3: 0, 5: 1}, "labels are a dict, which has no row for each"),
-        (np.array(["NaT", "2020"], dtype="datetime64[ns]"), r"label of row 0 is np\.datetime64\('NaT'"),
+        (np.array(["NaT", "2020"], dtype="datetime64[ns]"), r"label of row 0 is (np|numpy)\.datetime64\('NaT'"),
         (list(np.array(["2020", "NaT"], dtype="datetime64[D]")), "label of row 1 .* cannot name a class"),
         (np.ma.masked_array([1, 2], mask=[False, True]), "labels are an array with masked entries"),
         ([Decimal("sNaN"), 1], r"label of row 0 is Decimal\('sNaN'\), which cannot name a class"),

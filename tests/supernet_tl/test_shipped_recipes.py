@@ -117,6 +117,8 @@ def test_own_recipes_are_validated(
 def test_recipes_are_validated_as_they_lie_over_each_other(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recipe", "validate", "leave_one_out/pocket", "leave_one_out/pocket_methods", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verb"] == "leave-one-out"
+    assert main(["recipe", "validate", "transfer/paper", "hardware/gpu_80gb", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verb"] == "transfer", "the hardware's own command is of pretrain"
     assert main(["recipe", "validate", "leave_one_out/pocket_methods"]) == 1
     assert "names no datasets" in capsys.readouterr().err
     assert main(["recipe", "validate", "no_such_file.yaml"]) == 1

@@ -33,6 +33,8 @@ class Comparison:
 def comparison_table(compared: Comparison) -> Table:
     """Every method of each evaluation that one run stands for; by target, and over all targets.
 
+    Networks of another kind are among them.
+
     All rows of an evaluation rest on the same targets and seeds: those for which every row has a run.
 
     Raises:
@@ -81,7 +83,7 @@ def _compared_runs(summary: Mapping[str, Any]) -> dict[str, list[Mapping[str, An
     titles = {
         method["name"]: method["title"]
         for method in summary["methods"]
-        if method["kind"] == "run" or method["name"] in chosen
+        if method["kind"] != "derived" or method["name"] in chosen
     }
     found: dict[str, dict[tuple[str, int], Mapping[str, Any]]] = {title: {} for title in titles.values()}
     for value in summary["values"]:
@@ -94,11 +96,12 @@ def _compared_runs(summary: Mapping[str, Any]) -> dict[str, list[Mapping[str, An
 
 def _cells(runs: Sequence[Mapping[str, Any]], measure: str) -> Iterator[str]:
     score = f"{measure}_accuracy"
-    yield _told(runs, lambda run: run["supernet"][score], 3, spread=True)
+    yield _told(runs, lambda run: (run["supernet"] or {}).get(score), 3, spread=True)
     yield _told(runs, lambda run: run["network"][score], 3, spread=True)
     yield _told(runs, lambda run: run["ri"]["network"], 4, spread=True)
-    yield _told(runs, lambda run: float(run["epochs_to_scratch_best"] is not None), 2)
-    yield _told(runs, lambda run: run["epochs_to_scratch_best"] or run["epochs"], 1)
+    searches = all(run["supernet"] for run in runs)
+    yield _told(runs, lambda run: float(run["epochs_to_scratch_best"] is not None), 2) if searches else number(None, 2)
+    yield _told(runs, lambda run: run["epochs_to_scratch_best"] or run["epochs"], 1) if searches else number(None, 1)
     yield _told(runs, lambda run: run["network"]["num_parameters"], 0)
     yield _told(runs, lambda run: run["cpu_seconds"], 0)
     yield str(len(runs))

@@ -118,6 +118,11 @@ def _methods(recipe: EvaluationRecipe) -> Iterator[Method]:
                 f"start from the source that selector {first} chooses; it has no supernet."
             )
             yield Method(name, title, "baseline", explained, partial(_one, arm=name))
+    for schedule in recipe.schedules if "timm_time" in arms else ():
+        explained = f"As the pretrained network in the same time, which is that of schedule {schedule}."
+        pick = partial(_one, arm="timm_time", schedule=schedule)
+        title = f"pretrained network, same time, {schedule}"
+        yield Method(f"timm_time, {schedule}", title, "baseline", explained, pick)
 
 
 def _one(finished: Finished, target: str, seed: int, *, arm: str, schedule: str | None = None) -> Picked | None:

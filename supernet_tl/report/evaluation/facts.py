@@ -90,8 +90,9 @@ class Facts:
     def runs_of(self, method: str, target: str) -> list[Values]:
         """The runs on a target whose numbers are a method's, one a seed; none of a mean over several runs."""
         runs = {run["job"]: run for run in self._runs if run["target"] == target}
-        if method in _ARMS:
-            return [run for run in runs.values() if (run["arm"], run["schedule"]) == (method, None)]
+        arm, _, schedule = method.partition(", ")  # as methods with a schedule are called
+        if arm in _ARMS:
+            return [run for run in runs.values() if (run["arm"], run["schedule"]) == (arm, schedule or None)]
         found = []
         for value in self.values(method, target):
             wanted = ("source", value["source"]) if value["source"] is not None else ("scratch", None)

@@ -39,7 +39,7 @@ def only_colour(image: Image.Image) -> tuple[int, ...]:
         (Image.new("I;16", (4, 4), 77 * 257), (77, 77, 77)),
         (Image.new("I;16B", (4, 4), 77 * 257), (77, 77, 77)),
         (Image.new("I", (4, 4), 77 * 257), (77, 77, 77)),
-        (Image.new("PA", (4, 4), 0).convert("RGBA").convert("PA"), (255, 255, 255)),  # transparent all over
+        (Image.new("PA", (4, 4), (0, 0)), (255, 255, 255)),  # transparent all over
     ],
     ids=lambda value: value.mode if isinstance(value, Image.Image) else "",
 )
@@ -187,7 +187,11 @@ def test_pillow_warns_of_nothing_that_is_read(tmp_path: Path) -> None:
     for name in ("exif.jpg", "palette.png", "large.tif"):
         assert only_colour(read_rgb(tmp_path / name)) == (9, 9, 9), name
     assert read_rgb(tmp_path / "scan.png").getpixel((0, 0)) == (255, 255, 255)
-    for name, warning in {"exif.jpg": r"Tag|EXIF", "large.tif": r"Tag|EXIF", "scan.png": r"exceeds limit"}.items():
+    for name, warning in {
+        "exif.jpg": r"Tag|EXIF|Truncated",
+        "large.tif": r"Tag|EXIF",
+        "scan.png": r"exceeds limit",
+    }.items():
         with pytest.warns(match=warning), Image.open(tmp_path / name) as image:
             image.load()
 

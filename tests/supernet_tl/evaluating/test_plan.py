@@ -187,3 +187,12 @@ def test_a_baseline_is_sized_like_the_run_of_the_choice_or_like_scratch() -> Non
     (baseline,) = alone.find(target="faces", seed=1, arm="timm_time")
     (chosen,) = alone.find(target="faces", seed=1, arm="chosen", by="nearest")
     assert (baseline.spec["like"], baseline.spec["else_like"]) == ({}, chosen.name)
+
+
+def test_each_schedule_has_a_pretrained_network_of_its_own_time() -> None:
+    plan = make_plan(_recipe(arms=("timm_parameters", "timm_time"), schedules={"long": {"finetune_epochs": 99}}))
+    (run,) = plan.find(target="faces", seed=1, arm="chosen", schedule="long")
+    (baseline,) = plan.find(target="faces", seed=1, arm="timm_time", schedule="long")
+    assert (baseline.spec["like"], baseline.spec["else_like"]) == ({}, run.name)
+    assert run.name in baseline.needs
+    assert not plan.find(target="faces", seed=1, arm="timm_parameters", schedule="long")

@@ -117,6 +117,8 @@ def test_evaluations_are_compared_method_by_method_in_one_table(
         ["| A", "mixture of all sources"],
         ["| A", "source by nearest, slow"],
         ["| A", "mixture of all sources, slow"],
+        ["| A", "pretrained network, same time"],
+        ["| A", "pretrained network, same time, slow"],
         ["| B", "from scratch"],
         ["| B", "source by nearest"],
         ["| B", "source by nearest, other"],
@@ -125,6 +127,10 @@ def test_evaluations_are_compared_method_by_method_in_one_table(
     # 0.5; scratch's best is reached in the third and in the second epoch.
     assert digits[3] == (
         "| A | source by nearest | 0.520 ± 0.113 | 0.630 ± 0.042 | 0.1500 ± 0.0707 | 1.00 | 2.5 | 1000 | 2 | 2 |"
+    )
+    # A network of another kind has no supernet: RI is (0.5 - 0.6) / 0.6 and 0.
+    assert digits[8] == (
+        "| A | pretrained network, same time, slow | — | 0.500 ± 0.000 | -0.0833 ± 0.1179 | — | — | 900 | 2 | 2 |"
     )
     # From digits the third target never gets there, which counts with its five epochs; its other seed is scratch
     # itself, in whose fourth epoch that is. Faces starts from 50%_off both times: two epochs.
