@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
 import re
+import socket
 import subprocess
 import sys
+import tempfile
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -13,12 +17,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 import darts
 from tests.supernet_tl.conftest import make_images
 
 ROOT = Path(__file__).parent.parent
+TUTORIALS_OF_SLURM = ROOT / "docs/tutorials/leave_one_out_on_a_cluster.slurm"
 TUTORIALS = sorted((ROOT / "docs/tutorials").glob("*.py"))
 
 
@@ -90,5 +96,47 @@ def _look_up(name: str) -> Any:
     raise AssertionError(f"there is no {name}")
 
 
-def test_the_script_for_slurm_is_bash() -> None:
-    subprocess.run(["bash", "-n", ROOT / "docs/examples/leave_one_out.slurm"], check=True)
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+_SCONTROL = """#!/bin/sh
+echo 127.0.0.1
+echo localhost
+"""
+_SRUN = """#!/bin/sh
+while [ "${1#--}" != "$1" ]; do shift; done
+exec "$@"
+"""
+
+
+def test_the_script_for_slurm_evaluates_on_a_ray_cluster_of_two_nodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Really run, but for SLURM's own programs: what ``srun`` would start on a node is started here."""
+    pytest.importorskip("ray")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, text in {"scontrol": _SCONTROL, "srun": _SRUN}.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    given = {"SLURM_JOB_NODELIST": "two", "RAY_PORT": str(_free_port()), "GPUS_PER_JOB": "0", "CPUS_PER_JOB": "1"}
+    for name, value in {**given, "RAY_USAGE_STATS_ENABLED": "0", "RAY_object_store_memory": str(80 * 2**20)}.items():
+        monkeypatch.setenv(name, value)
+    recipe = yaml.safe_load((ROOT / "recipes/leave_one_out/tiny.yaml").read_text(encoding="utf-8"))
+    recipe |= {"targets": ["pocket:textures"], "arms": []}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="r") as short:  # for the paths of Ray's sockets
+        monkeypatch.setenv("RAY_TMPDIR", short)
+        done = subprocess.run(
+            ["bash", TUTORIALS_OF_SLURM, tmp_path / "recipe.yaml", tmp_path / "loo"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "TMPDIR": short, "HOME": short},
+        )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert json.loads((tmp_path / "loo/summary.json").read_text())["progress"]["missing"] == []
+    assert (tmp_path / "loo/report.html").exists()

@@ -69,4 +69,8 @@ def _tutorials() -> str:
         code = path.read_text(encoding="utf-8")
         title = code.partition('"""')[2].partition(":")[0].strip()
         parts += [f"## {title}", f"`docs/tutorials/{path.name}`", f"```python\n{code.rstrip()}\n```"]
+    for path in sorted((ROOT / "docs/tutorials").glob("*.slurm")):
+        code = path.read_text(encoding="utf-8")
+        title = code.splitlines()[1].removeprefix("# ").partition(":")[0]
+        parts += [f"## {title}", f"`docs/tutorials/{path.name}`", f"```bash\n{code.rstrip()}\n```"]
     return "\n\n".join(parts) + "\n"

@@ -164,9 +164,12 @@ def _join(ray: Any, address: str | None) -> bool:
             return False
     except ConnectionError as error:
         if address is not None or where != "auto":
+            token = (
+                "" if os.environ.get("RAY_AUTH_MODE") == "token" else " If it wants a token, set RAY_AUTH_MODE=token."
+            )
             raise EvaluationError(
                 f"no Ray cluster answers at {where!r} ({_first_line(error)}); expected one that was begun with "
-                "`ray start --head`. Begin it, correct the address, or leave it out to have a local Ray."
+                f"`ray start --head`. Begin it, correct the address, or leave it out to have a local Ray.{token}"
             ) from error
     ray.init("local", include_dashboard=False, object_store_memory=_OBJECT_STORE, **quiet)
     return True
