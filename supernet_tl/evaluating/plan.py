@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from darts import FAMILIES
 from supernet_tl.evaluating.job import Job
 from supernet_tl.evaluating.recipe import BASELINE_DEFAULTS, PARTS_OF_ARMS, EvaluationRecipe, called
 from supernet_tl.evaluating.told_settings import FIRST_DEFAULTS, OF_WARM_STARTS, spelled_out, told
@@ -148,6 +149,8 @@ class _Maker:
         recipe = self.recipe.target_recipe(target, seed, warm=probing)
         recipe = recipe.replace(num_ranked=max(recipe.num_ranked, len(singles)))  # tables read every distance
         leave_out = _not_of_probes(recipe) if probing else set(FIRST_DEFAULTS) - SELECTION_SETTINGS - set(_OF_SKETCH)
+        if FAMILIES[recipe.family].divisor > 1:  # whose entries may be chosen only where final networks are made anew
+            leave_out.discard("final")
         spec = {
             "target": target,
             "fingerprints": self._fingerprints([target]),

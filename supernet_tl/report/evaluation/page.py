@@ -58,6 +58,7 @@ def write_evaluation_page(
         "head": headline(facts),
         "improvements": improvement_tables(facts),
         "overall": overall_tables(facts),
+        "tries_all_sources": "sources" in summary["recipe"]["arms"],
         "correlations": correlation_tables(facts, every_seed=len(facts.seeds) == 1),
         "seed_correlations": correlation_tables(facts, every_seed=True),
         "transfer_strips": [chart for chart in improvements if chart is not None],

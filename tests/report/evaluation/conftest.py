@@ -198,7 +198,8 @@ class _Made:
         parts = ("supernet", "network")
         seeds: tuple[int | str, ...] = (*self.seeds, "mean")
         finished = len(self.outcomes)
-        recipe = {"datasets": [f"pocket:{name}" for name in self.datasets], "seeds": list(self.seeds)}
+        arms = ["sources"] if self.with_sources else []
+        recipe = {"datasets": [f"pocket:{name}" for name in self.datasets], "seeds": list(self.seeds), "arms": arms}
         summary = {
             "schema_version": 1,
             "created": "2026-03-04T05:06:07+00:00",

@@ -169,6 +169,17 @@ def test_without_the_arm_sources_each_selector_has_a_run() -> None:
         assert run.needs == (selection.name,)
 
 
+@pytest.mark.parametrize("by", ["nearest", "probe"])
+def test_a_selection_among_entries_of_partial_channels_knows_that_networks_are_made_anew(by: str) -> None:
+    recipe = _recipe(shared={"family": "pc-darts", "perturbation": "none"}, target={"final": "retrain"}, select=(by,))
+    for job in make_plan(recipe).find(by=by):
+        if job.kind == "select":
+            recipe_of(job.spec["settings"]).with_final()  # refuses those that would inherit
+    for job in make_plan(_recipe(target={"final": "retrain"}, select=(by,))).jobs.values():
+        if job.kind == "select":
+            assert "final" not in job.spec["settings"]  # elsewhere it is not looked at
+
+
 def test_a_name_is_safe_for_files_and_a_job_reads_back() -> None:
     for name, job in make_plan(_recipe(), _PRINTS).jobs.items():
         assert not set(name) - set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
