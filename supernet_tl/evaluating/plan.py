@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from darts import FAMILIES
 from supernet_tl.evaluating.job import Job
 from supernet_tl.evaluating.recipe import BASELINE_DEFAULTS, PARTS_OF_ARMS, EvaluationRecipe, called
 from supernet_tl.evaluating.told_settings import FIRST_DEFAULTS, OF_WARM_STARTS, spelled_out, told
@@ -149,7 +148,7 @@ class _Maker:
         recipe = self.recipe.target_recipe(target, seed, warm=probing)
         recipe = recipe.replace(num_ranked=max(recipe.num_ranked, len(singles)))  # tables read every distance
         leave_out = _not_of_probes(recipe) if probing else set(FIRST_DEFAULTS) - SELECTION_SETTINGS - set(_OF_SKETCH)
-        if FAMILIES[recipe.family].divisor > 1:  # whose entries may be chosen only where final networks are made anew
+        if recipe.family != FIRST_DEFAULTS["family"]:  # entries of some are chosen only where networks are made anew
             leave_out.discard("final")
         spec = {
             "target": target,
