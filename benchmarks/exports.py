@@ -7,7 +7,6 @@ started several times in turn, `predict.py` as a user would; the median of the s
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -21,7 +20,7 @@ import torch
 from PIL import Image
 
 import darts
-from benchmarks.machine import machine
+from benchmarks.machine import machine, tell
 from supernet_tl.data import Normalisation
 from supernet_tl.exporting.export import Format, export
 from supernet_tl.network_file import Classifier, save_classifier
@@ -72,10 +71,7 @@ def main() -> int:
             for format, found in seconds.items()
         },
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if options.output is not None:
-        options.output.write_text(text + "\n", encoding="utf-8")
+    tell(result, options.output)
     return 0
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import json
 import platform
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +25,14 @@ def machine(device: str) -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "torch_threads": torch.get_num_threads(),
     }
+
+
+def tell(result: Mapping[str, Any], output: Path | None) -> None:
+    """Print a result as JSON, and write it where asked to."""
+    text = json.dumps(result, indent=2)
+    print(text)
+    if output is not None:
+        output.write_text(text + "\n", encoding="utf-8")
 
 
 def resident_bytes(field: Literal["VmHWM", "VmRSS"]) -> int | None:

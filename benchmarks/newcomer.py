@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import machine
+from benchmarks.machine import machine, tell
 
 GOAL_SECONDS = 600.0
 PER_CLASS = 20
@@ -76,10 +76,7 @@ def main() -> int:
         "seconds_in_all": sum(seconds.values()),
         "goal_seconds": GOAL_SECONDS,
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if options.output is not None:
-        options.output.write_text(text + "\n", encoding="utf-8")
+    tell(result, options.output)
     return 0
 
 
