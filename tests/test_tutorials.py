@@ -6,10 +6,12 @@ import importlib
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +26,7 @@ import darts
 from tests.supernet_tl.conftest import make_images
 
 ROOT = Path(__file__).parent.parent
-TUTORIALS_OF_SLURM = ROOT / "docs/tutorials/leave_one_out_on_a_cluster.slurm"
+TUTORIAL_OF_SLURM = ROOT / "docs/tutorials/leave_one_out_on_a_cluster.slurm"
 TUTORIALS = sorted((ROOT / "docs/tutorials").glob("*.py"))
 
 
@@ -106,37 +108,79 @@ echo 127.0.0.1
 echo localhost
 """
 _SRUN = """#!/bin/sh
+echo "$@" >> "$CALLS_OF_SRUN"
 while [ "${1#--}" != "$1" ]; do shift; done
 exec "$@"
 """
 
 
-def test_the_script_for_slurm_evaluates_on_a_ray_cluster_of_two_nodes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Really run, but for SLURM's own programs: what ``srun`` would start on a node is started here."""
-    pytest.importorskip("ray")
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[int, str]]]:
+    """Submits the script for SLURM, and gives its exit status and what it and its steps said.
+
+    What ``srun`` would start on a node is started here; two nodes have one CPU each.
+    """
+    bash = shutil.which("bash") or "bash"
     programs = tmp_path / "programs"
     programs.mkdir()
     for name, text in {"scontrol": _SCONTROL, "srun": _SRUN}.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    given = {"SLURM_JOB_NODELIST": "two", "RAY_PORT": str(_free_port()), "GPUS_PER_JOB": "0", "CPUS_PER_JOB": "1"}
-    for name, value in {**given, "RAY_USAGE_STATS_ENABLED": "0", "RAY_object_store_memory": str(80 * 2**20)}.items():
-        monkeypatch.setenv(name, value)
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="r") as short:  # for the paths of Ray's sockets
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
+            **{"HOME": short, "TMPDIR": short, "RAY_TMPDIR": short, "CALLS_OF_SRUN": str(tmp_path / "calls")},
+            **{"SLURM_JOB_NODELIST": "two", "SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "1"},
+            **{"GPUS_PER_JOB": "0", "CPUS_PER_JOB": "1", "RAY_PORT": str(_free_port())},
+            **{"RAY_USAGE_STATS_ENABLED": "0", "RAY_object_store_memory": str(80 * 2**20)},
+            "PATH": os.pathsep.join((str(programs), str(Path(sys.executable).parent), os.environ["PATH"])),
+        }
+
+        def submit(*arguments: str | Path, **changes: str) -> tuple[int, str]:
+            done = subprocess.run(
+                [bash, TUTORIAL_OF_SLURM, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                timeout=400,
+                env={**environment, **changes},
+            )
+            return done.returncode, done.stdout
+
+        yield submit
+
+
+def test_the_script_for_slurm_evaluates_on_a_ray_cluster_of_two_nodes(
+    slurm: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    pytest.importorskip("ray")
     recipe = yaml.safe_load((ROOT / "recipes/leave_one_out/tiny.yaml").read_text(encoding="utf-8"))
     recipe |= {"targets": ["pocket:textures"], "arms": []}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    with tempfile.TemporaryDirectory(dir="/tmp", prefix="r") as short:  # for the paths of Ray's sockets
-        monkeypatch.setenv("RAY_TMPDIR", short)
-        done = subprocess.run(
-            ["bash", TUTORIALS_OF_SLURM, tmp_path / "recipe.yaml", tmp_path / "loo"],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "TMPDIR": short, "HOME": short},
-        )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    status, said = slurm(tmp_path / "recipe.yaml", tmp_path / "loo")
+    assert status == 0, said[-5000:]
+    assert said.count("Ray runtime started") == 2
     assert json.loads((tmp_path / "loo/summary.json").read_text())["progress"]["missing"] == []
     assert (tmp_path / "loo/report.html").exists()
+    head, other = (tmp_path / "calls").read_text().splitlines()
+    assert "--overlap" in head
+    assert "--nodelist=127.0.0.1 ray start --head" in head
+    assert "--nodelist=localhost ray start --address=127.0.0.1:" in other
+
+
+def test_the_script_for_slurm_says_what_is_missing(slurm: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    status, said = slurm("recipe.yaml", "loo", PATH=str(tmp_path / "programs"))
+    assert (status, "there is no ray here: activate the environment" in said) == (1, True)
+
+
+def test_the_script_for_slurm_ends_where_the_head_of_the_cluster_does(
+    slurm: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    ray = tmp_path / "programs/ray"
+    ray.write_text("#!/bin/sh\necho the port is in use\nexit 1\n")
+    ray.chmod(0o755)
+    status, said = slurm("recipe.yaml", "loo")
+    assert status == 1
+    assert "the port is in use" in said
+    assert "the head of the Ray cluster does not answer at 127.0.0.1:" in said

@@ -148,8 +148,7 @@ class _Maker:
         recipe = self.recipe.target_recipe(target, seed, warm=probing)
         recipe = recipe.replace(num_ranked=max(recipe.num_ranked, len(singles)))  # tables read every distance
         leave_out = _not_of_probes(recipe) if probing else set(FIRST_DEFAULTS) - SELECTION_SETTINGS - set(_OF_SKETCH)
-        if recipe.family != FIRST_DEFAULTS["family"]:  # entries of some are chosen only where networks are made anew
-            leave_out.discard("final")
+        leave_out -= _decide_on_entries(recipe.family)
         spec = {
             "target": target,
             "fingerprints": self._fingerprints([target]),
@@ -225,3 +224,13 @@ def _not_of_probes(recipe: Recipe) -> set[str]:
     """Settings that a probe does not look at; whose sizes its limits and penalties are about it does."""
     kept = set() if recipe.objective.is_off else {"final"}
     return {*FINE_TUNING_SETTINGS, *FINAL_SETTINGS} - kept
+
+
+def _decide_on_entries(family: str) -> set[str]:
+    """Settings by which entries of a family go with a recipe or do not; none of the first family."""
+    if family == FIRST_DEFAULTS["family"]:
+        return set()
+    from darts import FAMILIES  # imports PyTorch
+
+    found = FAMILIES[family]
+    return {*(("final",) if found.divisor > 1 else ()), *(("order", "perturbation") if found.dirichlet else ())}

@@ -170,14 +170,23 @@ def test_without_the_arm_sources_each_selector_has_a_run() -> None:
 
 
 @pytest.mark.parametrize("by", ["nearest", "probe"])
-def test_a_selection_among_entries_of_partial_channels_knows_that_networks_are_made_anew(by: str) -> None:
-    recipe = _recipe(shared={"family": "pc-darts", "perturbation": "none"}, target={"final": "retrain"}, select=(by,))
-    for job in make_plan(recipe).find(by=by):
-        if job.kind == "select":
-            recipe_of(job.spec["settings"]).with_final()  # refuses those that would inherit
-    for job in make_plan(_recipe(target={"final": "retrain"}, select=(by,))).jobs.values():
-        if job.kind == "select":
-            assert "final" not in job.spec["settings"]  # elsewhere it is not looked at
+@pytest.mark.parametrize(
+    ("family", "target"),
+    [("pc-darts", {"final": "retrain", "perturbation": "none"}), ("drnas", {"perturbation": "none"})],
+)
+def test_a_selection_knows_what_decides_on_entries_of_its_family(family: str, target: dict[str, Any], by: str) -> None:
+    recipe = _recipe(shared={"family": family}, pretraining={"perturbation": "none"}, target=target, select=(by,))
+    selections = [job for job in make_plan(recipe).find(by=by) if job.kind == "select"]
+    assert selections
+    for job in selections:
+        recipe_of(job.spec["settings"]).with_final()  # as it is asked of every entry
+
+
+def test_a_selection_of_the_first_family_does_not_depend_on_the_final_network() -> None:
+    recipe = _recipe(target={"final": "retrain", "perturbation": "none"}, select=("nearest",))
+    selections = [job for job in make_plan(recipe).jobs.values() if job.kind == "select"]
+    assert selections
+    assert not any({"final", "perturbation"} & set(job.spec["settings"]) for job in selections)
 
 
 def test_a_name_is_safe_for_files_and_a_job_reads_back() -> None:
