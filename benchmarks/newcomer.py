@@ -1,8 +1,8 @@
 """How long a newcomer waits: `python -m benchmarks.newcomer`.
 
-A folder of 200 photographs, twenty of each of ten classes, and the starter zoo without the entries that have seen them;
-the commands of the README with their defaults, each as a process of its own, from the first to an exported network that
-classifies an image. The wall's seconds count, imports and all.
+A folder of 200 photographs, twenty of each of ten classes, and a copy of the starter zoo without the entries that have
+seen them (not timed); select, transfer and export with their defaults, each as its own process, and a prediction by
+the export. The wall's seconds count, imports and all. Exit 1 where the goal is missed.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def main() -> int:
         run("first prediction", sys.executable, place / "exported/predict.py", image)
 
     found: dict[str, Any] = json.loads(told)
-    result = {
+    result: dict[str, Any] = {
         "machine": machine("cpu"),
         "images": num_images,
         "source": found["source"]["name"],
@@ -77,7 +77,7 @@ def main() -> int:
         "goal_seconds": GOAL_SECONDS,
     }
     tell(result, options.output)
-    return 0
+    return int(result["seconds_in_all"] > GOAL_SECONDS)
 
 
 if __name__ == "__main__":

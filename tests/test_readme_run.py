@@ -60,16 +60,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield place
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_the_readme_runs(command: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    given = shlex.split(command)
-    for what, where in ELSEWHERE.items():
-        if what in command:
-            assert (Path(__file__).parent.parent / where.partition(",")[0]).is_dir()
-            return
-    output = given[given.index("--output") + 1] if "--output" in given else None
-    if given[1] == "transfer" and output is not None:
-        shutil.rmtree(output, ignore_errors=True)  # of the transfer before, from another zoo
-    assert main([*given[1:], *_added(given)]) == 0, capfd.readouterr().err
-    if output is not None and given[1] != "leave-one-out":
-        assert Path(output).exists()
+def test_the_commands_of_the_readme_run(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before: set[Path] = set()
+    for command in COMMANDS:
+        given = shlex.split(command)
+        elsewhere = [where for what, where in ELSEWHERE.items() if what in command]
+        if elsewhere:
+            assert (Path(__file__).parent.parent / elsewhere[0].partition(",")[0]).is_dir()
+            continue
+        assert main([*given[1:], *_added(given)]) == 0, f"{command}: {capfd.readouterr().err}"
+        found = set(folder.rglob("*"))
+        if given[1] in ("transfer", "pretrain", "search", "embed", "export") or "--output" in given[:-1]:
+            assert found > before or given[1] == "leave-one-out", f"{command} leaves nothing"
+        before = found
+    assert (folder / "run/report.html").exists()
+    assert (folder / "run/export/onnx/predict.py").exists()

@@ -38,13 +38,20 @@ def files_of(names: Sequence[str]) -> list[str]:
 
 
 def verb_of(files: Sequence[str]) -> str:
-    """The verb that recipes are for: of the first shipped one that lies over no other, else as the keys tell."""
+    """The verb that recipes are for.
+
+    It is that of the first shipped recipe that lies over no other; else the keys of one's own recipes tell; where all
+    are shipped ones that lie over others, it is that of the first.
+    """
     by_path = {str(Path(recipe.path).resolve()): recipe for recipe in shipped_recipes().values()}
-    given = (by_path.get(str(Path(file).resolve())) for file in files)
-    shipped = [recipe for recipe in given if recipe is not None and recipe.verb in _NEEDED]
-    if shipped:
-        return min(shipped, key=lambda recipe: bool(recipe.lies_over)).verb
-    keys = {key for file in files for key in _content(file)}
+    found = {file: by_path.get(str(Path(file).resolve())) for file in files}
+    shipped = [recipe for recipe in found.values() if recipe is not None and recipe.verb in _NEEDED]
+    shipped.sort(key=lambda recipe: bool(recipe.lies_over))
+    own = [file for file, recipe in found.items() if recipe is None]
+    for recipe in shipped:
+        if not (recipe.lies_over and own):
+            return recipe.verb
+    keys = {key for file in own for key in _content(file)}
     if keys & {"datasets", "arms", "schedules", "per_target"}:
         return "leave-one-out"
     return "fit" if keys & {"trainer", "model", "data"} else "transfer"

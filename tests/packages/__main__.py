@@ -10,14 +10,19 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import math
 import os
 import subprocess
 import sys
 import tarfile
 import tempfile
+import tomllib
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from packaging.requirements import Requirement
 
 from supernet_tl.files import write_whole
 from tests.packages.page import KEPT, PAGE, versions_page
@@ -25,6 +30,8 @@ from tests.packages.page import KEPT, PAGE, versions_page
 ROOT = Path(__file__).parent.parent.parent
 EXTRAS = ("demo", "onnx")
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
+ROUNDING = 1e-4
+"""Relative differences of distances that float32 embeddings of other versions of PyTorch may make."""
 PARTS = ("supernet_tl", "darts", "ot_select", "zoo_store")
 
 
@@ -47,8 +54,19 @@ def main() -> None:
             found["environments"][name] = _used(place / name, wheel, RESOLUTIONS[name])
     print(json.dumps(found, indent=2))
     if options.only is None:
+        _refuse_differences(found["environments"])
         write_whole(KEPT, (json.dumps(found, indent=2) + "\n").encode())
         write_whole(PAGE, versions_page(found).encode())
+
+
+def _refuse_differences(environments: Mapping[str, Mapping[str, Any]]) -> None:
+    """End where a source or a distance depends on the versions by more than rounding."""
+    lowest, newest = environments.values()
+    if lowest["source"] != newest["source"] or lowest["distances"].keys() != newest["distances"].keys():
+        sys.exit(f"the sources differ: {lowest['source']} with the lowest versions, {newest['source']} with the newest")
+    for source, distance in newest["distances"].items():
+        if not math.isclose(lowest["distances"][source], distance, rel_tol=ROUNDING):
+            sys.exit(f"{source}: distance {lowest['distances'][source]} with the lowest versions, {distance} now")
 
 
 def _build(folder: Path) -> tuple[Path, Path]:
@@ -74,7 +92,7 @@ def _build(folder: Path) -> tuple[Path, Path]:
 def _used(folder: Path, wheel: Path, resolution: str) -> dict[str, Any]:
     """What use of the wheel in a new environment found."""
     python = folder / "environment/bin/python"
-    _run("uv", "venv", "--quiet", str(folder / "environment"))
+    _run("uv", "venv", "--quiet", "--python", sys.executable, str(folder / "environment"))
     install = ("uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python))
     extras = [f"--extra={extra}" for extra in EXTRAS]
     _run(*install, "--resolution", resolution, "-r", str(ROOT / "pyproject.toml"), *extras)
@@ -82,7 +100,7 @@ def _used(folder: Path, wheel: Path, resolution: str) -> dict[str, Any]:
     (folder / "work").mkdir()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [python, Path(__file__).with_name("use.py"), python.with_name("supernet-tl")],
+        [python, Path(__file__).with_name("use.py"), python.with_name("supernet-tl"), *_required()],
         cwd=folder / "work",
         env={**environment, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -93,6 +111,13 @@ def _used(folder: Path, wheel: Path, resolution: str) -> dict[str, Any]:
         sys.exit(f"with {resolution} versions: exit {done.returncode}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+def _required() -> list[str]:
+    """Names of the packages that are required, with the extras that are installed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *(one for extra in EXTRAS for one in project["optional-dependencies"][extra])]
+    return [Requirement(one).name for one in wanted]
 
 
 def _run(program: str, *arguments: str) -> str:

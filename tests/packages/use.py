@@ -1,7 +1,8 @@
 """Use an installed package as its users do; run by the Python of its environment, in an empty folder.
 
-    python use.py supernet-tl
+    python use.py supernet-tl PACKAGE...
 
+The packages are those whose versions are told.
 No file of the checkout is imported here. What was found is printed as JSON.
 """
 
@@ -11,11 +12,11 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
-TOLD = ("torch", "torchvision", "lightning", "jsonargparse", "POT", "numpy", "scipy", "timm", "tensorboard")
 HEAVY = ("torch", "lightning", "numpy", "ot", "timm", "openml", "matplotlib")
 PROGRAM = """
 import torch
@@ -42,8 +43,8 @@ LIGHTNING = (
 )
 
 
-def main(program: str) -> dict[str, Any]:
-    """Every kind of work once; figures that must not depend on versions."""
+def main(program: str, packages: Sequence[str]) -> dict[str, Any]:
+    """Every kind of work once, and its figures."""
 
     def run(*arguments: str) -> str:
         done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
@@ -51,7 +52,7 @@ def main(program: str) -> dict[str, Any]:
             sys.exit(f"{' '.join(arguments)}: exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-6000:]}")
         return done.stdout
 
-    versions = {name: metadata.version(name) for name in TOLD}
+    versions = {name: metadata.version(name) for name in packages}
     found: dict[str, Any] = {"python": sys.version.split()[0], "versions": versions}
 
     # What is in it.
@@ -115,4 +116,4 @@ def _draw(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1])))
+    print(json.dumps(main(sys.argv[1], sys.argv[2:])))

@@ -114,11 +114,14 @@ def test_own_recipes_are_validated(
     assert said in (told.err if status else told.out)
 
 
-def test_recipes_are_validated_as_they_lie_over_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+def test_recipes_are_validated_as_they_lie_over_each_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["recipe", "validate", "leave_one_out/pocket", "leave_one_out/pocket_methods", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verb"] == "leave-one-out"
     assert main(["recipe", "validate", "transfer/paper", "hardware/gpu_80gb", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verb"] == "transfer", "the hardware's own command is of pretrain"
+    (tmp_path / "own.yaml").write_text("finetune_epochs: 9\nselect: nearest\n")
+    assert main(["recipe", "validate", str(tmp_path / "own.yaml"), "hardware/gpu_80gb", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verb"] == "transfer", "as the keys of one's own tell"
     assert main(["recipe", "validate", "leave_one_out/pocket_methods"]) == 1
     assert "names no datasets" in capsys.readouterr().err
     assert main(["recipe", "validate", "no_such_file.yaml"]) == 1

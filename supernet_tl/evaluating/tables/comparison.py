@@ -59,7 +59,7 @@ def comparison_table(compared: Comparison) -> Table:
         f"{compared.explained} Accuracy of {measure} images: means, and sample standard deviations over seeds. Epochs: "
         "until the supernet reaches the best validation accuracy of the same evaluation's search from scratch, where "
         "one that never does counts with all the epochs it ran. Seconds: of the CPU, for the whole job of search, "
-        "selection of the architecture, final training and evaluation.",
+        "selection of the architecture, final training and evaluation; of jobs that were not interrupted.",
         (
             "searched",
             "trained",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from supernet_tl.evaluating.tables.numbers import mean_of, spread_of
 from supernet_tl.evaluating.tables.runs import PARTS
 
 TITLES = {"supernet": "supernet", "network": "final network"}
@@ -173,6 +174,7 @@ def schedules_table(summary: Mapping[str, Any]) -> Table:
                     number(supernet["share_reached"]),
                     number(supernet["mean_epoch_share_bounded"]),
                     number(supernet["mean_difference"], 4),
+                    *(NOTHING if schedule is None else _paired(summary, name, start, part) for part in PARTS),
                 )
 
     starts = {f"from the source by {first}": f"by {first}", "from the mixture of all sources": "mixture"}
@@ -180,7 +182,8 @@ def schedules_table(summary: Mapping[str, Any]) -> Table:
     return Table(
         f"Schedules of warm starts, measured on {summary['measure']} images: relative improvement (RI) over scratch, "
         "share of searches that reach scratch's best validation accuracy, epochs to it as a share of scratch's (all "
-        "searches; at least), and the supernet's accuracy after the last epoch less scratch's.",
+        "searches; at least), the supernet's accuracy after the last epoch less scratch's; and the accuracies less "
+        "those of the main schedule on the same targets and seeds, with the spread over seeds of means over targets.",
         (
             "schedule",
             "RI, supernet",
@@ -188,9 +191,25 @@ def schedules_table(summary: Mapping[str, Any]) -> Table:
             "share reaching it",
             "epoch share",
             "last epoch's difference",
+            "supernet less main's",
+            "final network less main's",
         ),
         _blocks(found),
     )
+
+
+def _paired(summary: Mapping[str, Any], method: str, other: str, part: str) -> str:
+    """By how much a method's accuracy is above another's on the same targets and seeds."""
+    accuracies: dict[str, dict[int, dict[str, float]]] = {method: {}, other: {}}
+    for value in summary["values"]:
+        if value["method"] in accuracies and value["accuracy"][part] is not None:
+            by_seed = accuracies[value["method"]].setdefault(value["seed"], {})
+            by_seed[value["target"]] = value["accuracy"][part]
+    means = []
+    for seed, found in accuracies[method].items():
+        others = accuracies[other].get(seed, {})
+        means.append(mean_of(found[target] - others[target] for target in found if target in others))
+    return number(mean_of(means), 4, spread_of(means))
 
 
 _COEFFICIENTS = ("kendall", "weighted_kendall", "pearson")

@@ -66,11 +66,6 @@ def results_page(
 
 def _made(summary: Mapping[str, Any], command: str) -> Iterator[str]:
     progress, recipe = summary["progress"], summary["recipe"]
-    machines = "; ".join(
-        f"{escape(one['device'])} with {one['threads']} thread{'' if one['threads'] == 1 else 's'} a job: "
-        f"{one['num_jobs']} jobs"
-        for one in summary["machines"]
-    )
     versions = ", ".join(f"{escape(name)} {escape(version)}" for name, version in summary["versions"].items())
     seeds = ", ".join(map(str, recipe["seeds"]))
     facts = {
@@ -80,12 +75,21 @@ def _made(summary: Mapping[str, Any], command: str) -> Iterator[str]:
         "measured on": f"{summary['measure']} images",
         "datasets": f"{len(recipe['datasets'])}, of which {len(recipe['targets'] or recipe['datasets'])} are targets",
         "seeds": seeds,
-        "machines": machines or NOTHING,
+        "machines": _machines(summary),
         "time of all jobs": f"{number(summary['seconds'] / 3600, 2)} hours, "
         f"{number(summary['cpu_seconds'] / 3600, 2)} CPU hours",
         "versions": versions or NOTHING,
     }
     yield "\n".join(f"- {name}: {value}" for name, value in facts.items())
+
+
+def _machines(summary: Mapping[str, Any]) -> str:
+    found = "; ".join(
+        f"{escape(one['device'])} with {one['threads']} thread{'' if one['threads'] == 1 else 's'} a job: "
+        f"{one['num_jobs']} jobs"
+        for one in summary["machines"]
+    )
+    return found or NOTHING
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -120,6 +124,7 @@ def _comparison(compared: Comparison) -> Iterator[str]:
             f"- {escape(label)}: {progress['finished']} of {progress['planned']} jobs finished, {len(targets)} "
             f"targets, seeds {', '.join(map(str, recipe['seeds']))}, made by `{compared.commands[label]}`"
         )
+        lines.append(f"  - machines: {_machines(summary)}")
         lines += [f"  - {escape(name)}: {_settings(settings)}" for name, settings in schedules.items()]
     yield "\n".join(lines)
     yield from _table(comparison_table(compared))

@@ -39,7 +39,7 @@ class Run:
     Attributes:
         job: that it is the outcome of.
         result: as the outcome has it.
-        cpu_seconds: of the whole job.
+        cpu_seconds: of the whole job; None where it was stopped and continued, for then they are of its last part.
         accuracy: that is reported, by part; None where the part has none.
         ri: relative improvement over scratch, by part; None where it is undefined or scratch is not finished.
         scratch_best: of the same target and seed; None where scratch is not finished.
@@ -124,13 +124,19 @@ def _run(job: Job, outcome: Mapping[str, Any], scratch: Mapping[str, Any] | None
     return Run(
         job=job,
         result=result,
-        cpu_seconds=outcome.get("cpu_seconds"),
+        cpu_seconds=None if _was_continued(outcome) else outcome.get("cpu_seconds"),
         accuracy=accuracy,
         ri={part: improvement(accuracy[part], base.get(part)) for part in PARTS},
         scratch_best=best,
         epochs_to_best=reached,
         seconds_to_best=None if reached is None else result["search"]["seconds"][reached - 1],
     )
+
+
+def _was_continued(outcome: Mapping[str, Any]) -> bool:
+    """Whether the stages took longer than the job: theirs are counted on after a stop, the job's are not."""
+    stages: Mapping[str, float] = outcome["result"]["seconds"]
+    return sum(stages.values()) > float(outcome["seconds"])
 
 
 def best_of(curve: Sequence[float | None]) -> Best | None:

@@ -81,7 +81,9 @@ def test_schedules_are_compared_from_the_chosen_source_and_from_the_mixture(
     mean = (0.25 / 0.4 + 0.1 / 0.3 + 0 + 0.08 / 0.7 + 0.1 / 0.4 + 0.05 / 0.4) / 6
     difference = (0.25 + 0.1 + 0 + 0.08 + 0.1 + 0.05) / 6
     assert mixture[2].startswith(f"| main | {mean:.4f} ± ")
-    assert mixture[2].endswith(f" | 1.000 | 0.250 | {difference:.4f} |")
+    assert mixture[2].endswith(f" | 1.000 | 0.250 | {difference:.4f} | — | — |")
+    # The mixture's runs have the same accuracies with either schedule.
+    assert mixture[3].endswith(" | 0.0000 ± 0.0000 | 0.0000 ± 0.0000 |")
 
 
 def test_failed_jobs_are_shown_first_with_their_error(evaluation: Evaluation) -> None:
@@ -109,7 +111,8 @@ def test_evaluations_are_compared_method_by_method_in_one_table(
     page = results_page(evaluation.summary(), command=_COMMAND, comparisons=[compared])
     section = page.partition("## Two families")[2].partition("\n## ")[0]
     done = len(fewer.plan.jobs)
-    assert f"- B: {done} of {done} jobs finished, 3 targets, seeds 0, 1, made by `run b`\n  - other: " in section
+    assert f"- B: {done} of {done} jobs finished, 3 targets, seeds 0, 1, made by `run b`\n  - machines: cpu" in section
+    assert "\n  - other: " in section
     all_targets, digits, _, made = _tables(section)
     assert [line.split(" | ")[:2] for line in digits[2:]] == [
         ["| A", "from scratch"],

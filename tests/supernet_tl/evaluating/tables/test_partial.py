@@ -113,7 +113,7 @@ def test_a_summary_tells_what_the_numbers_were_made_on(evaluation: Evaluation) -
     assert summary["machines"] == [{"device": "cpu", "threads": 2, "num_jobs": number}]
     assert summary["versions"] == {"torch": "2.0"}
     assert summary["cpu_seconds"] == pytest.approx(1.5 * number)
-    assert summary["seconds"] == 2.0 * number
+    assert summary["seconds"] == 30.0 * number
     assert summary["datasets"][0] == {
         "name": "digits",
         "dataset": "pocket:digits",

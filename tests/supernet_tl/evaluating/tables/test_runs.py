@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from supernet_tl.evaluating.recipe import EvaluationRecipe
-from supernet_tl.evaluating.tables.runs import Best, best_of, first_reaching
+from supernet_tl.evaluating.tables.runs import Best, best_of, first_reaching, read_runs
 from tests.supernet_tl.evaluating.tables.conftest import Evaluation
 
 
@@ -95,3 +95,12 @@ def test_a_baseline_has_no_supernet(evaluation: Evaluation) -> None:
     assert row["supernet"] is None
     assert row["ri"] == pytest.approx({"supernet": None, "network": (0.5 - 0.8) / 0.8})
     assert row["epochs"] == 7
+
+
+def test_processor_time_of_a_run_that_was_stopped_and_continued_is_not_told(evaluation: Evaluation) -> None:
+    name = evaluation.name(target="digits", seed=0, arm="scratch")
+    stages = sum(evaluation.outcomes[name]["result"]["seconds"].values())
+    for seconds, told in ((stages - 1, None), (stages + 1, 1.5)):
+        outcomes = {**evaluation.outcomes, name: {**evaluation.outcomes[name], "seconds": seconds}}
+        (run,) = [run for run in read_runs(evaluation.plan, outcomes) if run.job.name == name]
+        assert run.cpu_seconds == told
