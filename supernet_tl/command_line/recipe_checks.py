@@ -6,15 +6,16 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from supernet_tl.command_line.evaluation_parser import FIELDS as EVALUATION_FIELDS
 from supernet_tl.errors import RecipeError
-from supernet_tl.recipe import Recipe, meant
+from supernet_tl.recipe import TRANSFER_ONLY, Recipe, meant
 from supernet_tl.shipped_recipes import find_recipe, shipped_recipes
 
 _NEEDED: Mapping[str, tuple[str, ...]] = {
@@ -40,21 +41,28 @@ def files_of(names: Sequence[str]) -> list[str]:
 def verb_of(files: Sequence[str]) -> str:
     """The verb that recipes are for.
 
-    It is that of the first shipped recipe that lies over no other; else the keys of one's own recipes tell; where all
-    are shipped ones that lie over others, it is that of the first.
+    It is that of the first shipped recipe that lies over no other; else the settings of one's own recipes tell; where
+    they do not, it is that of the first shipped one.
     """
     by_path = {str(Path(recipe.path).resolve()): recipe for recipe in shipped_recipes().values()}
     found = {file: by_path.get(str(Path(file).resolve())) for file in files}
     shipped = [recipe for recipe in found.values() if recipe is not None and recipe.verb in _NEEDED]
-    shipped.sort(key=lambda recipe: bool(recipe.lies_over))
-    own = [file for file, recipe in found.items() if recipe is None]
-    for recipe in shipped:
-        if not (recipe.lies_over and own):
-            return recipe.verb
-    keys = {key for file in own for key in _content(file)}
-    if keys & {"datasets", "arms", "schedules", "per_target"}:
-        return "leave-one-out"
-    return "fit" if keys & {"trainer", "model", "data"} else "transfer"
+    standing = [recipe.verb for recipe in shipped if not recipe.lies_over]
+    own = {name: value for file, recipe in found.items() if recipe is None for name, value in _content(file).items()}
+    return next(iter((*standing, *_told_by(own), *(recipe.verb for recipe in shipped), "transfer")))
+
+
+def _told_by(settings: Mapping[str, Any]) -> Iterator[str]:
+    """The verb, where settings are of one alone."""
+    given = set(settings)
+    if given & (set(EVALUATION_FIELDS) - {"select", "mixture", "target"}):  # which other verbs have too
+        yield "leave-one-out"
+    if given & {"trainer", "model", "data"}:
+        yield "fit"
+    if "source" in given or isinstance(settings.get("mixture"), bool):
+        yield "pretrain"
+    if given & (TRANSFER_ONLY | {"target", "select"}):
+        yield "transfer"
 
 
 def check_recipes(files: Sequence[str], verb: str) -> None:

@@ -43,7 +43,6 @@ def versions_page(found: Mapping[str, Any]) -> str:
         ),
         ["test accuracy after two epochs", *(f"{one['test_accuracy']:.3f}" for one in environments.values())],
         ["recipes accepted", *(str(one["recipes"]) for one in environments.values())],
-        ["seconds to --help", *(f"{one['seconds_to_help']:.2f}" for one in environments.values())],
     ]
     head = _HEAD.format(
         date=found["date"],

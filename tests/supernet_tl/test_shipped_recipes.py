@@ -114,14 +114,33 @@ def test_own_recipes_are_validated(
     assert said in (told.err if status else told.out)
 
 
+@pytest.mark.parametrize(
+    ("own", "others", "verb"),
+    [
+        ("finetune_epochs: 9\nselect: nearest\ntarget: my_images\n", ["hardware/gpu_80gb"], "transfer"),
+        ("mixture: true\nepochs: 3\n", ["hardware/gpu_80gb"], "pretrain"),
+        ("epochs: 3\n", ["hardware/gpu_80gb"], "pretrain"),  # tells nothing, and the other's own command is of it
+        ("epochs: 3\n", ["finetune/fast"], "transfer"),
+        (
+            "seeds: [0]\ntargets: [pocket:digits]\n",
+            ["leave_one_out/pocket", "leave_one_out/pocket_methods"],
+            "leave-one-out",
+        ),
+    ],
+)
+def test_ones_own_recipe_tells_the_verb_where_shipped_ones_lie_over_others(
+    own: str, others: list[str], verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.yaml").write_text(own)
+    assert main(["recipe", "validate", *others, str(tmp_path / "own.yaml"), "--json"]) == 0, capsys.readouterr().err
+    assert json.loads(capsys.readouterr().out)["verb"] == verb
+
+
 def test_recipes_are_validated_as_they_lie_over_each_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["recipe", "validate", "leave_one_out/pocket", "leave_one_out/pocket_methods", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verb"] == "leave-one-out"
     assert main(["recipe", "validate", "transfer/paper", "hardware/gpu_80gb", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verb"] == "transfer", "the hardware's own command is of pretrain"
-    (tmp_path / "own.yaml").write_text("finetune_epochs: 9\nselect: nearest\n")
-    assert main(["recipe", "validate", str(tmp_path / "own.yaml"), "hardware/gpu_80gb", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["verb"] == "transfer", "as the keys of one's own tell"
     assert main(["recipe", "validate", "leave_one_out/pocket_methods"]) == 1
     assert "names no datasets" in capsys.readouterr().err
     assert main(["recipe", "validate", "no_such_file.yaml"]) == 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from supernet_tl.errors import EvaluationError
-from supernet_tl.evaluating.tables.layout import Block, Table, number
+from supernet_tl.evaluating.tables.layout import NOTHING, Block, Table, number
 from supernet_tl.evaluating.tables.numbers import mean_of, spread_of
 
 _ALL = "mean over targets"
@@ -59,7 +59,7 @@ def comparison_table(compared: Comparison) -> Table:
         f"{compared.explained} Accuracy of {measure} images: means, and sample standard deviations over seeds. Epochs: "
         "until the supernet reaches the best validation accuracy of the same evaluation's search from scratch, where "
         "one that never does counts with all the epochs it ran. Seconds: of the CPU, for the whole job of search, "
-        "selection of the architecture, final training and evaluation; of jobs that were not interrupted.",
+        "selection of the architecture, final training and evaluation; none where a job was interrupted.",
         (
             "searched",
             "trained",
@@ -103,7 +103,8 @@ def _cells(runs: Sequence[Mapping[str, Any]], measure: str) -> Iterator[str]:
     yield _told(runs, lambda run: float(run["epochs_to_scratch_best"] is not None), 2) if searches else number(None, 2)
     yield _told(runs, lambda run: run["epochs_to_scratch_best"] or run["epochs"], 1) if searches else number(None, 1)
     yield _told(runs, lambda run: run["network"]["num_parameters"], 0)
-    yield _told(runs, lambda run: run["cpu_seconds"], 0)
+    timed = all(run["cpu_seconds"] is not None for run in runs)
+    yield _told(runs, lambda run: run["cpu_seconds"], 0) if timed else NOTHING
     yield str(len(runs))
 
 
