@@ -581,6 +581,25 @@ def _image_sizes(recipe: Recipe) -> list[str]:
     ]
 
 
+_WITH_DRAWN_MIXING = {
+    "order": ("first", "of given mixing weights"),
+    "perturbation": ("none", "of the mixing weights too"),
+}
+"""What a family that draws its mixing weights demands, and why others will not do."""
+
+
+def demanded_by_family(family: str) -> set[str]:
+    """The settings of which a family demands a value, so that its entries go with a recipe or do not.
+
+    Args:
+        family: of the supernet.
+    """
+    from darts import FAMILIES
+
+    found = FAMILIES[family]
+    return {*(("final",) if found.divisor > 1 else ()), *(_WITH_DRAWN_MIXING if found.dirichlet else ())}
+
+
 def _family(recipe: Recipe) -> list[str]:
     """What the family of the supernet does not allow."""
     from darts import FAMILIES
@@ -590,11 +609,10 @@ def _family(recipe: Recipe) -> list[str]:
     family = FAMILIES[recipe.family]
     faults = []
     if family.dirichlet:
-        others = {"order": ("first", "of given mixing weights"), "perturbation": ("none", "of the mixing weights too")}
         faults += [
             f"family is {family.name!r}, which draws its mixing weights, and {name} {getattr(recipe, name)!r} is "
             f"{why}; expected {name} {right!r}"
-            for name, (right, why) in others.items()
+            for name, (right, why) in _WITH_DRAWN_MIXING.items()
             if getattr(recipe, name) != right
         ]
     if family.divisor > 1 and recipe.channels % family.channel_multiple:

@@ -39,9 +39,7 @@ def _added(command: list[str]) -> list[str]:
     if verb == "search":
         return [*SMALL, *SIZES, "--finetune-epochs", "1"]
     if verb == "transfer":
-        return (
-            [*SMALL, "--finetune-epochs", "1"] if "starter" in rest else [*SMALL, "--finetune-epochs", "1", *EMBEDDED]
-        )
+        return [*SMALL, "--finetune-epochs", "1", *([] if "starter" in rest else EMBEDDED)]
     return []
 
 

@@ -54,8 +54,7 @@ def test_a_recipe_of_a_verb_is_accepted_by_it(shipped: ShippedRecipe) -> None:
 
 @pytest.mark.parametrize("shipped", EVALUATIONS, ids=lambda recipe: recipe.name)
 def test_a_recipe_of_an_evaluation_is_accepted_and_can_be_planned(shipped: ShippedRecipe) -> None:
-    paths = [shipped_recipes()[name].path for name in (*shipped.lies_over, shipped.name)]
-    config = build_parser().parse_args(["leave-one-out", *(f"--config={path}" for path in paths)])["leave-one-out"]
+    config = _parsed_evaluation(*shipped.lies_over, shipped.name)
     settings: dict[str, Any] = yaml.safe_load(shipped.text)
     recipe = EvaluationRecipe.from_dict(evaluation_fields(config))
     switches = {name: value for name, value in settings.items() if name not in FIELDS}
@@ -66,12 +65,17 @@ def test_a_recipe_of_an_evaluation_is_accepted_and_can_be_planned(shipped: Shipp
 
 @pytest.mark.parametrize("name", ["fast", "best"])
 def test_presets_of_training_the_final_network_are_compared_as_they_are(name: str) -> None:
-    paths = [shipped_recipes()[f"leave_one_out/{part}"].path for part in ("pocket", "pocket_final_networks")]
-    config = build_parser().parse_args(["leave-one-out", *(f"--config={path}" for path in paths)])["leave-one-out"]
+    config = _parsed_evaluation("leave_one_out/pocket", "leave_one_out/pocket_final_networks")
     evaluation = EvaluationRecipe.from_dict(evaluation_fields(config))
     preset = yaml.safe_load(shipped_recipes()[f"finetune/{name}"].text)
     for target in evaluation.all_targets:
         _assert_holds(evaluation.target_recipe(target, 0, warm=True, schedule=name).to_dict(), preset)
+
+
+def _parsed_evaluation(*names: str) -> Any:
+    """The settings of an evaluation's recipes, laid over each other as the command line lays them."""
+    configs = [f"--config={shipped_recipes()[name].path}" for name in names]
+    return build_parser().parse_args(["leave-one-out", *configs])["leave-one-out"]
 
 
 def _assert_holds(whole: Any, part: Any) -> None:

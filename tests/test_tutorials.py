@@ -115,7 +115,7 @@ exec "$@"
 
 
 @pytest.fixture
-def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[int, str]]]:
+def slurm(tmp_path: Path) -> Iterator[Callable[..., tuple[int, str]]]:
     """Submits the script for SLURM, and gives its exit status and what it and its steps said.
 
     What ``srun`` would start on a node is started here; two nodes have one CPU each.

@@ -10,7 +10,14 @@ from typing import Any
 from supernet_tl.evaluating.job import Job
 from supernet_tl.evaluating.recipe import BASELINE_DEFAULTS, PARTS_OF_ARMS, EvaluationRecipe, called
 from supernet_tl.evaluating.told_settings import FIRST_DEFAULTS, OF_WARM_STARTS, spelled_out, told
-from supernet_tl.recipe import FINAL_SETTINGS, FINE_TUNING_SETTINGS, SELECTION_SETTINGS, TRANSFER_ONLY, Recipe
+from supernet_tl.recipe import (
+    FINAL_SETTINGS,
+    FINE_TUNING_SETTINGS,
+    SELECTION_SETTINGS,
+    TRANSFER_ONLY,
+    Recipe,
+    demanded_by_family,
+)
 
 _OF_SKETCH = (
     *("image_size", "in_channels", "test_frac", "validation_frac", "max_search_images", "shots", "seed"),
@@ -148,7 +155,8 @@ class _Maker:
         recipe = self.recipe.target_recipe(target, seed, warm=probing)
         recipe = recipe.replace(num_ranked=max(recipe.num_ranked, len(singles)))  # tables read every distance
         leave_out = _not_of_probes(recipe) if probing else set(FIRST_DEFAULTS) - SELECTION_SETTINGS - set(_OF_SKETCH)
-        leave_out -= _decide_on_entries(recipe.family)
+        if recipe.family != FIRST_DEFAULTS["family"]:  # which demands nothing, and needs no PyTorch to know it
+            leave_out -= demanded_by_family(recipe.family)
         spec = {
             "target": target,
             "fingerprints": self._fingerprints([target]),
@@ -224,13 +232,3 @@ def _not_of_probes(recipe: Recipe) -> set[str]:
     """Settings that a probe does not look at; whose sizes its limits and penalties are about it does."""
     kept = set() if recipe.objective.is_off else {"final"}
     return {*FINE_TUNING_SETTINGS, *FINAL_SETTINGS} - kept
-
-
-def _decide_on_entries(family: str) -> set[str]:
-    """Settings by which entries of a family go with a recipe or do not; none of the first family."""
-    if family == FIRST_DEFAULTS["family"]:
-        return set()
-    from darts import FAMILIES  # imports PyTorch
-
-    found = FAMILIES[family]
-    return {*(("final",) if found.divisor > 1 else ()), *(("order", "perturbation") if found.dirichlet else ())}

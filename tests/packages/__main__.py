@@ -16,19 +16,15 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import tomllib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from packaging.requirements import Requirement
-
 from supernet_tl.files import write_whole
 from tests.packages.page import KEPT, PAGE, versions_page
+from tests.packages.required import EXTRAS, ROOT, requirements
 
-ROOT = Path(__file__).parent.parent.parent
-EXTRAS = ("demo", "onnx")
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
 ROUNDING = 1e-4
 """Relative differences of distances that float32 embeddings of other versions of PyTorch may make."""
@@ -100,7 +96,12 @@ def _used(folder: Path, wheel: Path, resolution: str) -> dict[str, Any]:
     (folder / "work").mkdir()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [python, Path(__file__).with_name("use.py"), python.with_name("supernet-tl"), *_required()],
+        [
+            python,
+            Path(__file__).with_name("use.py"),
+            python.with_name("supernet-tl"),
+            *(one.name for one in requirements()),
+        ],
         cwd=folder / "work",
         env={**environment, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -111,13 +112,6 @@ def _used(folder: Path, wheel: Path, resolution: str) -> dict[str, Any]:
         sys.exit(f"with {resolution} versions: exit {done.returncode}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
-
-
-def _required() -> list[str]:
-    """Names of the packages that are required, with the extras that are installed."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *(one for extra in EXTRAS for one in project["optional-dependencies"][extra])]
-    return [Requirement(one).name for one in wanted]
 
 
 def _run(program: str, *arguments: str) -> str:

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from pathlib import Path
 
-from packaging.requirements import Requirement
 from packaging.version import Version
 
 from tests.packages.page import KEPT, PAGE, versions_page
-
-PYPROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
+from tests.packages.required import requirements
 
 
 def test_the_page_of_versions_is_what_the_last_run_found() -> None:
@@ -19,9 +15,7 @@ def test_the_page_of_versions_is_what_the_last_run_found() -> None:
 
 def test_the_lowest_versions_allowed_are_those_that_were_used() -> None:
     used = json.loads(KEPT.read_text(encoding="utf-8"))["environments"]["lowest"]["versions"]
-    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    required = [Requirement(one) for one in (*project["dependencies"], *extras["demo"], *extras["onnx"])]
+    required = requirements()
     assert {one.name for one in required} == set(used)
     for one in required:
         lowest = [Version(part.version) for part in one.specifier if part.operator in (">=", "==")]

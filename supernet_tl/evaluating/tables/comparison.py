@@ -96,16 +96,20 @@ def _compared_runs(summary: Mapping[str, Any]) -> dict[str, list[Mapping[str, An
 
 def _cells(runs: Sequence[Mapping[str, Any]], measure: str) -> Iterator[str]:
     score = f"{measure}_accuracy"
-    yield _told(runs, lambda run: (run["supernet"] or {}).get(score), 3, spread=True)
+    yield _told(runs, _of_search(lambda run: run["supernet"][score]), 3, spread=True)
     yield _told(runs, lambda run: run["network"][score], 3, spread=True)
     yield _told(runs, lambda run: run["ri"]["network"], 4, spread=True)
-    searches = all(run["supernet"] for run in runs)
-    yield _told(runs, lambda run: float(run["epochs_to_scratch_best"] is not None), 2) if searches else number(None, 2)
-    yield _told(runs, lambda run: run["epochs_to_scratch_best"] or run["epochs"], 1) if searches else number(None, 1)
+    yield _told(runs, _of_search(lambda run: float(run["epochs_to_scratch_best"] is not None)), 2)
+    yield _told(runs, _of_search(lambda run: run["epochs_to_scratch_best"] or run["epochs"]), 1)
     yield _told(runs, lambda run: run["network"]["num_parameters"], 0)
     timed = all(run["cpu_seconds"] is not None for run in runs)
     yield _told(runs, lambda run: run["cpu_seconds"], 0) if timed else NOTHING
     yield str(len(runs))
+
+
+def _of_search(value: Callable[[Mapping[str, Any]], float | None]) -> Callable[[Mapping[str, Any]], float | None]:
+    """The value of a run that searched; None of networks of another kind."""
+    return lambda run: None if run["supernet"] is None else value(run)
 
 
 def _told(

@@ -187,11 +187,7 @@ def test_pillow_warns_of_nothing_that_is_read(tmp_path: Path) -> None:
     for name in ("exif.jpg", "palette.png", "large.tif"):
         assert only_colour(read_rgb(tmp_path / name)) == (9, 9, 9), name
     assert read_rgb(tmp_path / "scan.png").getpixel((0, 0)) == (255, 255, 255)
-    for name, warning in {
-        "exif.jpg": r"Tag|EXIF|Truncated",
-        "large.tif": r"Tag|EXIF",
-        "scan.png": r"exceeds limit",
-    }.items():
+    for name, warning in {"exif.jpg": r"Tag|EXIF", "large.tif": r"Tag|EXIF", "scan.png": r"exceeds limit"}.items():
         with pytest.warns(match=warning), Image.open(tmp_path / name) as image:
             image.load()
 
