@@ -7,12 +7,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from supernet_tl.command_line.cli import main
-from tests.supernet_tl.conftest import EMBEDDING, make_images
+from tests.supernet_tl.conftest import EMBEDDING, make_images, write_class_folders
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line.partition("#")[0].strip() for line in README.splitlines() if line.startswith("supernet-tl ")]
@@ -47,11 +45,7 @@ def _added(command: list[str]) -> list[str]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     place = tmp_path_factory.mktemp("readme")
     for seed, name in enumerate(("my_images", "birds", "plankton", "new_images")):
-        images = make_images(name, seed=seed)
-        for index, label in enumerate(images.labels):
-            file = place / name / images.class_names[label] / f"{index}.png"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.asarray(images.pixels(12)[index]).transpose(1, 2, 0)).save(file)
+        write_class_folders(make_images(name, seed=seed), place / name)
     shutil.copytree(Path(__file__).parent.parent / "recipes", place / "recipes")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)

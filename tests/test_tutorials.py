@@ -17,13 +17,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
-from PIL import Image
 
 import darts
-from tests.supernet_tl.conftest import make_images
+from tests.supernet_tl.conftest import make_images, write_class_folders
 
 ROOT = Path(__file__).parent.parent
 TUTORIAL_OF_SLURM = ROOT / "docs/tutorials/leave_one_out_on_a_cluster.slurm"
@@ -49,11 +47,7 @@ def test_every_tutorial_is_tested_here() -> None:
 
 def test_own_images_become_a_network_that_runs_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = make_images("stripes", seed=3, per_class=12, size=24)
-    for index, label in enumerate(images.labels):
-        folder = tmp_path / "images" / images.class_names[label]
-        folder.mkdir(parents=True, exist_ok=True)
-        pixels = np.asarray(images.pixels(24)[index]).transpose(1, 2, 0)
-        Image.fromarray(pixels).save(folder / f"{index}.png")
+    write_class_folders(images, tmp_path / "images")
     folder = _tutorial("own_images").main(str(tmp_path / "images"), str(tmp_path / "run"), epochs=1, finetune_epochs=1)
     assert "test accuracy" in capsys.readouterr().out
     image = next((tmp_path / "images").rglob("*.png"))

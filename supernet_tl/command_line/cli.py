@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, get_type_hints
+from typing import Any
 
 from jsonargparse import Namespace
 
@@ -19,6 +18,7 @@ from supernet_tl.command_line.data_parser import SOURCE, add_data_actions
 from supernet_tl.command_line.evaluation_parser import LayeredRecipes, evaluation_parser
 from supernet_tl.command_line.parser import Parser, positionals_first
 from supernet_tl.command_line.recipe_parser import add_recipe_actions
+from supernet_tl.command_line.settings import ALL, HEEDED, add_settings
 from supernet_tl.command_line.zoo_parser import ZOO, add_zoo_actions
 from supernet_tl.conflicts import refuse_conflicting_packages
 from supernet_tl.recipe import ADOPTED, PRETRAIN_DEFAULTS, Recipe
@@ -32,17 +32,6 @@ _LIGHTNING_VERBS = {
     "validate": "evaluate a checkpoint of such a run on the validation split",
     "test": "evaluate a checkpoint of such a run on the test split",
 }
-_COMMON = (
-    "embedder",
-    "space",
-    "channels",
-    "num_cells",
-    "image_size",
-    "epochs",
-    "finetune_epochs",
-    "batch_size",
-    "seed",
-)
 _INTERRUPTED = 130
 _FLAGS = {"zoo": zoo_parser.FLAGS, "data": data_parser.FLAGS, "recipe": recipe_parser.FLAGS}
 """Of the verbs that have actions: switches that take no value."""
@@ -144,7 +133,8 @@ def build_parser() -> Parser:
         version=metadata.version("supernet-tl"),
         description="Supernet transfer learning: pick the pretrained supernet whose source data lies nearest, search "
         "on from its weights and architecture, keep a small trained network.",
-        epilog="Plain Lightning runs: "
+        epilog="To begin with, on a folder that holds a folder of images for each class: "
+        "supernet-tl transfer --target my_images/ --zoo starter --output run/. Plain Lightning runs: "
         + "; ".join(f"`supernet-tl {verb}`: {text}" for verb, text in _LIGHTNING_VERBS.items())
         + ". Each has its own --help. An error is told in a sentence; with --debug, anywhere, also where it arose.",
     )
@@ -181,7 +171,11 @@ def build_parser() -> Parser:
 
 
 def _pretrain_parser() -> Parser:
-    parser = _verb("Search a supernet on each source from random weights (algorithm 1) and keep it in a zoo.")
+    parser = _verb(
+        "pretrain --source SRC --zoo ZOO",
+        "Search a supernet on each source from random weights (algorithm 1) and keep it in a zoo.",
+        "pretrain --source birds/ --source plankton/ --zoo zoo/",
+    )
     parser.add_argument(
         "--source",
         action="append",
@@ -196,13 +190,15 @@ def _pretrain_parser() -> Parser:
     parser.add_argument("--tag", action="append", type=str, metavar="TAG", help="to find the entries by; repeatable")
     own = {name: f"the zoo's own, else {default}" for name, default in _EMBEDDING.items()}
     _add_training(parser)
-    return _with_recipe(parser, {**PRETRAIN_DEFAULTS, **own})
+    return _with_settings(parser, told=HEEDED["pretrain"], other_defaults={**PRETRAIN_DEFAULTS, **own})
 
 
 def _distance_parser() -> Parser:
     parser = _verb(
+        "distance [DATASET ...]",
         "Measure the distance between two datasets, with how their classes lie to each other, or between all pairs of "
-        "several, with a heat map. Each pair is compared at equal rows. Test images count as any others."
+        "several, with a heat map. Each pair is compared at equal rows. Test images count as any others.",
+        "distance birds/ plankton/ my_images/ --output distances/",
     )
     parser.add_argument(
         "datasets",
@@ -233,12 +229,18 @@ def _distance_parser() -> Parser:
     return _with_settings(
         parser,
         ("embedder", "embed_size", "embed_precision"),
-        {name: f"that of embedding files and zoo entries, else {default}" for name, default in _EMBEDDING.items()},
+        other_defaults={
+            name: f"that of embedding files and zoo entries, else {default}" for name, default in _EMBEDDING.items()
+        },
     )
 
 
 def _embed_parser() -> Parser:
-    parser = _verb("Embed the images of a set and write the features, float32, with labels, class names and paths.")
+    parser = _verb(
+        "embed SRC --output FILE",
+        "Embed the images of a set and write the features, float32, with labels, class names and paths.",
+        "embed my_images/ --output my_images.safetensors",
+    )
     parser.add_argument("source", type=str, metavar="SRC", help=SOURCE)
     parser.add_argument("--output", type=str, required=True, metavar="FILE", help="a name ending in .safetensors")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE")
@@ -254,18 +256,23 @@ def _embed_parser() -> Parser:
 
 def _select_parser() -> Parser:
     parser = _verb(
+        "select --target TGT --zoo ZOO",
         "Rank a zoo's sources by their optimal transport dataset distance to a target, nearest first, and say which a "
-        "transfer would start from. Nothing is trained."
+        "transfer would start from. Nothing is trained. That transfer's recipe may be given: what is not about the "
+        "choice is not heeded.",
+        "select --target my_images/ --zoo starter",
     )
     _add_target(parser)
     _add_zoo(parser)
-    return _with_recipe(parser, _THE_ZOOS_OWN)
+    return _with_settings(parser, told=HEEDED["select"], other_defaults=_THE_ZOOS_OWN)
 
 
 def _transfer_parser() -> Parser:
     parser = _verb(
+        "transfer --target TGT --zoo ZOO --output DIR",
         "Take the nearest supernet of a zoo, search on from its weights and alphas, discretize, fine-tune "
-        "(algorithm 2; algorithm 3 with --select mixture). With --select probe it may find scratch to be better."
+        "(algorithm 2; algorithm 3 with --select mixture). With --select probe it may find scratch to be better.",
+        "transfer --target my_images/ --zoo starter --output run/",
     )
     _add_target(parser)
     _add_zoo(parser)
@@ -287,19 +294,28 @@ def _transfer_parser() -> Parser:
         metavar="UNIT",
         help="of the limits of --sweep: params or macs (default: params)",
     )
-    return _with_recipe(parser, _THE_ZOOS_OWN)
+    return _with_settings(parser, told=HEEDED["transfer"], other_defaults=_THE_ZOOS_OWN)
 
 
 def _search_parser() -> Parser:
-    parser = _verb("Search from scratch, discretize, fine-tune: the baseline of a transfer.")
+    parser = _verb(
+        "search --target TGT --output DIR",
+        "Search from scratch, discretize, fine-tune: the baseline of a transfer. That transfer's recipe may be given: "
+        "what is about sources and warm starts is not heeded.",
+        "search --target my_images/ --output scratch/",
+    )
     _add_target(parser)
     _add_output(parser)
     _add_training(parser)
-    return _with_recipe(parser)
+    return _with_settings(parser, told=HEEDED["search"])
 
 
 def _predict_parser() -> Parser:
-    parser = _verb("Classify images with the network of a run.")
+    parser = _verb(
+        "predict --network DIR --images DIR",
+        "Classify images with the network of a run.",
+        "predict --network run/network --images new_images/",
+    )
     parser.add_argument("--network", type=str, required=True, metavar="DIR", help="the folder network/ of a run")
     parser.add_argument("--images", type=str, required=True, metavar="DIR", help="images, at any depth")
     parser.add_argument("--output", type=str, metavar="FILE", help="also write the predictions as CSV")
@@ -308,8 +324,10 @@ def _predict_parser() -> Parser:
 
 def _export_parser() -> Parser:
     parser = _verb(
+        "export RUN",
         "Export the network of a run, preprocessing and class names inside, for any number of images; with a script "
-        "that classifies image files and a model card. Nothing of this project is needed to use it."
+        "that classifies image files and a model card. Nothing of this project is needed to use it.",
+        "export run/ --format onnx",
     )
     parser.add_argument("run", type=str, metavar="RUN", help="folder of a finished run, or its folder network/")
     parser.add_argument(
@@ -335,7 +353,11 @@ def _doctor_parser() -> Parser:
 
 
 def _report_parser() -> Parser:
-    parser = _verb("Write RUN/report.html again, with other runs on the same target beside it.")
+    parser = _verb(
+        "report RUN",
+        "Write RUN/report.html again, with other runs on the same target beside it.",
+        "report run/ --compare scratch/",
+    )
     parser.add_argument("run", type=str, metavar="RUN", help="folder of a finished transfer or search")
     parser.add_argument(
         "--compare",
@@ -351,16 +373,27 @@ def _report_parser() -> Parser:
 
 def _evaluation_parser() -> Parser:
     parser = _verb(
+        "leave-one-out --config CONFIG --output DIR",
         "Leave-one-out: every dataset is the target once and all others are its sources. Scratch, the chosen source, "
         "the mixture of all, every single source and baselines are run, and the paper's tables and figures made of "
         "them. It is a list of independent jobs: repeat the command to go on, here or on a Ray cluster.",
+        "leave-one-out --config leave_one_out/pocket --output loo/",
         config=LayeredRecipes,
     )
     return evaluation_parser(_with_behaviour(parser))
 
 
-def _verb(description: str, config: Any = "config") -> Parser:
-    parser = Parser(description=description)
+def _verb(call: str, description: str, example: str, config: Any = "config") -> Parser:
+    """The parser of a verb.
+
+    Args:
+        call: the verb and what it cannot do without.
+        description: what it does.
+        example: a call that people may type.
+        config: what becomes of ``--config``.
+    """
+    usage = f"supernet-tl {call} [options]"
+    parser = Parser(usage=usage, description=description, epilog=f"Example: supernet-tl {example}")
     parser.add_argument(
         "--config",
         action=config,
@@ -421,41 +454,18 @@ def _with_behaviour(parser: Parser) -> Parser:
     return parser
 
 
-def _with_recipe(parser: Parser, other_defaults: Mapping[str, Any] = MappingProxyType({})) -> Parser:
-    """Offer every setting of the recipe as a hyphenated switch; what is not given keeps its default."""
-    return _with_settings(parser, tuple(field.name for field in fields(Recipe)), other_defaults)
-
-
 def _with_settings(
-    parser: Parser, names: Sequence[str], other_defaults: Mapping[str, Any] = MappingProxyType({})
+    parser: Parser,
+    taken: Collection[str] = ALL,
+    told: Collection[str] = ALL,
+    other_defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> Parser:
-    """Offer some settings of the recipe as hyphenated switches; what is not given keeps its default."""
     parser.add_argument(
         "--drop-small-classes", action="store_true", help="leave classes with fewer than four images out"
     )
     _with_behaviour(parser)
-    kinds, texts = get_type_hints(Recipe), _setting_texts()
-    common = parser.add_argument_group("settings")
-    more = parser.add_argument_group("more settings")
-    offered = [field for field in fields(Recipe) if field.name in names]
-    for field in sorted(offered, key=lambda field: _COMMON.index(field.name) if field.name in _COMMON else 99):
-        group = common if field.name in _COMMON else more
-        value = other_defaults.get(field.name, field.default)
-        default = "" if value is None else f" (default: {value})"
-        group.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            type=kinds[field.name] | None,
-            metavar=field.name.upper(),
-            help=texts[field.name] + default,
-        )
+    add_settings(parser, taken, told, other_defaults)
     return parser
-
-
-def _setting_texts() -> dict[str, str]:
-    """What the recipe's docstring says of each setting."""
-    listing = (Recipe.__doc__ or "").split("Attributes:")[1]
-    found = re.findall(r"^        (\w+): (.+?)(?=^        \w+: |\Z)", listing, flags=re.MULTILINE | re.DOTALL)
-    return {name: " ".join(text.split()).replace("``", "").rstrip(".") for name, text in found}
 
 
 def _is_explained(error: Exception) -> bool:

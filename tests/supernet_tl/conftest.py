@@ -35,6 +35,15 @@ def make_images(name: str, seed: int = 0, num_classes: int = 3, per_class: int =
     )
 
 
+def write_class_folders(images: ImageSet, root: Path, suffix: str = ".png") -> Path:
+    """The set as a person has it, a folder for each class: ``root/CLASS/007.png`` is its image 7."""
+    for index, label in enumerate(images.labels):
+        path = root / images.class_names[label] / f"{index:03d}{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        images.image(index).save(path)
+    return root
+
+
 @pytest.fixture(scope="session")
 def stripes() -> Callable[..., ImageSet]:
     return make_images

@@ -17,6 +17,7 @@ from supernet_tl.data import ImageSet, SplitError
 from supernet_tl.errors import RunFolderError
 from supernet_tl.report import build_report
 from supernet_tl.report.errors import ReportError
+from tests.supernet_tl.conftest import write_class_folders
 
 Images = Callable[..., ImageSet]
 ONCE: dict[str, Any] = {"epochs": 1, "finetune_epochs": 1}
@@ -30,14 +31,6 @@ def _tested_on(images: ImageSet, first: int) -> ImageSet:
 
 def _stop(*_: object, **__: object) -> None:
     raise ConnectionError("the machine went away")
-
-
-def _as_folders(images: ImageSet, root: Path) -> Path:
-    for index, label in enumerate(images.labels):
-        path = root / images.class_names[label] / f"{index:03d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        images.image(index).save(path)
-    return root
 
 
 def test_neither_goes_a_run_on_nor_is_it_compared_with_another_test_split_of_the_datas_own(
@@ -77,7 +70,7 @@ def test_a_mixture_of_the_same_images_in_other_splits_is_refused(stripes: Images
 def test_a_run_is_not_continued_without_an_image_that_was_damaged_meanwhile(
     stripes: Images, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = _as_folders(stripes("t"), tmp_path / "images")
+    root = write_class_folders(stripes("t"), tmp_path / "images")
     settings = {**tiny, **ONCE, "control": Control(device="cpu", quiet=True, skip_corrupt=True)}
     with monkeypatch.context() as patch:
         patch.setattr(pipeline, "train_final", _stop)
@@ -93,7 +86,7 @@ def test_a_test_folder_of_which_nothing_is_left_is_refused_with_the_cause(
     left_out: str, stripes: Images, tiny: dict[str, Any], tmp_path: Path
 ) -> None:
     images = stripes("t", per_class=6)
-    _as_folders(images, tmp_path / "images" / "train")
+    write_class_folders(images, tmp_path / "images" / "train")
     name = "stripe0" if left_out == "unreadable" else "rare"
     tested = tmp_path / "images" / "test" / name / "only.png"
     for path in (tested, tmp_path / "images" / "train" / name / "few.png"):

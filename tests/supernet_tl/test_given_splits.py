@@ -21,23 +21,15 @@ from supernet_tl.data import ImageSet, SplitError, Splits
 from supernet_tl.data_module import SearchData
 from supernet_tl.errors import RunFolderError
 from supernet_tl.training.history import read_csv
+from tests.supernet_tl.conftest import write_class_folders
 
 Images = Callable[..., ImageSet]
 ONCE: dict[str, Any] = {"epochs": 1, "finetune_epochs": 1}
 
 
-def _folder(images: ImageSet, root: Path) -> Path:
-    """The set as class folders."""
-    for index, label in enumerate(images.labels):
-        path = root / images.class_names[label] / f"{index:03d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        images.image(index).save(path)
-    return root
-
-
 @pytest.fixture
 def folder(stripes: Images, tmp_path: Path) -> Path:
-    return _folder(stripes("target", per_class=20), tmp_path / "images")
+    return write_class_folders(stripes("target", per_class=20), tmp_path / "images")
 
 
 def _settings(tiny: dict[str, Any], *switches: str) -> list[str]:

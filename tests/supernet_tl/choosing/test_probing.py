@@ -17,6 +17,7 @@ from supernet_tl.control import Control
 from supernet_tl.data import ImageSet
 from supernet_tl.report.run_reader import read_run
 from supernet_tl.training import stages as stages_module
+from tests.supernet_tl.conftest import write_class_folders
 
 SCHEDULE: dict[str, Any] = {"epochs": 1, "finetune_epochs": 0, "batch_size": 8}
 PROBES: dict[str, Any] = {"select": "probe", "probe_candidates": 2, "probe_epochs": 2}
@@ -202,12 +203,8 @@ def test_select_says_what_would_be_probed_and_trains_nothing(
 def test_the_command_line_shows_the_probes(
     zoo_path: Path, tmp_path: Path, stripes: Callable[..., ImageSet], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    images = stripes("t", seed=1)
-    for index, label in enumerate(images.labels):
-        folder = tmp_path / "t" / images.class_names[label]
-        folder.mkdir(parents=True, exist_ok=True)
-        images.image(index).save(folder / f"{index:03d}.png")
-    given = ["--target", str(tmp_path / "t"), "--zoo", str(zoo_path), "--select", "probe", "--device", "cpu", "--quiet"]
+    folder = write_class_folders(stripes("t", seed=1), tmp_path / "t")
+    given = ["--target", str(folder), "--zoo", str(zoo_path), "--select", "probe", "--device", "cpu", "--quiet"]
     probes = ["--probe-candidates", "1", "--probe-epochs", "1"]
     assert main(["select", *given, *probes]) == 0
     shown = capsys.readouterr().out

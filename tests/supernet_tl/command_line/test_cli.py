@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,8 @@ from PIL import Image
 import zoo_store
 from supernet_tl.command_line.cli import build_parser, main
 from supernet_tl.data import ImageSet
-from supernet_tl.recipe import Recipe
 from tests.supernet_tl.command_line.processes import CommandLine
+from tests.supernet_tl.conftest import write_class_folders
 
 TINY = ("--channels", "2", "--num-cells", "3", "--image-size", "8", "--epochs", "1", "--batch-size", "8")
 EMBEDDER = ("--embedder", "tf_efficientnet_lite0", "--embed-size", "32", "--sketch-rows", "40")
@@ -28,16 +27,15 @@ CPU = ("--device", "cpu")
 
 def write_folder(images: ImageSet, root: Path, *, meta_album: bool = False) -> Path:
     """The image set as a person has it: class folders, or the layout of Meta-Album."""
+    if not meta_album:
+        return write_class_folders(images, root, ".PNG")
     rows = ["FILE_NAME,CATEGORY,SUPER_CATEGORY"]
+    (root / "images").mkdir(parents=True)
     for index, label in enumerate(images.labels):
-        name = images.class_names[label]
-        folder = root / "images" if meta_album else root / name
-        folder.mkdir(parents=True, exist_ok=True)
-        images.image(index).save(folder / f"{index:03d}.PNG")
-        rows.append(f"{index:03d}.PNG,{name},")
-    if meta_album:
-        (root / "labels.csv").write_text("\n".join(rows) + "\n")
-        (root / "info.json").write_text('{"dataset_name": "' + root.name + '", "has_super_categories": false,}')
+        images.image(index).save(root / "images" / f"{index:03d}.PNG")
+        rows.append(f"{index:03d}.PNG,{images.class_names[label]},")
+    (root / "labels.csv").write_text("\n".join(rows) + "\n")
+    (root / "info.json").write_text('{"dataset_name": "' + root.name + '", "has_super_categories": false,}')
     return root
 
 
@@ -46,46 +44,12 @@ def folder(stripes: Callable[..., ImageSet], tmp_path: Path) -> Path:
     return write_folder(stripes("target", seed=1), tmp_path / "images of mine")
 
 
-def test_every_setting_of_the_recipe_is_a_hyphenated_switch(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        build_parser().parse_args(["transfer", "--help"])
-    shown = capsys.readouterr().out
-    for field in fields(Recipe):
-        assert f"--{field.name.replace('_', '-')}" in shown
-
-
 def test_config_files_are_read_in_order_and_the_command_line_wins(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("epochs: 3\nbatch_size: 5\nseed: 1\n")
     (tmp_path / "b.yaml").write_text("epochs: 4\n")
     given = ["--config", f"{tmp_path}/a.yaml", "--config", f"{tmp_path}/b.yaml", "--seed", "9"]
     config = build_parser().parse_args(["search", "--target", "t", "--output", "o", *given]).search
     assert (config.epochs, config.batch_size, config.seed) == (4, 5, 9)
-
-
-@pytest.mark.parametrize(
-    ("given", "sentence"),
-    [
-        (
-            ("--sketch", "gausians"),
-            "--sketch is 'gausians'; expected one of 'rows', 'gaussians'; did you mean 'gaussians'?",
-        ),
-        (("--terms", "own"), "--terms is 'own'; expected one of 'rows', 'self_distances'."),
-        (("--weight-lr", "fast"), "--weight-lr is 'fast'; expected a number."),
-        (("--random-start", "perhaps"), "--random-start is 'perhaps'; expected true or false."),
-    ],
-)
-def test_a_wrong_value_of_a_switch_gets_a_sentence(
-    given: tuple[str, str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        build_parser().parse_args(["select", "--target", "t", "--zoo", "z", *given])
-    assert capsys.readouterr().err == f"error: {sentence}\n"
-
-
-def test_switches_are_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        build_parser().parse_args(["distance", "a", "b", "--row", "3"])
-    assert "unrecognized arguments: --row 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("meta_album", [False, True])

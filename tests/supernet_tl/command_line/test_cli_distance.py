@@ -9,6 +9,7 @@ import pytest
 
 from supernet_tl.command_line.cli import main
 from supernet_tl.data import ImageSet
+from tests.supernet_tl.conftest import write_class_folders
 
 EMBEDDER = ("--embedder", "tf_efficientnet_lite0", "--embed-size", "32")
 CPU = ("--device", "cpu", "--quiet")
@@ -19,11 +20,7 @@ def folders(stripes: Callable[..., ImageSet], tmp_path: Path) -> list[str]:
     made = []
     for name, seed, num_classes, per_class in (("near [1]", 1, 3, 6), ("target", 1, 3, 8), ("far", 2, 4, 6)):
         images = stripes(name, seed=seed, num_classes=num_classes, per_class=per_class)
-        for index, label in enumerate(images.labels):
-            path = tmp_path / name / images.class_names[label] / f"{index:02d}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            images.image(index).save(path)
-        made.append(str(tmp_path / name))
+        made.append(str(write_class_folders(images, tmp_path / name)))
     return made
 
 

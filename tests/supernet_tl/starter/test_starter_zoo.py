@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import darts
 import ot_select
@@ -31,6 +30,7 @@ from supernet_tl.starter import STARTER_PATH
 from supernet_tl.starter.page import page
 from supernet_tl.starter.plan import PLAN, SHARED, PlannedEntry
 from supernet_tl.zoos import open_zoo
+from tests.supernet_tl.conftest import write_class_folders
 
 ALIASES = [planned.alias for planned in PLAN]
 STORED_SPLITS = Path(__file__).parents[2] / "fixtures" / "starter_splits_schema1.json"
@@ -150,12 +150,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def image_folder(tmp_path: Path, stripes: Callable[..., ImageSet]) -> Path:
-    images = stripes("mine", per_class=12)
-    for row, label in enumerate(images.labels):
-        folder = tmp_path / "my_images" / images.class_names[label]
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(images.pixels(12, [row])[0].numpy().transpose(1, 2, 0)).save(folder / f"{row}.png")
-    return tmp_path / "my_images"
+    return write_class_folders(stripes("mine", per_class=12), tmp_path / "my_images")
 
 
 @pytest.mark.usefixtures("no_network")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
 
 import darts
 from supernet_tl.adapt import _search_module
@@ -21,6 +20,7 @@ from supernet_tl.training.classification_module import ClassificationModule
 from supernet_tl.training.search_module import SearchBatch, SearchModule
 from supernet_tl.training.stages import run_stage
 from supernet_tl.training.train_module import TrainModule
+from tests.supernet_tl.conftest import write_class_folders
 
 TINY: dict[str, Any] = {"channels": 2, "num_cells": 3, "image_size": 8, "epochs": 2, "batch_size": 8}
 RECIPE = Recipe(**TINY)
@@ -148,13 +148,7 @@ def test_training_the_final_network_stops_on_a_loss_that_is_not_finite(
 
 @pytest.fixture
 def folder(stripes: Callable[..., ImageSet], tmp_path: Path) -> Path:
-    images, root = stripes("target", per_class=32), tmp_path / "images"
-    for index, label in enumerate(images.labels):
-        path = root / images.class_names[label] / f"{index:03d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image: Image.Image = images.image(index)
-        image.save(path)
-    return root
+    return write_class_folders(stripes("target", per_class=32), tmp_path / "images")
 
 
 def test_on_the_command_line_a_diverged_search_is_a_sentence_and_exit_status_1(
