@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, partial
 from typing import Any, Literal, get_args
@@ -412,19 +412,6 @@ TRANSFER_ONLY = (
 
 NOT_OF_PRETRAINING = TRANSFER_ONLY - {"embedder"}
 """Settings that a pretraining does nothing with; the embedder it makes the entry's sketch with."""
-
-
-def refuse_settings_of_transfers(given: Collection[str]) -> None:
-    """Refuse settings that a pretraining would do nothing with.
-
-    Raises:
-        RecipeError: with their names.
-    """
-    if unused := sorted(NOT_OF_PRETRAINING & set(given)):
-        raise RecipeError(
-            f"{', '.join(unused)} {'is' if len(unused) == 1 else 'are'} about choosing a source, a warm start or the "
-            "final network, and a pretraining has none; expected no such setting. Give it to transfer or search."
-        )
 
 
 def digest(values: Any) -> str:

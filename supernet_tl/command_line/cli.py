@@ -173,7 +173,8 @@ def build_parser() -> Parser:
 def _pretrain_parser() -> Parser:
     parser = _verb(
         "pretrain --source SRC --zoo ZOO",
-        "Search a supernet on each source from random weights (algorithm 1) and keep it in a zoo.",
+        "Search a supernet on each source from random weights (algorithm 1) and keep it in a zoo. A recipe that "
+        "transfers share may be given: what is about them is not heeded.",
         "pretrain --source birds/ --source plankton/ --zoo zoo/",
     )
     parser.add_argument(
@@ -258,8 +259,8 @@ def _select_parser() -> Parser:
     parser = _verb(
         "select --target TGT --zoo ZOO",
         "Rank a zoo's sources by their optimal transport dataset distance to a target, nearest first, and say which a "
-        "transfer would start from. Nothing is trained. That transfer's recipe may be given: what is not about the "
-        "choice is not heeded.",
+        "transfer would start from. Nothing is trained. That transfer's recipe may be given: what does not bear on "
+        "the choice is not heeded.",
         "select --target my_images/ --zoo starter",
     )
     _add_target(parser)
@@ -301,7 +302,7 @@ def _search_parser() -> Parser:
     parser = _verb(
         "search --target TGT --output DIR",
         "Search from scratch, discretize, fine-tune: the baseline of a transfer. That transfer's recipe may be given: "
-        "what is about sources and warm starts is not heeded.",
+        "choosing a source and warm starts are not for it.",
         "search --target my_images/ --output scratch/",
     )
     _add_target(parser)

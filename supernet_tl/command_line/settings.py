@@ -27,10 +27,8 @@ _COMMON = (
 )
 """Those that most people come to change, told first."""
 
-_IMAGES = (
-    *("flip", "crop_padding", "augment", "test_frac", "validation_frac", "splits", "max_search_images", "shots"),
-    "balance",
-)
+_SPLITS = ("test_frac", "validation_frac", "splits", "max_search_images", "shots")
+_IMAGES = (*("flip", "crop_padding", "augment", "balance"), *_SPLITS)
 _OF_ENTRIES = "num_thumbnails"
 _CHOOSING = {*SELECTION_SETTINGS, _OF_ENTRIES}
 _WARM = ("warm_schedule", *WARM_SETTINGS)
@@ -44,13 +42,16 @@ _STAGES: Mapping[str, Collection[str]] = {
     "settings of the final network's architecture": _FINAL,
     "settings of training the final network": _FINE_TUNING,
 }
+_OF_WHAT_FITS = ("order", "perturbation", "final", "discretization", "warm_moving")
+"""Settings that supernets of some families do not go with: a transfer cannot start from these."""
+
 HEEDED: Mapping[str, Collection[str]] = {
     "pretrain": set(ALL) - NOT_OF_PRETRAINING,
-    "select": {*ADOPTED, *SELECTION_SETTINGS, *_IMAGES, "seed"},
+    "select": {*ADOPTED, *SELECTION_SETTINGS, *_SPLITS, *_OF_WHAT_FITS, "seed"},
     "search": set(ALL) - {*_CHOOSING, *_WARM},
     "transfer": set(ALL) - {_OF_ENTRIES},
 }
-"""What each verb does something with, and tells of; it takes the others too, or says why not."""
+"""What each verb does something with, and tells of; it takes the others too, for recipes that several verbs share."""
 
 
 def add_settings(

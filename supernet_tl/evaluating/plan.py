@@ -13,8 +13,8 @@ from supernet_tl.evaluating.told_settings import FIRST_DEFAULTS, OF_WARM_STARTS,
 from supernet_tl.recipe import (
     FINAL_SETTINGS,
     FINE_TUNING_SETTINGS,
+    NOT_OF_PRETRAINING,
     SELECTION_SETTINGS,
-    TRANSFER_ONLY,
     Recipe,
     demanded_by_family,
 )
@@ -141,7 +141,7 @@ class _Maker:
         spec = {
             "sources": list(sources),
             "fingerprints": self._fingerprints(sources),
-            "settings": told(recipe, TRANSFER_ONLY - {"embedder"}),
+            "settings": told(recipe, NOT_OF_PRETRAINING),
         }
         tags = {
             "source": called(sources[0]) if without is None else None,

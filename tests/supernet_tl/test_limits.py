@@ -79,7 +79,7 @@ def test_a_pretraining_makes_no_final_network_and_takes_no_limit(
 ) -> None:
     for setting in ({"max_params": 1000}, {"discretization": "perturbation"}):
         given: dict[str, Any] = setting
-        with pytest.raises(RecipeError, match=f"{next(iter(given))} is about .* the final network, and a pretraining"):
+        with pytest.raises(RecipeError, match=f"{next(iter(given))} is about the final network, and a pretraining"):
             supernet_tl.pretrain(stripes("s", seed=1), None, control=quiet, **given)
 
 

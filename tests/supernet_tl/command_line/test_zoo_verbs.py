@@ -226,7 +226,7 @@ def test_switches_may_stand_anywhere(zoo: Zoo, ids: dict[str, str], capsys: pyte
 
 
 def test_what_is_missing_is_told_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments, missing in ((["copy", "starter"], "TARGET is missing"), (["rm", "zoo"], "ENTRIES is missing")):
+    for arguments, missing in ((["copy", "starter"], "TO is missing"), (["rm", "zoo"], "ENTRY is missing")):
         with pytest.raises(SystemExit, match="2"):
             main(["zoo", *arguments])
         assert f"error: {missing}; --help shows how to call this" in capsys.readouterr().err
