@@ -19,7 +19,7 @@ from supernet_tl.data import ImageSet, StoredSplits
 from supernet_tl.data_health import examine_sources
 from supernet_tl.errors import RecipeError
 from supernet_tl.prepared_data import mix, pinned
-from supernet_tl.recipe import FINAL_SETTINGS, OBJECTIVE_SETTINGS, PRETRAIN_DEFAULTS, Recipe, digest
+from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe, digest, refuse_final_settings
 from supernet_tl.run_folder import is_finished, run_folder
 from supernet_tl.summary import pretraining_summary
 from supernet_tl.terminal.console import counted
@@ -74,11 +74,7 @@ def pretrain(
     control = control or Control()
     given = {name: value for name, value in options.items() if value is not None}
     store = None if zoo is None else open_zoo(zoo, to_write=True)
-    if wanted := [name for name in (*FINAL_SETTINGS, *OBJECTIVE_SETTINGS) if name in given]:
-        raise RecipeError(
-            f"{', '.join(wanted)} is about the final network, and a pretraining makes none; expected no such setting. "
-            "Give it to transfer or search."
-        )
+    refuse_final_settings(given)
     settings = dict(space=space, channels=channels, num_cells=num_cells, epochs=epochs, seed=seed, **given)
     embedding = _zoos_own(store, control) if embedder is None else {"embedder": embedder}
     recipe, stored = pinned(Recipe.from_options({**PRETRAIN_DEFAULTS, **embedding, **settings}))

@@ -15,7 +15,7 @@ from supernet_tl.entry_facts import EntryFacts
 from supernet_tl.errors import SelectionError, TooLargeError
 from supernet_tl.memory import search_bytes
 from supernet_tl.pipeline import transfer_recipe
-from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe
+from supernet_tl.recipe import PRETRAIN_DEFAULTS, Recipe, refuse_final_settings
 from supernet_tl.spaces import find_space
 from supernet_tl.step_times import StepTimes
 from supernet_tl.terminal.output import size_in_words
@@ -104,6 +104,8 @@ def preview(
         TooLargeError: a step does not fit the device's memory.
     """
     control = control or Control()
+    if verb == "pretrain":
+        refuse_final_settings(name for name, value in options.items() if value is not None)
     recipe, notes = _recipe(verb, zoo, options)
     notes += _notes_of(recipe)
     memory = search_bytes(recipe)

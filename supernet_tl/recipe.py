@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, partial
 from typing import Any, Literal, get_args
@@ -412,6 +412,20 @@ TRANSFER_ONLY = (
 
 NOT_OF_PRETRAINING = TRANSFER_ONLY - {"embedder"}
 """Settings that a pretraining does nothing with; the embedder it makes the entry's sketch with."""
+
+
+def refuse_final_settings(given: Iterable[str]) -> None:
+    """Refuse settings of the final network's architecture, of which people may think that a pretraining heeds them.
+
+    Raises:
+        RecipeError: with their names.
+    """
+    given = set(given)
+    if wanted := [name for name in (*FINAL_SETTINGS, *OBJECTIVE_SETTINGS) if name in given]:
+        raise RecipeError(
+            f"{', '.join(wanted)} is about the final network, and a pretraining makes none; expected no such setting. "
+            "Give it to transfer or search."
+        )
 
 
 def digest(values: Any) -> str:

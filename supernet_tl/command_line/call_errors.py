@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from supernet_tl.recipe import meant
+from supernet_tl.shipped_recipes import shipped_recipes
 
 _HELP = "--help shows how to call this."
 _KINDS = {
@@ -70,8 +72,8 @@ def _no_verb(found: re.Match[str], parser: ArgumentParser) -> str:
 
 
 def _no_choice(found: re.Match[str], parser: ArgumentParser) -> str:
-    known = _names(parser)
-    return f"{found[2]!r} is not {_a(found[1].lower())}{meant(found[2], known)}; expected one of {', '.join(known)}."
+    known, given = _names(parser), found[2][1:-1]
+    return f"{given!r} is not {_a(found[1].lower())}{meant(given, known)}; expected one of {', '.join(known)}."
 
 
 def _a(kind: str) -> str:
@@ -116,20 +118,35 @@ def _wrong_value(found: re.Match[str], parser: ArgumentParser) -> str | None:
     if given is None:
         return None
     value, switch = given[1].strip(), f"--{key.replace('_', '-')}"
+    is_told = f"{switch} {'has names below it' if re.match(_NESTED, value) else f'is {value!r}'}"
     choices = re.search(r"Expected a typing\.Literal\[([^\]]*)\]", told)
     if choices is not None:
         allowed = re.findall(r"'([^']*)'", choices[1])
-        return f"{switch} is {value!r}{meant(value, allowed)}; expected one of {', '.join(map(repr, allowed))}."
+        return f"{is_told}{meant(value, allowed)}; expected one of {', '.join(map(repr, allowed))}."
     kind = re.search(r"Subtypes: \[(.*?), <class 'NoneType'>\]", told) or re.search(r"Expected a (<class '\w+'>)", told)
     name = "" if kind is None else re.sub(r"<class '(\w+)'>", r"\1", kind[1])
-    return f"{switch} is {value!r}; expected {_KINDS[name]}." if name in _KINDS else None
+    return f"{is_told}; expected {_KINDS[name]}." if name in _KINDS else None
+
+
+_NESTED = r"(NestedArg|Namespace)\("
+"""How jsonargparse shows what was given as ``--switch.name``."""
 
 
 def _no_file(found: re.Match[str], _: ArgumentParser) -> str:
-    return f"--config is {found[2]!r}, which is {_NO_FILE[found[1]]}; expected a YAML file, or a recipe's name."
+    name = os.path.relpath(found[2])  # as people type it: jsonargparse tells the whole path
+    hint = meant(name, tuple(shipped_recipes()))
+    return f"--config is {name!r}, which {_NO_FILE[found[1]]}{hint}; expected a YAML file, or a recipe's name."
 
 
-_NO_FILE = {"File does not exist": "not there", "Path is not a file": "no file"}
+_NO_FILE = {
+    "File does not exist": "is not there",
+    "Path is not a file": "is no file",
+    "File is not readable": "may not be read",
+}
+
+
+def _no_name(found: re.Match[str], _: ArgumentParser) -> str:
+    return f"a file given with --config holds {found[1]} as a setting's name; expected settings, each as `name: value`."
 
 
 def _no_settings(found: re.Match[str], _: ArgumentParser) -> str:
@@ -146,12 +163,14 @@ _Rule = Callable[[re.Match[str], ArgumentParser], str | None]
 _RULES: Mapping[str, _Rule] = {
     r"the following arguments are required: (.*)": _missing,
     r'expected "([\w.]+)" to be one of \{.*but it was not provided': _no_verb,
-    r"argument (VERB|ACTION): invalid choice: '([^']*)'": _no_choice,
+    r"argument (VERB|ACTION): invalid choice: (.*) \(choose from ": _no_choice,
     r"unrecognized arguments: (.*)": _unknown,
     r"Subcommand '([\w-]+)' does not accept option '([^']*)'": _unknown_setting,
     r"argument (--[\w-]+): expected one argument": _no_value,
     r"argument (--[\w-]+): ignored explicit argument (.*)": _needless_value,
-    r"Parser key \"config\": (File does not exist|Path is not a file): '(.*)'": _no_file,
+    r"Parser key \"config\": (File does not exist|Path is not a file|File is not readable): '(.*)'": _no_file,
+    r"Key must be a string, got: (.*)\.$": _no_name,
+    r"Spaces not allowed in keys: (.*)\.$": _no_name,
     r"Unexpected config: (.*)": _no_settings,
     r"Problems parsing config: (.*)": _no_yaml,
     r'Parser key "([\w.]+)":(.*)': _wrong_value,

@@ -174,7 +174,7 @@ def _pretrain_parser() -> Parser:
     parser = _verb(
         "pretrain --source SRC --zoo ZOO",
         "Search a supernet on each source from random weights (algorithm 1) and keep it in a zoo. A recipe that "
-        "transfers share may be given: what is about them is not heeded.",
+        "transfers share may be given: what is about choosing, warm starts and training final networks is not heeded.",
         "pretrain --source birds/ --source plankton/ --zoo zoo/",
     )
     parser.add_argument(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from argparse import HelpFormatter
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 from supernet_tl.command_line.call_errors import sentence_for
+from supernet_tl.terminal.output import harmless
 
 
 class Parser(ArgumentParser):
@@ -23,8 +24,28 @@ class Parser(ArgumentParser):
         sentence = sentence_for(message, self)
         if sentence is None:
             super().error(message, ex)
-        print(f"error: {sentence}", file=sys.stderr)
+        print(f"error: {harmless(sentence)}", file=sys.stderr)
         sys.exit(2)
+
+    def parse_args(self, *given: Any, **options: Any) -> Namespace:  # type: ignore[override]
+        """The namespace of a call. Files that hold no text, or for a flag no truth value, end it likewise."""
+        try:
+            found: Namespace = super().parse_args(*given, **options)
+        except UnicodeDecodeError as error:
+            self.error(f"Problems parsing config: {error}", error)
+        for flag, value in self._flags(found):
+            if not isinstance(value, bool):
+                self.error(f"Parser key \"{flag}\": Expected a <class 'bool'>. Got value: {value}")
+        return found
+
+    def _flags(self, found: Namespace) -> Iterator[tuple[str, Any]]:
+        """What a verb's flags were given: a file may hold what no switch would."""
+        verb = found.get("verb")
+        for choices in (action.choices for action in self._actions if isinstance(action.choices, Mapping)):
+            if verb in choices:
+                for action in choices[verb]._actions:
+                    if action.nargs == 0 and isinstance(action.default, bool):
+                        yield action.dest, found[verb].get(action.dest)
 
 
 def positionals_first(arguments: Sequence[str], flags: Set[str]) -> list[str]:

@@ -15,7 +15,7 @@ import yaml
 
 from supernet_tl.command_line.evaluation_parser import FIELDS as EVALUATION_FIELDS
 from supernet_tl.errors import RecipeError
-from supernet_tl.recipe import TRANSFER_ONLY, Recipe, meant
+from supernet_tl.recipe import TRANSFER_ONLY, Recipe, meant, refuse_final_settings
 from supernet_tl.shipped_recipes import find_recipe, shipped_recipes
 
 _NEEDED: Mapping[str, tuple[str, ...]] = {
@@ -107,7 +107,10 @@ def check_recipes(files: Sequence[str], verb: str) -> None:
         EvaluationRecipe.from_dict(evaluation_fields(config))
         return
     names = [field.name for field in fields(Recipe)]
-    recipe = Recipe.from_options({name: config[name] for name in names if config.get(name) is not None})
+    given = {name: config[name] for name in names if config.get(name) is not None}
+    recipe = Recipe.from_options(given)
+    if verb == "pretrain":
+        refuse_final_settings(given)
     if verb in ("transfer", "search"):
         recipe.with_final()
 

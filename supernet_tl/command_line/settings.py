@@ -42,7 +42,7 @@ _STAGES: Mapping[str, Collection[str]] = {
     "settings of the final network's architecture": _FINAL,
     "settings of training the final network": _FINE_TUNING,
 }
-_OF_WHAT_FITS = ("order", "perturbation", "final", "discretization", "warm_moving")
+_OF_WHAT_FITS = ("order", "perturbation", "final")
 """Settings that supernets of some families do not go with: a transfer cannot start from these."""
 
 HEEDED: Mapping[str, Collection[str]] = {
@@ -51,7 +51,7 @@ HEEDED: Mapping[str, Collection[str]] = {
     "search": set(ALL) - {*_CHOOSING, *_WARM},
     "transfer": set(ALL) - {_OF_ENTRIES},
 }
-"""What each verb does something with, and tells of; it takes the others too, for recipes that several verbs share."""
+"""What each verb does something with, and tells of; it takes others too, for recipes that several verbs share."""
 
 
 def add_settings(

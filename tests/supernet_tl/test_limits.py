@@ -9,9 +9,11 @@ import torch
 
 import darts
 import supernet_tl
+from supernet_tl.command_line.recipe_checks import check_recipes
 from supernet_tl.control import Control
 from supernet_tl.data import ImageSet
 from supernet_tl.errors import RecipeError
+from supernet_tl.preview import preview
 from supernet_tl.recipe import Recipe
 from supernet_tl.training.objective import Objective
 
@@ -81,6 +83,14 @@ def test_a_pretraining_makes_no_final_network_and_takes_no_limit(
         given: dict[str, Any] = setting
         with pytest.raises(RecipeError, match=f"{next(iter(given))} is about the final network, and a pretraining"):
             supernet_tl.pretrain(stripes("s", seed=1), None, control=quiet, **given)
+        with pytest.raises(RecipeError, match="and a pretraining makes none"):
+            preview("pretrain", [stripes("s", seed=1)], control=quiet, **given)
+
+
+def test_the_check_of_a_recipe_for_pretraining_refuses_a_limit_too(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("max_params: 1000\n")
+    with pytest.raises(RecipeError, match="max_params is about the final network, and a pretraining makes none"):
+        check_recipes([str(tmp_path / "mine.yaml")], "pretrain")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ OF_SKETCHES = {"--embed-size", "--sketch-rows", "--sketch", "--sketch-rank"}
 OF_WARM_STARTS = {"--warm-schedule", "--warm-lr-factor", "--held-alpha-epochs", "--source-pull", "--warm-cells"}
 OF_SEARCHES = {"--epochs", "--batch-size", "--weight-lr", "--order", "--perturbation", "--patience", "--max-skips"}
 OF_FINAL_NETWORKS = {"--finetune-epochs", "--discretization", "--max-params", "--label-smoothing", "--retrain-channels"}
-OF_WHAT_FITS = {"--space", "--family", "--order", "--perturbation", "--final", "--discretization"}
+OF_WHAT_FITS = {"--space", "--family", "--order", "--perturbation", "--final"}
 VERBS = (
     *("pretrain", "distance", "embed", "select", "transfer", "search", "predict", "export", "report"),
     "leave-one-out",
@@ -138,6 +138,12 @@ def test_a_switch_that_cannot_be_gets_a_sentence(given: str, sentence: str, caps
         ("", "a verb is missing; expected one of pretrain, distance, "),
         ("zoo", "an action is missing; expected one of list, show, "),
         ("trnsfer", "'trnsfer' is not a verb (did you mean 'transfer'?); expected one of pretrain, distance, "),
+        ("a'b", '"a\'b" is not a verb; expected one of pretrain, distance, '),
+        (
+            "search --target t --output o --config transfer/papr",
+            "--config is 'transfer/papr', which is not there (did you ",
+        ),
+        ("search --target t --output o --\x1b[2J", r"--\x1b[2J was not expected; --help shows how to call this."),
         ("zoo shw z", "'shw' is not an action (did you mean 'show'?); expected one of list, show, "),
         ("transfer --zoo z", "--target, --output are missing; --help shows how to call this."),
         ("embed", "SRC, --output are missing; --help shows how to call this."),
@@ -161,22 +167,37 @@ def test_a_call_that_cannot_be_gets_a_sentence(given: str, sentence: str, capsys
         ("", "a file given with --config holds nothing; expected settings, each as `name: value`."),
         ("- epochs", "a file given with --config holds '- epochs'; expected settings, each as `name: value`."),
         ("a: [", "a file given with --config is no YAML: "),
+        (b"epochs: \xff", "a file given with --config is no YAML: "),
+        ("1: 3", "a file given with --config holds 1 as a setting's name; expected settings, each as `name: value`."),
+        ("foo bar: 3", 'a file given with --config holds "foo bar" as a setting\'s name; expected settings, '),
+        ("overwrite: 'no'", "--overwrite is 'no'; expected true or false."),
+        ("epochs.more: 3", "--epochs has names below it; expected a whole number."),
         ("epochs: three", "--epochs is 'three'; expected a whole number."),
     ],
 )
 def test_a_file_of_settings_that_cannot_be_gets_a_sentence(
-    content: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    content: str | bytes, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "mine.yaml").write_text(content)
+    (tmp_path / "mine.yaml").write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(SystemExit, match="2"):
         main(["search", "--target", "t", "--output", "o", "--config", str(tmp_path / "mine.yaml")])
     assert capsys.readouterr().err.startswith(f"error: {sentence}")
 
 
-def test_a_config_that_is_a_folder_gets_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_flags_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("overwrite: true\nquiet: false\n")
+    config = build_parser().parse_args(["search", "--target=t", "--output=o", f"--config={tmp_path}/mine.yaml"]).search
+    assert (config.overwrite, config.quiet, config.json) == (True, False, False)
+
+
+def test_a_config_that_is_a_folder_gets_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "settings").mkdir()
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="2"):
-        main(["search", "--target", "t", "--output", "o", "--config", str(tmp_path)])
-    sentence = f"error: --config is '{tmp_path}', which is no file; expected a YAML file, or a recipe's name.\n"
+        main(["search", "--target", "t", "--output", "o", "--config", "settings"])
+    sentence = "error: --config is 'settings', which is no file; expected a YAML file, or a recipe's name.\n"
     assert capsys.readouterr().err == sentence
 
 
