@@ -51,7 +51,7 @@ def test_the_project_never_imports_the_published_otdd_or_pickle() -> None:
 
 def test_the_command_line_loads_nothing_heavy_before_a_verb_runs() -> None:
     code = (
-        "import sys, json; from supernet_tl.command_line.cli import build_parser; build_parser();"
+        "import sys, json; from supernet_tl.command_line.verb_parsers import build_parser; build_parser();"
         "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     )
     loaded = set(json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from supernet_tl.command_line.cli import build_parser
+from supernet_tl.command_line.verb_parsers import build_parser
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

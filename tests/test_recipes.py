@@ -8,8 +8,8 @@ import pytest
 import torch
 import yaml
 
-from supernet_tl.command_line.cli import build_parser
 from supernet_tl.command_line.evaluation_parser import FIELDS, evaluation_fields
+from supernet_tl.command_line.verb_parsers import build_parser
 from supernet_tl.evaluating.plan import make_plan
 from supernet_tl.evaluating.recipe import EvaluationRecipe
 from supernet_tl.recipe import Recipe

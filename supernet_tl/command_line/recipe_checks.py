@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from supernet_tl.command_line.evaluation_parser import FIELDS as EVALUATION_FIELDS
+from supernet_tl.command_line.verb_parsers import build_parser
 from supernet_tl.errors import RecipeError
 from supernet_tl.recipe import TRANSFER_ONLY, Recipe, meant, refuse_final_settings
 from supernet_tl.shipped_recipes import find_recipe, shipped_recipes
@@ -93,8 +94,6 @@ def check_recipes(files: Sequence[str], verb: str) -> None:
 
                 lightning_cli.main(["fit", *arguments, "--print_config=skip_default"])  # parses, and trains nothing
                 return
-            from supernet_tl.command_line.cli import build_parser
-
             config = build_parser().parse_args([verb, *_NEEDED[verb], *arguments])[verb]
     except SystemExit as ended:
         if ended.code not in (0, None):

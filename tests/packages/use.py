@@ -58,7 +58,7 @@ def main(program: str, packages: Sequence[str]) -> dict[str, Any]:
     for package in ("supernet_tl", "darts", "ot_select", "zoo_store"):
         assert (resources.files(package) / "py.typed").is_file(), f"{package} is not typed"
     assert "transfer" in run("--help")
-    probe = "import sys, supernet_tl.command_line.cli as cli; cli.build_parser(); print(*sys.modules)"
+    probe = "import sys, supernet_tl.command_line.verb_parsers as parsers; parsers.build_parser(); print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout.split()
     assert not set(HEAVY) & set(modules), f"--help imports {sorted(set(HEAVY) & set(modules))}"
 

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 import zoo_store
-from supernet_tl.command_line.cli import build_parser, main
+from supernet_tl.command_line.cli import main
+from supernet_tl.command_line.verb_parsers import build_parser
 from supernet_tl.data import ImageSet
 from tests.supernet_tl.command_line.processes import CommandLine
 from tests.supernet_tl.conftest import write_class_folders

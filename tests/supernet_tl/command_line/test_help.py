@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from supernet_tl.command_line.cli import build_parser, main
+from supernet_tl.command_line.cli import main
+from supernet_tl.command_line.verb_parsers import build_parser
 from supernet_tl.recipe import Recipe
 from supernet_tl.shipped_recipes import with_recipes_found
 
