@@ -57,8 +57,13 @@ def _below(name: str, parser: ArgumentParser) -> tuple[ArgumentParser, str]:
     """The parser of a verb and what a dotted name such as ``zoo.show.entry`` calls there."""
     *verbs, last = name.split(".")
     for verb in verbs:
-        parser = next((choices[verb] for choices in _choices(parser) if verb in choices), parser)
+        parser = parser_below(verb, parser)
     return parser, last
+
+
+def parser_below(verb: str, parser: ArgumentParser) -> ArgumentParser:
+    """The parser of one verb or action of a parser; the parser itself where it has none of that name."""
+    return next((choices[verb] for choices in _choices(parser) if verb in choices), parser)
 
 
 def _choices(parser: ArgumentParser) -> Iterator[Mapping[str, Any]]:
@@ -99,9 +104,9 @@ def _call(parser: ArgumentParser) -> str:
 
 
 def _unknown_setting(found: re.Match[str], parser: ArgumentParser) -> str:
-    parser, name = _below(found[1] + "." + found[2].partition(".")[0], parser)
-    known = [action.dest for action in parser._actions]
-    return f"{found[1]} has no setting {found[2]!r}{meant(name, known)}; --help lists what it has."
+    known = [action.dest for action in parser_below(found[1], parser)._actions]
+    hint = meant(found[2].partition(".")[0], known)
+    return f"{found[1]} has no setting {found[2]!r}{hint}; --help lists what it has."
 
 
 def _no_value(found: re.Match[str], _: ArgumentParser) -> str:
@@ -155,8 +160,13 @@ def _no_settings(found: re.Match[str], _: ArgumentParser) -> str:
     return f"a file given with --config holds {told}; expected settings, each as `name: value`."
 
 
+def no_yaml(cause: str) -> str:
+    """The sentence of a file of settings that cannot be read as YAML."""
+    return f"a file given with --config is no YAML: {' '.join(cause.split())}."
+
+
 def _no_yaml(found: re.Match[str], _: ArgumentParser) -> str:
-    return f"a file given with --config is no YAML: {' '.join(found[1].split())}."
+    return no_yaml(found[1])
 
 
 _Rule = Callable[[re.Match[str], ArgumentParser], str | None]

@@ -7,13 +7,13 @@ import io
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from supernet_tl.command_line.evaluation_parser import FIELDS as EVALUATION_FIELDS
+from supernet_tl.command_line.settings import ALL
 from supernet_tl.command_line.verb_parsers import build_parser
 from supernet_tl.errors import RecipeError
 from supernet_tl.recipe import TRANSFER_ONLY, Recipe, meant, refuse_final_settings
@@ -105,8 +105,7 @@ def check_recipes(files: Sequence[str], verb: str) -> None:
 
         EvaluationRecipe.from_dict(evaluation_fields(config))
         return
-    names = [field.name for field in fields(Recipe)]
-    given = {name: config[name] for name in names if config.get(name) is not None}
+    given = {name: config[name] for name in ALL if config.get(name) is not None}
     recipe = Recipe.from_options(given)
     if verb == "pretrain":
         refuse_final_settings(given)

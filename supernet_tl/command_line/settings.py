@@ -23,7 +23,8 @@ from supernet_tl.recipe import (
 
 ALL = tuple(field.name for field in fields(Recipe))
 _COMMON = (
-    *("embedder", "space", "channels", "num_cells", "image_size", "epochs", "finetune_epochs", "batch_size", "seed"),
+    *("embedder", "space", "channels", "num_cells", "image_size"),
+    *("epochs", "finetune_epochs", "batch_size", "seed"),
 )
 """Those that most people come to change, told first."""
 
@@ -70,12 +71,11 @@ def add_settings(
     """
     kinds, texts, recipe = get_type_hints(Recipe), _texts(), {field.name: field.default for field in fields(Recipe)}
     common = [name for name in _COMMON if name in taken]
-    stages = {title: [name for name in ALL if name in names and name in taken] for title, names in _STAGES.items()}
+    others = [name for name in ALL if name in taken and name not in common]
+    stages = {title: [name for name in others if name in names] for title, names in _STAGES.items()}
     for title, names in {"settings": common, **stages}.items():
         group = parser.add_argument_group(title)
         for name in names:
-            if title != "settings" and name in common:
-                continue
             value = other_defaults.get(name, recipe[name])
             default = "" if value is None else f" (default: {value})"
             group.add_argument(

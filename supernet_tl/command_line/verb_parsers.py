@@ -133,7 +133,7 @@ def _distance_parser() -> Parser:
     parser.add_argument("--overwrite", action="store_true", help="replace distances that DIR holds")
     return _with_settings(
         parser,
-        ("embedder", "embed_size", "embed_precision"),
+        _EMBEDDING,
         other_defaults={
             name: f"that of embedding files and zoo entries, else {default}" for name, default in _EMBEDDING.items()
         },
@@ -156,7 +156,7 @@ def _embed_parser() -> Parser:
         metavar="PART",
         help="all images, or a split of them: search, validation or test (default: all)",
     )
-    return _with_settings(parser, ("embedder", "embed_size", "embed_precision", "seed", "test_frac", "validation_frac"))
+    return _with_settings(parser, (*_EMBEDDING, "seed", "test_frac", "validation_frac"))
 
 
 def _select_parser() -> Parser:
